@@ -1,0 +1,227 @@
+package reconciler
+
+import (
+	"context"
+	"time"
+)
+
+// Side is one of the two calendars.
+type Side string
+
+// The two sides.
+const (
+	SideOutlook  Side = "outlook"
+	SideNightPOS Side = "nightpos"
+)
+
+// Other is the side across.
+func (s Side) Other() Side {
+	if s == SideOutlook {
+		return SideNightPOS
+	}
+	return SideOutlook
+}
+
+// Member is a NightPOS user whose calendar is kept in step with a mailbox.
+type Member struct {
+	// ID is the NightPOS user id in decimal; it names the person's lane.
+	ID string
+	// UserID and PartnerID are the NightPOS user and contact.
+	UserID, PartnerID int64
+	Login, Name       string
+	// Address is the person's mail address in NightPOS.
+	Address string
+	// Mailbox is the address of the connected Outlook mailbox, which may differ
+	// from Address.
+	Mailbox string
+	// Zone is the IANA name of the person's own time zone, empty if unknown.
+	Zone string
+}
+
+// Is says whether an address is one of this member's.
+func (m Member) Is(p Person) bool {
+	key := p.Key()
+	return key != "" && (key == Person{Address: m.Address}.Key() || key == Person{Address: m.Mailbox}.Key())
+}
+
+// Copy is one meeting as it stands in one Outlook mailbox.
+type Copy struct {
+	// ID is the Graph id in immutable form.
+	ID string
+	// ICalUID is equal in all copies of a meeting; it may be empty.
+	ICalUID string
+	// ChangeKey is the version of the copy; it changes on every save, also on
+	// invisible ones.
+	ChangeKey string
+	// RecordID is the NightPOS record this copy was made for, from the mark our
+	// own creates leave in it; zero when unknown. Only listings and recovery
+	// look-ups fill it in.
+	RecordID int64
+	// IsOrganizer says that the mailbox's owner organises the meeting.
+	IsOrganizer bool
+	// OwnAnswer is what the owner of the mailbox replied.
+	OwnAnswer Answer
+	// Cancelled copies stand for a meeting that its organizer called off.
+	Cancelled bool
+	// Recurring copies belong to a series (master, occurrence or exception).
+	Recurring bool
+	// Modified is when the copy was last saved, by the server's clock.
+	Modified time.Time
+	// Event is the content.
+	Event Event
+	// Raw is whatever the adapter wants to see again on a write to this copy,
+	// such as the meeting block inside the body. Nobody else looks at it.
+	Raw any
+}
+
+// Record is one meeting as it stands in NightPOS.
+type Record struct {
+	ID int64
+	// OrganizerUserID is the NightPOS user who organises it; zero for nobody.
+	OrganizerUserID int64
+	// Archived records are hidden but kept (active = false).
+	Archived bool
+	// Masked records were read as "Busy" without rights; they must never be
+	// written anywhere.
+	Masked bool
+	// Recurring records belong to a recurrence.
+	Recurring bool
+	// Stamp is write_date with microseconds. Attendees' answers do not move it.
+	Stamp string
+	// Modified is Stamp, or the newest answer, as a time in UTC.
+	Modified time.Time
+	// ExternalKey is the key that a create by the gateway left; empty for others.
+	ExternalKey string
+	// Event is the content. Answers of people are those of the attendee rows;
+	// the organizer's own answer is in Organizer.Answer.
+	Event Event
+	// Raw is whatever the adapter wants to see again on a write to this record.
+	Raw any
+}
+
+// Window is a span of time, Start inclusive, End exclusive, in UTC.
+type Window struct{ Start, End time.Time }
+
+// Projector tells how a side would show an event written to it, as far as that
+// is known: values it lacks become their nearest neighbours, fields it does not
+// have become empty. It is pure, and idempotent: Project(Project(e)) equals
+// Project(e). The planner uses it to see that a change on one side makes no
+// difference on the other, and then does not write.
+type Projector interface {
+	Project(Event) Event
+}
+
+// Outlook is Microsoft's side: one mailbox per connected member.
+//
+// Errors of whole calls mean that nothing is known about any item. They may
+// wrap *RetryError (come back later), ErrReconnect (the person must sign in
+// again) or a context error.
+type Outlook interface {
+	Projector
+	// Read returns the copies that exist among ids. An id that is absent from
+	// the result is certainly not in the mailbox; if that cannot be told the
+	// whole call fails, or the item stands in the second result.
+	Read(ctx context.Context, member Member, ids []string) (map[string]Copy, map[string]error, error)
+	// List returns every copy in the window with RecordID filled in. A partial
+	// listing is an error, never a result.
+	List(ctx context.Context, member Member, window Window) ([]Copy, error)
+	// Write carries out the writes, in order of the slice for equal ids and in
+	// any order otherwise, and answers each in its place.
+	Write(ctx context.Context, member Member, writes []OutlookWrite) []OutlookResult
+}
+
+// OutlookWrite is one write to a mailbox.
+type OutlookWrite struct {
+	Action Action
+	// ID is the copy to change; empty for creates.
+	ID string
+	// ChangeKey guards updates and deletes: if the copy has moved on, the
+	// result is ErrStale. Empty means no guard.
+	ChangeKey string
+	// Event holds the values and Fields says which of them to write.
+	Event  Event
+	Fields FieldSet
+	// Current is the copy as it was read; the adapter keeps from it what must
+	// survive (the zone, the meeting block in the body, other people's rows).
+	Current *Copy
+	// Key makes creates repeatable: a second create with the same key returns
+	// the same copy. Lower case UUID form.
+	Key string
+	// RecordID is left in a created copy as its mark.
+	RecordID int64
+	// Answer is for ActionAnswer.
+	Answer Answer
+}
+
+// OutlookResult answers an OutlookWrite.
+type OutlookResult struct {
+	// Copy is what the mailbox shows after the write; nil after deletes and
+	// when Err is set. After ActionAnswer it may be nil: read again.
+	Copy *Copy
+	// Existed says that a create found what an earlier create with the same key
+	// had made, with other content: Copy.ID is set and the rest must be read.
+	Existed bool
+	// Err may wrap ErrStale, ErrGone, *RefusedError, *RetryError.
+	Err error
+}
+
+// NightPOS is the business suite's side: one database for all members.
+//
+// Errors of whole calls follow the rules of Outlook's.
+type NightPOS interface {
+	Projector
+	// Read returns the records that exist among ids, archived ones included.
+	// An id that is absent certainly does not exist.
+	Read(ctx context.Context, ids []int64) (map[int64]Record, error)
+	// List returns every record, archived ones included, in which the member is
+	// organizer or attendee and which overlaps the window.
+	List(ctx context.Context, member Member, window Window) ([]Record, error)
+	// Write carries out the writes and answers each in its place. One failing
+	// write does not fail the others.
+	Write(ctx context.Context, writes []RecordWrite) []RecordResult
+}
+
+// RecordWrite is one write to NightPOS. It never makes NightPOS send mail.
+type RecordWrite struct {
+	Action Action
+	// ID is the record to change; zero for creates.
+	ID int64
+	// Stamp guards updates and archiving: if the record's write_date has moved
+	// on, the result is ErrStale. Empty means no guard.
+	Stamp  string
+	Event  Event
+	Fields FieldSet
+	// Current is the record as it was read.
+	Current *Record
+	// Key makes creates repeatable, as an external id of the record.
+	Key string
+	// OrganizerUserID is for creates: who organises; zero for nobody.
+	OrganizerUserID int64
+	// Attendee and Answer are for ActionAnswer: whose answer it is.
+	Attendee Person
+	Answer   Answer
+}
+
+// RecordResult answers a RecordWrite.
+type RecordResult struct {
+	// Record is what NightPOS shows after the write; nil when Err is set.
+	Record *Record
+	// Existed says that a create found the record of an earlier create with the
+	// same key; nothing was written and Record is that record.
+	Existed bool
+	// Err may wrap ErrStale, ErrGone, *RefusedError, *RetryError.
+	Err error
+}
+
+// Action is what a write does.
+type Action string
+
+// The actions. Archive and Unarchive exist in NightPOS only, Delete in Outlook
+// only: what is deleted in Outlook is archived in NightPOS, never unlinked.
+const (
+	ActionCreate  Action = "create"
+	ActionUpdate  Action = "update"
+	ActionDelete  Action = "delete"
+	ActionArchive Action = "archive"
+	ActionAnswer  Action = "answer"
+)

@@ -1,0 +1,145 @@
+package reconciler
+
+import (
+	"context"
+	"time"
+)
+
+// Item is one keyed piece of work in a lane. Items are hints: they say where to
+// look, never what is there.
+type Item struct {
+	// Key names the work within its lane; see OutlookKey, NightPOSKey and the
+	// Key constants.
+	Key string
+	// Priority decides between items that are due.
+	Priority Priority
+	// Due is when the item may be taken; the zero time means at once.
+	Due time.Time
+	// First is when the earliest hint that is folded into this item arrived;
+	// the lag of a change is counted from it.
+	First time.Time
+	// Version is the version of the event that the hint spoke of: a change key
+	// (Outlook) or a write_date with microseconds (NightPOS); may be empty. The
+	// hint added last wins.
+	Version string
+	// Attempts counts how often the item was taken and put back.
+	Attempts int
+	// Reason is why it was put back last, in words for an administrator.
+	Reason string
+}
+
+// Priority orders items that are due; lower goes first.
+type Priority int
+
+// What a person waits for goes before backfill.
+const (
+	PriorityPerson   Priority = 0
+	PriorityBackfill Priority = 1
+)
+
+// Keys of work that is not about one event.
+const (
+	// KeySweep compares everything in the window on both sides.
+	KeySweep = "sweep"
+	// KeySubscription looks after the mailbox's subscription.
+	KeySubscription = "subscription"
+)
+
+const (
+	outlookPrefix  = "outlook:"
+	nightposPrefix = "nightpos:"
+)
+
+// Hint is an item for a lane, from a webhook.
+type Hint struct {
+	// Lane is the member's ID.
+	Lane string
+	Item Item
+	// GraphID is set on Outlook's hints: when the lane's link to that copy has
+	// the ChangeKey Item.Version, the hint is an echo and is dropped.
+	GraphID string
+}
+
+// Lease is the right to work on a lane. Its fence grows with every lease of
+// that lane; whatever is written under a lease is refused once a newer one
+// exists.
+type Lease struct {
+	Lane  string
+	Fence int64
+}
+
+// Batch is everything that was due in a lane, most urgent first, held under a
+// lease.
+type Batch struct {
+	Lease
+	Items []Item
+}
+
+// Outcome says what becomes of an item of a batch.
+type Outcome struct {
+	Key string
+	// Retry puts the item back, due After from now, with Attempts one higher.
+	// Otherwise it is done and goes, unless it was added again meanwhile: then
+	// it stays, due at once.
+	Retry bool
+	After time.Duration
+	// Reason is kept with an item that is put back.
+	Reason string
+}
+
+// Queue holds the lanes. All methods are safe for concurrent use by any number
+// of processes.
+//
+// What it guarantees: an added item is taken at least once after its Add
+// returned; adding an item that waits changes nothing but its version, an
+// earlier due time and a more urgent priority; adding one that is being worked
+// on makes it run again afterwards; two workers never hold a lane at once; a
+// lease that is neither extended nor finished ends by itself and its items are
+// due again.
+type Queue interface {
+	// Add puts items into a lane. They are durable, as far as the store is,
+	// when it returns.
+	Add(ctx context.Context, lane string, items ...Item) error
+	// AddHints adds hints to their lanes and drops echoes, in one round trip to
+	// the store. It returns how many were dropped.
+	AddHints(ctx context.Context, hints []Hint) (echoes int, err error)
+	// Take waits until a lane that nobody holds has items due, and leases it
+	// with at most limit of them. A waiting Take is woken at once by an Add. It
+	// returns the context's error when that ends.
+	Take(ctx context.Context, limit int) (Batch, error)
+	// Extend keeps the lease for another full term, or returns ErrLeaseLost.
+	Extend(ctx context.Context, lease Lease) error
+	// Finish records the outcomes and gives the lane back, or returns
+	// ErrLeaseLost. Items of the batch without outcome are due again at once.
+	Finish(ctx context.Context, lease Lease, outcomes []Outcome) error
+}
+
+// Commit is what a worker records after a round, at once or not at all.
+type Commit struct {
+	// Links are saved under their RecordID.
+	Links []Link
+	// Drop removes the links of these records.
+	Drop []int64
+	// Activities are appended to the lane's log.
+	Activities []Activity
+}
+
+// Store keeps what the calendars themselves do not: links and their bases,
+// and the log. Everything in it can be found again from the two calendars.
+type Store interface {
+	// Links returns the lane's links to any of these copies or records.
+	Links(ctx context.Context, lane string, graphIDs []string, recordIDs []int64) ([]Link, error)
+	// AllLinks calls visit for each link of the lane, in no order, until visit
+	// returns an error, which it returns.
+	AllLinks(ctx context.Context, lane string, visit func(Link) error) error
+	// Commit records under a lease, or returns ErrLeaseLost and records nothing.
+	Commit(ctx context.Context, lease Lease, commit Commit) error
+	// Meetings returns which record stands for each of these iCalUIds,
+	// whichever lane knows it; unknown ones are absent.
+	Meetings(ctx context.Context, iCalUIDs []string) (map[string]int64, error)
+	// SetMeetings remembers which record stands for each iCalUId.
+	SetMeetings(ctx context.Context, records map[string]int64) error
+	// Members returns every member whose calendar is to be kept in step, in any
+	// state. It may be up to a few seconds old.
+	Members(ctx context.Context) ([]Member, error)
+}
