@@ -223,5 +223,7 @@ const (
 	ActionUpdate  Action = "update"
 	ActionDelete  Action = "delete"
 	ActionArchive Action = "archive"
-	ActionAnswer  Action = "answer"
+	// ActionUnarchive brings an archived record back, with the fields given.
+	ActionUnarchive Action = "unarchive"
+	ActionAnswer    Action = "answer"
 )

@@ -2,6 +2,8 @@ package reconciler
 
 import (
 	"context"
+	"strconv"
+	"strings"
 	"time"
 )
 
@@ -142,4 +144,26 @@ type Store interface {
 	// Members returns every member whose calendar is to be kept in step, in any
 	// state. It may be up to a few seconds old.
 	Members(ctx context.Context) ([]Member, error)
+}
+
+// OutlookKey names the work of looking at a copy.
+func OutlookKey(graphID string) string { return outlookPrefix + graphID }
+
+// NightPOSKey names the work of looking at a record.
+func NightPOSKey(recordID int64) string {
+	return nightposPrefix + strconv.FormatInt(recordID, 10)
+}
+
+// ParseKey is the reverse of OutlookKey and NightPOSKey; other keys give an
+// empty side.
+func ParseKey(key string) (side Side, graphID string, recordID int64) {
+	if id, ok := strings.CutPrefix(key, outlookPrefix); ok && id != "" {
+		return SideOutlook, id, 0
+	}
+	if id, ok := strings.CutPrefix(key, nightposPrefix); ok {
+		if number, err := strconv.ParseInt(id, 10, 64); err == nil && number > 0 {
+			return SideNightPOS, "", number
+		}
+	}
+	return "", "", 0
 }
