@@ -9,7 +9,8 @@ import "time"
 type Link struct {
 	// RecordID is the NightPOS record; it names the link within a lane.
 	RecordID int64
-	// GraphID is the copy in this member's mailbox, empty while there is none.
+	// GraphID is the copy in this member's mailbox; empty while one is being
+	// made and nobody knows yet whether it was.
 	GraphID string
 	// ICalUID is shared by all copies of the meeting; it may be empty.
 	ICalUID string

@@ -1,0 +1,263 @@
+package reconciler
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+)
+
+// Observer is told what happened, for metrics. Its methods must not block.
+type Observer interface {
+	// Synced: a change made on one side was accepted by the other, lag after
+	// its earliest hint.
+	Synced(from Side, action Action, lag time.Duration)
+	// Failed: an item was put back or set aside; cause is a short stable name.
+	Failed(cause string)
+	// Echo: hints about our own writes were dropped without a call.
+	Echo(side Side, count int)
+	// Conflict: both sides changed a field.
+	Conflict(field Field)
+}
+
+// Chore does a piece of work of a lane that is not about one event. It returns
+// when it wants to be called again, at the latest; the zero time means never.
+type Chore func(ctx context.Context, member Member) (next time.Time, err error)
+
+// Config is what an Engine needs.
+type Config struct {
+	Outlook  Outlook
+	NightPOS NightPOS
+	Store    Store
+	Queue    Queue
+	// Observer may be nil.
+	Observer Observer
+	// Chores are run for the items of these keys.
+	Chores map[string]Chore
+	// Database identifies the NightPOS database.
+	Database string
+	// Policy decides conflicts; the zero value means PolicyNewest.
+	Policy Policy
+	// PastDays and FutureDays are the window of a sweep around now.
+	PastDays, FutureDays int
+	// BatchSize is how many items are taken from a lane at once; default 200.
+	BatchSize int
+	// LeaseRenewal is how often a lease is extended while its batch is worked
+	// on; default 10 s. It must be well under the queue's lease.
+	LeaseRenewal time.Duration
+	// Now tells the time; default time.Now.
+	Now func() time.Time
+	// Random spreads retries; default seeded from the system. It is used under
+	// a lock.
+	Random *rand.Rand
+	// Log gets failures that no activity log can hold; default none.
+	Log *zap.Logger
+}
+
+// Engine takes what waits in a lane, reads both sides in one call each, plans,
+// writes to both sides in one call each, and records.
+type Engine struct {
+	Config
+	random sync.Mutex
+}
+
+// NewEngine checks the configuration and fills in its defaults.
+func NewEngine(config Config) (*Engine, error) {
+	if config.Outlook == nil || config.NightPOS == nil || config.Store == nil || config.Queue == nil {
+		return nil, errors.New("an engine needs both calendars, a store and a queue")
+	}
+	if config.Observer == nil {
+		config.Observer = silent{}
+	}
+	if config.Policy == "" {
+		config.Policy = PolicyNewest
+	}
+	if config.PastDays <= 0 {
+		config.PastDays = 365
+	}
+	if config.FutureDays <= 0 {
+		config.FutureDays = 730
+	}
+	if config.BatchSize <= 0 {
+		config.BatchSize = 200
+	}
+	if config.LeaseRenewal <= 0 {
+		config.LeaseRenewal = 10 * time.Second
+	}
+	if config.Now == nil {
+		config.Now = time.Now
+	}
+	if config.Random == nil {
+		config.Random = rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())) //nolint:gosec // spreads retries only
+	}
+	if config.Log == nil {
+		config.Log = zap.NewNop()
+	}
+	return &Engine{Config: config}, nil
+}
+
+// Run works on lanes with this many workers until the context ends, and then
+// returns nil once the batches under way are finished or given up.
+func (e *Engine) Run(ctx context.Context, workers int) error {
+	var group sync.WaitGroup
+	for range max(workers, 1) {
+		group.Go(func() { e.work(ctx) })
+	}
+	group.Wait()
+	return nil
+}
+
+// work takes one batch after the other. A store that cannot be reached is tried
+// again at growing steps.
+func (e *Engine) work(ctx context.Context) {
+	failures := 0
+	for ctx.Err() == nil {
+		batch, err := e.Queue.Take(ctx, e.BatchSize)
+		if err == nil {
+			err = e.Process(ctx, batch)
+		}
+		switch {
+		case err == nil || errors.Is(err, ErrLeaseLost):
+			failures = 0
+		case ctx.Err() != nil:
+			return
+		default:
+			e.Log.Error("the store could not be used; trying again", zap.Error(err))
+			e.Observer.Failed("store")
+			e.pause(ctx, e.backoff(failures))
+			failures++
+		}
+	}
+}
+
+func (e *Engine) pause(ctx context.Context, duration time.Duration) {
+	timer := time.NewTimer(duration)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-timer.C:
+	}
+}
+
+// backoff grows from one second to five minutes, spread by half so that lanes
+// that failed together do not come back together.
+func (e *Engine) backoff(attempts int) time.Duration {
+	step := time.Second << min(max(attempts, 0), 9)
+	step = min(step, 5*time.Minute)
+	e.random.Lock()
+	defer e.random.Unlock()
+	return step/2 + time.Duration(e.Random.Int64N(int64(step/2)+1))
+}
+
+// Process works on one batch and gives its lane back. Its error means that the
+// store failed or the lease was lost; failures of the calendars are outcomes of
+// the items.
+func (e *Engine) Process(ctx context.Context, batch Batch) error {
+	working, stop := e.keepLease(ctx, batch.Lease)
+	defer stop()
+	outcomes, err := e.process(working, batch)
+	if err != nil {
+		return err
+	}
+	if err := e.Queue.Finish(working, batch.Lease, outcomes); err != nil {
+		return fmt.Errorf("giving the lane back: %w", err)
+	}
+	return nil
+}
+
+// keepLease extends the lease until stop is called, and ends the context when
+// the lease is lost.
+func (e *Engine) keepLease(ctx context.Context, lease Lease) (context.Context, func()) {
+	working, cancel := context.WithCancelCause(ctx)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		ticker := time.NewTicker(e.LeaseRenewal)
+		defer ticker.Stop()
+		for {
+			select {
+			case <-working.Done():
+				return
+			case <-ticker.C:
+			}
+			if err := e.Queue.Extend(working, lease); errors.Is(err, ErrLeaseLost) {
+				cancel(ErrLeaseLost)
+				return
+			}
+		}
+	}()
+	return working, func() {
+		cancel(nil)
+		<-done
+	}
+}
+
+// process sorts the items of a batch and returns an outcome for each.
+func (e *Engine) process(ctx context.Context, batch Batch) ([]Outcome, error) {
+	directory, err := e.directory(ctx)
+	if err != nil {
+		return nil, err
+	}
+	member, connected := directory.byID[batch.Lane]
+	round := &round{engine: e, member: member, directory: directory, lease: batch.Lease}
+	for _, item := range batch.Items {
+		side, _, _ := ParseKey(item.Key)
+		switch {
+		case !connected:
+			round.done(item.Key)
+		case side != "":
+			round.events = append(round.events, item)
+		case item.Key == KeySweep:
+			round.chore(ctx, item, func(ctx context.Context, member Member) (time.Time, error) {
+				return time.Time{}, round.sweep(ctx)
+			})
+		case e.Chores[item.Key] != nil:
+			round.chore(ctx, item, e.Chores[item.Key])
+		default:
+			round.done(item.Key)
+		}
+	}
+	if len(round.events) > 0 {
+		if err := round.run(ctx); err != nil {
+			return nil, err
+		}
+	}
+	return round.outcomes, nil
+}
+
+// directory is who is connected, by everything a plan asks for.
+type directory struct {
+	byID      map[string]Member
+	byUser    map[int64]Member
+	byAddress map[string]Member
+}
+
+func (e *Engine) directory(ctx context.Context) (*directory, error) {
+	members, err := e.Store.Members(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("reading who is connected: %w", err)
+	}
+	found := &directory{byID: map[string]Member{}, byUser: map[int64]Member{}, byAddress: map[string]Member{}}
+	for _, member := range members {
+		found.byID[member.ID] = member
+		found.byUser[member.UserID] = member
+		for _, address := range []string{member.Address, member.Mailbox} {
+			if key := (Person{Address: address}).Key(); key != "" {
+				found.byAddress[key] = member
+			}
+		}
+	}
+	return found, nil
+}
+
+// silent is the observer of those who do not ask.
+type silent struct{}
+
+func (silent) Synced(Side, Action, time.Duration) {}
+func (silent) Failed(string)                      {}
+func (silent) Echo(Side, int)                     {}
+func (silent) Conflict(Field)                     {}

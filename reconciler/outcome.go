@@ -1,0 +1,223 @@
+package reconciler
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"reflect"
+	"sync"
+	"time"
+)
+
+// settleSteps are the waits between looks at a record that a webhook spoke of
+// but that shows nothing new: NightPOS 17 and 18 send webhooks before the
+// change can be read, and also for transactions that are then rolled back. The
+// usual commit follows within milliseconds; after about five seconds the
+// webhook counts as a phantom.
+var settleSteps = []time.Duration{
+	50 * time.Millisecond, 100 * time.Millisecond, 200 * time.Millisecond, 400 * time.Millisecond,
+	800 * time.Millisecond, 1600 * time.Millisecond, 2 * time.Second,
+}
+
+// waitSteps are the waits for the organizer's lane to bring a meeting.
+var waitSteps = []time.Duration{
+	100 * time.Millisecond, 200 * time.Millisecond, 400 * time.Millisecond, 800 * time.Millisecond,
+	1600 * time.Millisecond, 3 * time.Second, 6 * time.Second, 15 * time.Second, time.Minute, 5 * time.Minute,
+}
+
+// write carries out all plans, one call per side.
+func (r *round) write(ctx context.Context) {
+	var outlook, nightpos []*subject
+	var copies []OutlookWrite
+	var records []RecordWrite
+	for _, subject := range r.subjects {
+		if subject.skip {
+			continue
+		}
+		if write := subject.plan.Outlook; write != nil {
+			sent := *write
+			sent.Event.People = r.diversify(subject, write.Event.People)
+			sent.Current = subject.original
+			outlook, copies = append(outlook, subject), append(copies, sent)
+		}
+		if write := subject.plan.NightPOS; write != nil {
+			nightpos, records = append(nightpos, subject), append(records, *write)
+		}
+	}
+	var group sync.WaitGroup
+	if len(copies) > 0 {
+		group.Go(func() {
+			for position, result := range r.engine.Outlook.Write(ctx, r.member, copies) {
+				if result.Copy != nil {
+					unified := &subject{}
+					r.see(unified, *result.Copy)
+					result.Copy = unified.state.Copy
+				}
+				outlook[position].outlook = &result
+			}
+		})
+	}
+	if len(records) > 0 {
+		group.Go(func() {
+			for position, result := range r.engine.NightPOS.Write(ctx, records) {
+				nightpos[position].nightpos = &result
+			}
+		})
+	}
+	group.Wait()
+}
+
+// settle turns the answers into what is to be recorded and the outcomes of the
+// hints.
+func (r *round) settle(subject *subject) {
+	settled := subject.state.Settle(subject.plan, subject.outlook, subject.nightpos)
+	if settled.Link != nil {
+		if settled.Drop {
+			r.commit.Drop = append(r.commit.Drop, settled.Link.RecordID)
+		} else if subject.link == nil || !sameLink(*subject.link, *settled.Link) {
+			settled.Link.Updated = r.engine.Now()
+			r.commit.Links = append(r.commit.Links, *settled.Link)
+		}
+		if settled.Link.ICalUID != "" && !settled.Link.Ended && (subject.link == nil || subject.link.ICalUID != settled.Link.ICalUID) {
+			if r.meetings == nil {
+				r.meetings = map[string]int64{}
+			}
+			r.meetings[settled.Link.ICalUID] = settled.Link.RecordID
+		}
+	}
+	r.report(subject, settled)
+	for _, item := range subject.items {
+		r.conclude(subject, settled, item)
+	}
+}
+
+func sameLink(a, b Link) bool {
+	a.Updated, b.Updated = time.Time{}, time.Time{}
+	return reflect.DeepEqual(a, b)
+}
+
+// conclude decides what becomes of one hint.
+func (r *round) conclude(subject *subject, settled Settled, item Item) {
+	var refused *RefusedError
+	switch {
+	case settled.Err != nil && errors.As(settled.Err, &refused):
+		r.engine.Observer.Failed("refused")
+		r.done(item.Key)
+	case settled.Err != nil:
+		r.fail(item, settled.Err)
+	case settled.Again:
+		r.retry(item, 0, "")
+	case subject.plan.Wait:
+		if item.Attempts < len(waitSteps) {
+			r.retry(item, waitSteps[item.Attempts], subject.plan.Reason)
+		} else {
+			r.done(item.Key)
+		}
+	case r.unsettled(subject, item) && item.Attempts < len(settleSteps):
+		r.retry(item, settleSteps[item.Attempts], "")
+	default:
+		r.done(item.Key)
+	}
+}
+
+// unsettled says that a hint from NightPOS may speak of something that cannot be
+// read yet.
+func (r *round) unsettled(subject *subject, item Item) bool {
+	side, _, _ := ParseKey(item.Key)
+	if side != SideNightPOS || item.Priority == PriorityBackfill {
+		return false
+	}
+	record := subject.state.Record
+	switch {
+	case item.Version == VersionDeleted:
+		return record != nil
+	case record == nil:
+		return true
+	case item.Version != "":
+		return record.Stamp < item.Version
+	}
+	// An attendee's answer: nothing but the answer itself shows that it is in.
+	return subject.plan.Idle()
+}
+
+// report writes the activity log and tells the observer.
+func (r *round) report(subject *subject, settled Settled) {
+	now := r.engine.Now()
+	activity := Activity{Time: now, Lane: r.lease.Lane, RecordID: subject.recordID, GraphID: subject.graphID}
+	if settled.Link != nil {
+		activity.RecordID, activity.GraphID = settled.Link.RecordID, settled.Link.GraphID
+	}
+	if settled.Err != nil {
+		activity.Reason = settled.Err.Error()
+		r.commit.Activities = append(r.commit.Activities, activity)
+		return
+	}
+	if subject.plan.Idle() {
+		if subject.plan.Reason != "" && !subject.plan.Wait {
+			activity.Reason = subject.plan.Reason
+			r.commit.Activities = append(r.commit.Activities, activity)
+		}
+		return
+	}
+	activity.Lag = subject.lag(now)
+	for _, conflict := range subject.plan.Conflicts {
+		r.engine.Observer.Conflict(conflict.Field)
+	}
+	if write := subject.plan.NightPOS; write != nil {
+		line := activity
+		line.From, line.Action, line.Fields = SideOutlook, write.Action, write.Fields.Sorted()
+		line.Conflicts = lost(subject.plan.Conflicts, SideNightPOS)
+		r.engine.Observer.Synced(SideOutlook, write.Action, line.Lag)
+		r.commit.Activities = append(r.commit.Activities, line)
+	}
+	if write := subject.plan.Outlook; write != nil {
+		line := activity
+		line.From, line.Action, line.Fields, line.Mails = SideNightPOS, write.Action, write.Fields.Sorted(), subject.plan.Mails
+		line.Conflicts = lost(subject.plan.Conflicts, SideOutlook)
+		r.engine.Observer.Synced(SideNightPOS, write.Action, line.Lag)
+		r.commit.Activities = append(r.commit.Activities, line)
+	}
+}
+
+// lost are the conflicts that a side lost; they belong to the write that
+// replaced its value.
+func lost(conflicts []Conflict, loser Side) []Conflict {
+	var found []Conflict
+	for _, conflict := range conflicts {
+		if conflict.Loser == loser {
+			found = append(found, conflict)
+		}
+	}
+	return found
+}
+
+// lag counts from the earliest hint about the subject.
+func (s *subject) lag(now time.Time) time.Duration {
+	var first time.Time
+	for _, item := range s.items {
+		if !item.First.IsZero() && (first.IsZero() || item.First.Before(first)) {
+			first = item.First
+		}
+	}
+	if first.IsZero() {
+		return 0
+	}
+	return max(now.Sub(first), 0)
+}
+
+// record saves what the round found out. Which record stands for an iCalUId is
+// saved first: a link without it would leave other lanes waiting.
+func (r *round) record(ctx context.Context) error {
+	if len(r.meetings) > 0 {
+		if err := r.engine.Store.SetMeetings(ctx, r.meetings); err != nil {
+			return fmt.Errorf("recording meetings: %w", err)
+		}
+	}
+	if len(r.commit.Links)+len(r.commit.Drop)+len(r.commit.Activities) == 0 {
+		return nil
+	}
+	if err := r.engine.Store.Commit(ctx, r.lease, r.commit); err != nil {
+		return fmt.Errorf("recording links: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,413 @@
+package reconciler
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+)
+
+// VersionDeleted is the Version of a hint that speaks of a deletion.
+const VersionDeleted = "deleted"
+
+// subject is one meeting of a round, with every hint that spoke of it.
+type subject struct {
+	items    []Item
+	link     *Link
+	graphID  string
+	recordID int64
+	original *Copy // as the mailbox shows it, before addresses were unified
+	state    State
+	plan     Plan
+	skip     bool // its outcome is settled already
+
+	outlook  *OutlookResult
+	nightpos *RecordResult
+}
+
+// round is one batch of work on one lane.
+type round struct {
+	engine    *Engine
+	member    Member
+	directory *directory
+	lease     Lease
+	events    []Item
+	outcomes  []Outcome
+	subjects  []*subject
+	commit    Commit
+	meetings  map[string]int64
+}
+
+func (r *round) done(key string) { r.outcomes = append(r.outcomes, Outcome{Key: key}) }
+
+func (r *round) retry(item Item, after time.Duration, reason string) {
+	r.outcomes = append(r.outcomes, Outcome{Key: item.Key, Retry: true, After: after, Reason: reason})
+}
+
+// fail puts an item back because of an error, sooner or later depending on what
+// the server said.
+func (r *round) fail(item Item, err error) {
+	after, cause := r.engine.backoff(item.Attempts), "other"
+	var retry *RetryError
+	switch {
+	case errors.As(err, &retry):
+		after, cause = max(retry.After, after), retry.Cause
+		if retry.After > 0 {
+			after = retry.After
+		}
+	case errors.Is(err, ErrReconnect):
+		after, cause = max(after, time.Minute), "reconnect"
+	case errors.Is(err, ErrStale):
+		after, cause = after/20, "stale"
+	case errors.Is(err, ErrGone):
+		after, cause = after/20, "gone"
+	case errors.Is(err, context.DeadlineExceeded):
+		cause = "timeout"
+	}
+	r.engine.Observer.Failed(cause)
+	r.retry(item, after, err.Error())
+}
+
+func (r *round) chore(ctx context.Context, item Item, chore Chore) {
+	next, err := chore(ctx, r.member)
+	switch {
+	case err != nil:
+		r.fail(item, err)
+	case next.IsZero():
+		r.done(item.Key)
+	default:
+		r.retry(item, max(next.Sub(r.engine.Now()), 0), "")
+	}
+}
+
+// run looks at every event of the batch and brings its sides together.
+func (r *round) run(ctx context.Context) error {
+	if err := r.gather(ctx); err != nil {
+		return err
+	}
+	if err := r.read(ctx); err != nil {
+		return err
+	}
+	if err := r.identify(ctx); err != nil {
+		return err
+	}
+	for _, subject := range r.subjects {
+		if !subject.skip {
+			r.consider(subject)
+		}
+	}
+	if err := r.announce(ctx); err != nil {
+		return err
+	}
+	r.write(ctx)
+	for _, subject := range r.subjects {
+		if !subject.skip {
+			r.settle(subject)
+		}
+	}
+	return r.record(ctx)
+}
+
+// gather folds the hints into subjects, by their links, and drops echoes.
+func (r *round) gather(ctx context.Context) error {
+	var graphIDs []string
+	var recordIDs []int64
+	for _, item := range r.events {
+		if side, graphID, recordID := ParseKey(item.Key); side == SideOutlook {
+			graphIDs = append(graphIDs, graphID)
+		} else {
+			recordIDs = append(recordIDs, recordID)
+		}
+	}
+	links, err := r.engine.Store.Links(ctx, r.lease.Lane, graphIDs, recordIDs)
+	if err != nil {
+		return fmt.Errorf("reading links: %w", err)
+	}
+	byGraph, byRecord := map[string]*Link{}, map[int64]*Link{}
+	for _, link := range links {
+		if link.GraphID != "" {
+			byGraph[link.GraphID] = &link
+		}
+		byRecord[link.RecordID] = &link
+	}
+	subjects := map[string]*subject{}
+	for _, item := range r.events {
+		side, graphID, recordID := ParseKey(item.Key)
+		link := byRecord[recordID]
+		if side == SideOutlook {
+			link = byGraph[graphID]
+			if link != nil && item.Version != "" && item.Version == link.ChangeKey {
+				r.engine.Observer.Echo(SideOutlook, 1)
+				r.done(item.Key)
+				continue
+			}
+		}
+		name := item.Key
+		if link != nil {
+			name, graphID, recordID = NightPOSKey(link.RecordID), link.GraphID, link.RecordID
+		}
+		found := subjects[name]
+		if found == nil {
+			found = &subject{link: link, graphID: graphID, recordID: recordID}
+			subjects[name] = found
+			r.subjects = append(r.subjects, found)
+		}
+		found.items = append(found.items, item)
+	}
+	return nil
+}
+
+// read looks at both sides, in one call each, at the same time.
+func (r *round) read(ctx context.Context) error {
+	var graphIDs []string
+	var recordIDs []int64
+	for _, subject := range r.subjects {
+		if subject.graphID != "" {
+			graphIDs = append(graphIDs, subject.graphID)
+		}
+		if subject.recordID != 0 {
+			recordIDs = append(recordIDs, subject.recordID)
+		}
+	}
+	var copies map[string]Copy
+	var itemErrors map[string]error
+	var records map[int64]Record
+	var outlookErr, nightposErr error
+	var group errgroup.Group
+	if len(graphIDs) > 0 {
+		group.Go(func() error {
+			copies, itemErrors, outlookErr = r.engine.Outlook.Read(ctx, r.member, graphIDs)
+			return nil
+		})
+	}
+	if len(recordIDs) > 0 {
+		group.Go(func() error {
+			records, nightposErr = r.engine.NightPOS.Read(ctx, recordIDs)
+			return nil
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	for _, subject := range r.subjects {
+		err := nightposErr
+		if subject.graphID != "" && err == nil {
+			err = outlookErr
+			if err == nil {
+				err = itemErrors[subject.graphID]
+			}
+		}
+		if err != nil {
+			r.abandon(subject, err)
+			continue
+		}
+		if copied, there := copies[subject.graphID]; there {
+			r.see(subject, copied)
+		}
+		if record, there := records[subject.recordID]; there && subject.recordID != 0 {
+			subject.state.Record = &record
+		}
+	}
+	return nil
+}
+
+// see takes in a copy, with its people under the addresses by which NightPOS
+// knows them.
+func (r *round) see(subject *subject, copied Copy) {
+	original := copied
+	subject.original = &original
+	copied.Event.Organizer = r.unify(copied.Event.Organizer)
+	people := make([]Person, 0, len(copied.Event.People))
+	for _, person := range copied.Event.People {
+		people = append(people, r.unify(person))
+	}
+	copied.Event.People = people
+	subject.state.Copy = &copied
+}
+
+// unify gives a connected member the address that NightPOS knows; mailboxes are
+// often known by another.
+func (r *round) unify(person Person) Person {
+	if member, connected := r.directory.byAddress[person.Key()]; connected && member.Address != "" {
+		person.Address = member.Address
+	}
+	return person
+}
+
+// diversify is the way back: the address that the copy itself used, else the
+// member's mailbox.
+func (r *round) diversify(subject *subject, people []Person) []Person {
+	back := map[string]string{}
+	if subject.original != nil {
+		for _, person := range subject.original.Event.People {
+			back[r.unify(person).Key()] = person.Address
+		}
+	}
+	result := make([]Person, 0, len(people))
+	for _, person := range people {
+		if address, there := back[person.Key()]; there {
+			person.Address = address
+		} else if member, connected := r.directory.byAddress[person.Key()]; connected && member.Mailbox != "" {
+			person.Address = member.Mailbox
+		}
+		result = append(result, person)
+	}
+	return result
+}
+
+// abandon puts all hints of a subject back because of an error.
+func (r *round) abandon(subject *subject, err error) {
+	subject.skip = true
+	for _, item := range subject.items {
+		r.fail(item, err)
+	}
+}
+
+// identify finds the record of copies that have no link: by the mark that our
+// own creates leave, or by the iCalUId that another lane has linked.
+func (r *round) identify(ctx context.Context) error {
+	var unknown []*subject
+	var iCalUIDs []string
+	for _, subject := range r.subjects {
+		if !subject.skip && subject.link == nil && subject.recordID == 0 && subject.state.Copy != nil {
+			unknown = append(unknown, subject)
+			if subject.state.Copy.ICalUID != "" {
+				iCalUIDs = append(iCalUIDs, subject.state.Copy.ICalUID)
+			}
+		}
+	}
+	if len(unknown) == 0 {
+		return nil
+	}
+	meetings, err := r.engine.Store.Meetings(ctx, iCalUIDs)
+	if err != nil {
+		return fmt.Errorf("reading which meetings are known: %w", err)
+	}
+	recordIDs := map[int64][]*subject{}
+	for _, subject := range unknown {
+		id := subject.state.Copy.RecordID
+		if id == 0 {
+			id = meetings[subject.state.Copy.ICalUID]
+		}
+		if id != 0 {
+			recordIDs[id] = append(recordIDs[id], subject)
+		}
+	}
+	if len(recordIDs) == 0 {
+		return nil
+	}
+	ids := slices.Sorted(maps.Keys(recordIDs))
+	links, err := r.engine.Store.Links(ctx, r.lease.Lane, nil, ids)
+	if err != nil {
+		return fmt.Errorf("reading links: %w", err)
+	}
+	known := map[int64]*Link{}
+	for _, link := range links {
+		known[link.RecordID] = &link
+	}
+	records, err := r.engine.NightPOS.Read(ctx, ids)
+	for id, subjects := range recordIDs {
+		for position, subject := range subjects {
+			if err != nil {
+				r.abandon(subject, err)
+				continue
+			}
+			if position > 0 {
+				continue
+			}
+			if record, there := records[id]; there {
+				r.adopt(subject, &record, id, known[id])
+			} else if known[id] != nil {
+				r.adopt(subject, nil, id, known[id])
+			}
+		}
+	}
+	return nil
+}
+
+// adopt takes a record for an unlinked copy, unless the record has another copy
+// in this mailbox: then the mark came along when a person duplicated the event,
+// and the duplicate is an event of its own.
+func (r *round) adopt(subject *subject, record *Record, recordID int64, link *Link) {
+	if link != nil && !link.Ended && link.GraphID != "" && link.GraphID != subject.graphID {
+		return
+	}
+	for _, other := range r.subjects {
+		if other != subject && other.recordID == recordID && other.state.Copy != nil {
+			return
+		}
+	}
+	for _, other := range r.subjects {
+		if other != subject && other.recordID == recordID && !other.skip {
+			// A hint about the record itself waits in this very round: one
+			// subject must speak for both.
+			subject.items = append(subject.items, other.items...)
+			other.skip = true
+		}
+	}
+	subject.recordID, subject.link, subject.state.Record = recordID, link, record
+}
+
+// announce records which copies are about to be made.
+func (r *round) announce(ctx context.Context) error {
+	var intents []Link
+	for _, subject := range r.subjects {
+		if subject.skip {
+			continue
+		}
+		if intent := subject.state.Intent(subject.plan); intent != nil && (subject.link == nil || subject.link.GraphID != "") {
+			intent.Updated = r.engine.Now()
+			intents = append(intents, *intent)
+		}
+	}
+	if len(intents) == 0 {
+		return nil
+	}
+	if err := r.engine.Store.Commit(ctx, r.lease, Commit{Links: intents}); err != nil {
+		return fmt.Errorf("recording which copies are about to be made: %w", err)
+	}
+	return nil
+}
+
+// consider plans one subject.
+func (r *round) consider(subject *subject) {
+	state := &subject.state
+	state.Member, state.Database, state.Link = r.member, r.engine.Database, subject.link
+	state.ByAddress = func(person Person) (Member, bool) {
+		member, connected := r.directory.byAddress[person.Key()]
+		return member, connected
+	}
+	state.ByUser = func(userID int64) (Member, bool) {
+		member, connected := r.directory.byUser[userID]
+		return member, connected
+	}
+	state.Outlook, state.NightPOS, state.Policy, state.Now = r.engine.Outlook, r.engine.NightPOS, r.engine.Policy, r.engine.Now()
+	state.Waited = slices.ContainsFunc(subject.items, func(item Item) bool { return item.Attempts >= len(waitSteps) })
+	if !r.confirmed(subject) {
+		subject.skip = true
+		for _, item := range subject.items {
+			r.retry(item, confirmAfter, "")
+		}
+		return
+	}
+	subject.plan = state.Plan()
+}
+
+// confirmAfter is how long after an event was first not found it is looked for
+// again before its absence is believed.
+const confirmAfter = 300 * time.Millisecond
+
+// confirmed says whether the absence of one half of a linked pair may be
+// believed: a deletion was announced, or it was missing once before.
+func (r *round) confirmed(subject *subject) bool {
+	if subject.link == nil || subject.link.Ended || subject.link.GraphID == "" || (subject.state.Copy != nil && subject.state.Record != nil) {
+		return true
+	}
+	return slices.ContainsFunc(subject.items, func(item Item) bool {
+		return item.Attempts > 0 || item.Version == VersionDeleted
+	})
+}

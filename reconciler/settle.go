@@ -1,0 +1,211 @@
+package reconciler
+
+import "strings"
+
+// Settled is what a carried-out plan leaves to be recorded.
+type Settled struct {
+	// Link is to be saved, or its RecordID dropped; nil when nothing changes.
+	Link *Link
+	Drop bool
+	// Again asks for another look at once: the answers showed something that
+	// the plan did not know.
+	Again bool
+	// Err is the first error of the plan's writes.
+	Err error
+}
+
+// Settle turns a plan and the answers to its writes into the new link. What was
+// not written, or could not be, keeps counting as changed. The results may be
+// nil when the plan has no such write.
+func (s State) Settle(plan Plan, outlook *OutlookResult, nightpos *RecordResult) Settled {
+	var settled Settled
+	if outlook != nil && outlook.Err != nil {
+		settled.Err = outlook.Err
+	}
+	if nightpos != nil && nightpos.Err != nil && settled.Err == nil {
+		settled.Err = nightpos.Err
+	}
+	if plan.keep == fateNone {
+		return settled
+	}
+	link := s.nextLink(plan)
+	switch plan.keep {
+	case fateDrop, fateEnd:
+		if settled.Err != nil {
+			return settled
+		}
+		link.Ended = true
+		if plan.keep == fateDrop {
+			settled.Drop = s.Link != nil
+		}
+		settled.Link = link
+		return settled
+	}
+	s.settleIdentity(link, outlook, nightpos)
+	if link.RecordID == 0 || link.GraphID == "" {
+		return settled
+	}
+	link.Ended = false
+	created := plan.creates()
+	if created && settled.Err != nil {
+		return settled
+	}
+	if (outlook != nil && outlook.Existed) || (nightpos != nil && nightpos.Existed) {
+		// An earlier attempt made it, and it may have been edited since: the
+		// sides have yet to agree.
+		link.Outlook, link.NightPOS, settled.Again = nil, nil, true
+	} else if plan.NightPOS != nil && plan.NightPOS.Action == ActionUnarchive {
+		settled.Again = settled.Err == nil
+	} else {
+		s.settleBases(link, plan, outlook, nightpos)
+	}
+	settled.Link = link
+	return settled
+}
+
+func (p Plan) creates() bool {
+	return (p.Outlook != nil && p.Outlook.Action == ActionCreate) || (p.NightPOS != nil && p.NightPOS.Action == ActionCreate)
+}
+
+func (s State) nextLink(plan Plan) *Link {
+	link := &Link{Role: plan.Role, Generation: 1}
+	if s.Link != nil {
+		*link = *s.Link
+	}
+	if plan.Outlook != nil && plan.Outlook.Action == ActionCreate {
+		link.Generation = s.generation()
+	}
+	link.Role = plan.Role
+	if s.Copy != nil {
+		link.GraphID, link.ICalUID, link.ChangeKey = s.Copy.ID, s.Copy.ICalUID, s.Copy.ChangeKey
+	}
+	if s.Record != nil {
+		link.RecordID = s.Record.ID
+	}
+	return link
+}
+
+func (s State) settleIdentity(link *Link, outlook *OutlookResult, nightpos *RecordResult) {
+	if outlook != nil && outlook.Err == nil && outlook.Copy != nil {
+		link.GraphID, link.ChangeKey = outlook.Copy.ID, outlook.Copy.ChangeKey
+		if outlook.Copy.ICalUID != "" {
+			link.ICalUID = outlook.Copy.ICalUID
+		}
+	}
+	if nightpos != nil && nightpos.Err == nil && nightpos.Record != nil {
+		link.RecordID = nightpos.Record.ID
+	}
+}
+
+// settleBases takes down what each side showed. A field written to a side
+// counts as that side answered the write; a field that was not written counts
+// as it was read, so that an edit made in between is found; and where a write
+// failed, the side it came from keeps its old base, so that the change is still
+// a change next time.
+func (s State) settleBases(link *Link, plan Plan, outlook *OutlookResult, nightpos *RecordResult) {
+	speaksForAnswerOnly := plan.Role == RoleAttendee
+	readOutlook, readNightPOS := Base{}, Base{}
+	if s.Copy != nil {
+		readOutlook = s.baseOfCopy(*s.Copy, plan.Role)
+	}
+	if s.Record != nil {
+		readNightPOS = s.baseOfRecord(*s.Record, plan.Role)
+	}
+	newOutlook, newNightPOS := clone(readOutlook), clone(readNightPOS)
+	if plan.Outlook != nil && outlook != nil {
+		keys := writtenKeys(plan.Outlook.Action, plan.Outlook.Fields)
+		switch {
+		case outlook.Err != nil:
+			restore(newNightPOS, link.NightPOS, keys)
+		case plan.Outlook.Action == ActionAnswer:
+			newOutlook[selfKey] = digest(string(plan.Outlook.Answer))
+		case outlook.Copy != nil:
+			overlay(newOutlook, s.baseOfCopy(*outlook.Copy, plan.Role), keys)
+		}
+	}
+	if plan.NightPOS != nil && nightpos != nil {
+		keys := writtenKeys(plan.NightPOS.Action, plan.NightPOS.Fields)
+		switch {
+		case nightpos.Err != nil:
+			restore(newOutlook, link.Outlook, keys)
+		case plan.NightPOS.Action == ActionAnswer:
+			newNightPOS[selfKey] = digest(string(plan.NightPOS.Answer))
+		case nightpos.Record != nil:
+			overlay(newNightPOS, s.baseOfRecord(*nightpos.Record, plan.Role), keys)
+		}
+	}
+	if speaksForAnswerOnly {
+		newOutlook = Base{selfKey: newOutlook[selfKey]}
+		newNightPOS = Base{selfKey: newNightPOS[selfKey]}
+	}
+	link.Outlook, link.NightPOS = newOutlook, newNightPOS
+}
+
+func (s State) baseOfCopy(copied Copy, role Role) Base {
+	event := copied.Event
+	if role == RoleGuest {
+		local := s
+		local.Copy = &copied
+		event = local.withOwnAnswer(event)
+	}
+	base := NewBase(event)
+	if role != RoleOrganizer {
+		base[selfKey] = digest(string(copied.OwnAnswer))
+	}
+	return base
+}
+
+func (s State) baseOfRecord(record Record, role Role) Base {
+	base := NewBase(record.Event)
+	if role != RoleOrganizer {
+		local := s
+		local.Record = &record
+		row, _ := local.ownRow()
+		base[selfKey] = digest(string(row.Answer))
+	}
+	return base
+}
+
+func clone(base Base) Base {
+	copied := make(Base, len(base))
+	for key, value := range base {
+		copied[key] = value
+	}
+	return copied
+}
+
+// writtenKeys tells which keys of a base a write concerns.
+func writtenKeys(action Action, fields FieldSet) func(key string) bool {
+	return func(key string) bool {
+		switch action {
+		case ActionCreate:
+			return true
+		case ActionAnswer:
+			return key == selfKey
+		}
+		field, _, _ := strings.Cut(key, "/")
+		if Field(field) == FieldAnswers && fields.Has(FieldPeople) {
+			return true
+		}
+		return fields.Has(Field(field))
+	}
+}
+
+// overlay replaces the keys concerned by those of the other base.
+func overlay(base, by Base, concerned func(string) bool) {
+	for key := range base {
+		if _, there := by[key]; !there && concerned(key) {
+			delete(base, key)
+		}
+	}
+	for key, value := range by {
+		if concerned(key) {
+			base[key] = value
+		}
+	}
+}
+
+// restore puts back the old values of the keys concerned.
+func restore(base, old Base, concerned func(string) bool) {
+	overlay(base, old, concerned)
+}

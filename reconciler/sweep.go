@@ -1,0 +1,112 @@
+package reconciler
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+)
+
+// sweep compares everything in the window on both sides and puts what differs
+// into the lane, behind what people wait for. It writes to neither calendar
+// itself, and a failed or partial listing of either side ends it without any
+// effect. What is missing from a listing is looked for by its id before
+// anything is concluded, since it may only lie outside the window.
+func (r *round) sweep(ctx context.Context) error {
+	now := r.engine.Now()
+	window := Window{Start: now.AddDate(0, 0, -r.engine.PastDays), End: now.AddDate(0, 0, r.engine.FutureDays)}
+	var copies []Copy
+	var records []Record
+	group, listing := errgroup.WithContext(ctx)
+	group.Go(func() (err error) {
+		copies, err = r.engine.Outlook.List(listing, r.member, window)
+		return err
+	})
+	group.Go(func() (err error) {
+		records, err = r.engine.NightPOS.List(listing, r.member, window)
+		return err
+	})
+	if err := group.Wait(); err != nil {
+		return fmt.Errorf("listing both calendars: %w", err)
+	}
+	items, err := r.differences(ctx, copies, records)
+	if err != nil || len(items) == 0 {
+		return err
+	}
+	if err := r.engine.Queue.Add(ctx, r.lease.Lane, items...); err != nil {
+		return fmt.Errorf("queueing what a sweep found: %w", err)
+	}
+	return nil
+}
+
+// differences pairs the two listings and returns an item for each pair that is
+// not in agreement.
+func (r *round) differences(ctx context.Context, copies []Copy, records []Record) ([]Item, error) {
+	copyByID, recordByID := map[string]*Copy{}, map[int64]*Record{}
+	for index := range copies {
+		copyByID[copies[index].ID] = &copies[index]
+	}
+	for index := range records {
+		recordByID[records[index].ID] = &records[index]
+	}
+	var items []Item
+	now := r.engine.Now()
+	add := func(key string) {
+		items = append(items, Item{Key: key, Priority: PriorityBackfill, First: now})
+	}
+	err := r.engine.Store.AllLinks(ctx, r.lease.Lane, func(link Link) error {
+		copied, record := copyByID[link.GraphID], recordByID[link.RecordID]
+		delete(copyByID, link.GraphID)
+		delete(recordByID, link.RecordID)
+		switch {
+		case copied == nil && record == nil:
+		case copied == nil && !link.Ended, record == nil && !link.Ended:
+			add(NightPOSKey(link.RecordID))
+		default:
+			if !r.agreed(&link, copied, record) {
+				add(NightPOSKey(link.RecordID))
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("reading links: %w", err)
+	}
+	for id, copied := range copyByID {
+		if !copied.Recurring && !copied.Cancelled {
+			delete(recordByID, copied.RecordID)
+			add(OutlookKey(id))
+		}
+	}
+	byKey := map[string]bool{}
+	for _, copied := range copyByID {
+		byKey[RecordKey(r.member, *copied)] = true
+	}
+	for id, record := range recordByID {
+		if !byKey[record.ExternalKey] && !r.agreed(nil, nil, record) {
+			add(NightPOSKey(id))
+		}
+	}
+	return items, nil
+}
+
+// agreed says that looking at a pair as it was listed would change nothing.
+func (r *round) agreed(link *Link, copied *Copy, record *Record) bool {
+	candidate := &subject{link: link}
+	if copied != nil {
+		r.see(candidate, *copied)
+	}
+	candidate.state.Record = record
+	candidate.items = []Item{{Attempts: 1}}
+	r.consider(candidate)
+	if !candidate.plan.Idle() || candidate.plan.Wait {
+		return false
+	}
+	return candidate.plan.keep == fateNone || link != nil
+}
+
+// SweepItem is the item that has a lane swept.
+func SweepItem(priority Priority, first time.Time) Item {
+	return Item{Key: KeySweep, Priority: priority, First: first}
+}
