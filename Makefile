@@ -1,0 +1,45 @@
+.DEFAULT_GOAL := help
+SEED ?= 1
+SEEDS ?= 1000
+FUZZTIME ?= 30s
+
+.PHONY: help
+help: ## Show these lines.
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: demo
+demo: ## Two simulated calendars with the gateway between them, on one page.
+	go run . demo
+
+.PHONY: test
+test: ## All tests with the race detector, as the integration machine runs them.
+	./scripts/test
+
+.PHONY: lint
+lint: ## go vet and golangci-lint.
+	./scripts/lint
+
+.PHONY: properties
+properties: ## Random histories of one meeting: make properties SEEDS=100000 SEED=7
+	go test ./reconciler -run 'TestHistories' -count=1 -rapid.checks=$(SEEDS) -rapid.seed=$(SEED) -timeout 0
+
+.PHONY: bench
+bench: ## Speed and memory, each beside a floor measured in the same run.
+	go test ./test/bench -run '^TestReport$$' -count=1 -v -report -timeout 30m
+
+.PHONY: simulate
+simulate: ## Simulated weeks of the whole system: make simulate SEEDS=500 SEED=7
+	go test ./test/weeks -run TestWeeks -count=1 -v -seeds=$(SEEDS) -seed=$(SEED) -timeout 0
+
+.PHONY: build
+build: ## A static binary.
+	CGO_ENABLED=0 go build -trimpath -o build/outlook-gateway .
+
+.PHONY: image
+image: ## The container image.
+	docker build -t outlook-gateway .
+
+.PHONY: tidy
+tidy: ## Bring go.mod and formatting in order.
+	go mod tidy
+	go tool -modfile=tools/go.mod gofumpt -w .
