@@ -1,0 +1,166 @@
+package outlook
+
+import (
+	"cmp"
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+)
+
+// deltaState is what a delta token holds. Tokens are sealed but kept nowhere, so
+// that any of them may be used again and gives the same answer as long as
+// nothing has changed (6.9).
+type deltaState struct {
+	Mailbox    string    `json:"m"`
+	Generation int       `json:"g"`
+	From       time.Time `json:"f"` // the window, frozen (6.3)
+	To         time.Time `json:"t"`
+	Position   uint64    `json:"p"` // saves up to here have been told
+	Start      uint64    `json:"s"` // deletions up to here are older than the first call
+	Skip       bool      `json:"k"` // a skiptoken: the round is not finished
+}
+
+// getDelta serves a round of changes to a window of the calendar. A round ends
+// when nothing newer than its position is left, so what changes while a client
+// pages comes up again on a later page: the last one wins.
+func (s *Server) getDelta(_ context.Context, q *request) (*answer, error) {
+	if err := q.calendarOf(); err != nil {
+		return nil, err
+	}
+	var token string
+	for name, values := range q.query {
+		switch strings.ToLower(name) {
+		case "$deltatoken", "$skiptoken":
+			token = values[0]
+			if token == "" {
+				return nil, badRequest("BadRequest", "Badly formed token.")
+			}
+		case "startdatetime", "enddatetime":
+		case "$select", "$expand", "$filter", "$orderby", "$search", "$top", "$skip", "$count":
+			return nil, errorInvalid("The following parameters are not supported with change tracking over the 'CalendarView' resource: '%s'.", name)
+		}
+	}
+	s.mutex.Lock()
+	defer s.unlock()
+	var state deltaState
+	if token == "" {
+		from, to, err := q.window()
+		if err != nil {
+			return nil, err
+		}
+		state = deltaState{Mailbox: q.box.objectID, Generation: q.box.generation, From: from, To: to, Start: q.box.version}
+	} else {
+		var err error
+		if state, err = s.openToken(token); err != nil {
+			return nil, err
+		}
+		// In the first round positions are old by nature, and deletions before
+		// Start do not matter; later every deletion since the position does.
+		since := max(state.Position, state.Start)
+		if state.Mailbox != q.box.objectID || state.Generation != q.box.generation || since < q.box.forgotten || state.Position > q.box.version {
+			return nil, s.errorGone(q)
+		}
+	}
+	return s.deltaPage(q, state), nil
+}
+
+// deltaItem is a save of an event (the latest only) or a deletion.
+type deltaItem struct {
+	version uint64
+	item    uint64
+	event   *event // nil when deleted
+}
+
+func (s *Server) deltaPage(q *request, state deltaState) *answer {
+	m := q.box
+	var items []deltaItem
+	for _, e := range m.events {
+		if e.version <= state.Position {
+			continue
+		}
+		if e.overlaps(state.From, state.To) {
+			items = append(items, deltaItem{e.version, e.item, e})
+		} else if e.version > state.Start { // 6.4: told as removed, known or not
+			items = append(items, deltaItem{e.version, e.item, nil})
+		}
+	}
+	for _, t := range m.tombstones {
+		if t.version > max(state.Position, state.Start) {
+			items = append(items, deltaItem{t.version, t.item, nil})
+		}
+	}
+	slices.SortFunc(items, func(a, b deltaItem) int { return cmp.Compare(a.version, b.version) })
+	size := q.page
+	if size == 0 {
+		size = defaultPage
+	}
+	next := state
+	next.Position, next.Skip = m.version, false
+	if len(items) > size {
+		items = items[:size]
+		next.Position, next.Skip = items[size-1].version, true
+	}
+	value := []any{}
+	for _, item := range items {
+		if item.event == nil {
+			value = append(value, map[string]any{
+				"@odata.type": "#microsoft.graph.event", "id": m.idOf(&event{item: item.item}, q.view.immutable),
+				"@removed": map[string]any{"reason": "deleted"},
+			})
+			continue
+		}
+		shown := s.render(m, item.event, q.view)
+		shown["@odata.type"] = "#microsoft.graph.event"
+		value = append(value, shown)
+	}
+	link, parameter := "@odata.deltaLink", "$deltatoken"
+	if next.Skip {
+		link, parameter = "@odata.nextLink", "$skiptoken"
+	}
+	return &answer{status: http.StatusOK, body: map[string]any{
+		"@odata.context": s.contextURL("Collection(event)"),
+		link:             s.config.BaseURL + "/v1.0" + escapePath(q.path) + "?" + parameter + "=" + s.sealToken(next),
+		"value":          value,
+	}}
+}
+
+// errorGone asks for a new round (6.7).
+func (s *Server) errorGone(q *request) *graphError {
+	gone := failure(http.StatusGone, "syncStateNotFound", "The sync state generation is not found; synchronize from the start.")
+	gone.header = http.Header{"Location": {s.config.BaseURL + "/v1.0" + escapePath(q.path) + "?$deltatoken="}}
+	return gone
+}
+
+func (s *Server) sealToken(state deltaState) string {
+	plain, err := json.Marshal(state)
+	if err != nil {
+		panic(err) // a struct of plain values always renders
+	}
+	return base64.RawURLEncoding.EncodeToString(append(s.tokenMAC(plain), plain...))
+}
+
+func (s *Server) tokenMAC(plain []byte) []byte {
+	mac := hmac.New(sha256.New, s.hash("delta tokens"))
+	mac.Write(plain)
+	return mac.Sum(nil)[:16]
+}
+
+// openToken tells text that is no token at all (400) from a token that this
+// server does not know (410).
+func (s *Server) openToken(token string) (deltaState, error) {
+	sealed, err := base64.RawURLEncoding.DecodeString(token)
+	if err != nil || len(sealed) <= 16 {
+		return deltaState{}, badRequest("BadRequest", "Badly formed token.")
+	}
+	var state deltaState
+	if !hmac.Equal(s.tokenMAC(sealed[16:]), sealed[:16]) || json.Unmarshal(sealed[16:], &state) != nil {
+		return deltaState{}, failure(http.StatusGone, "syncStateNotFound", "The sync state generation is not found; synchronize from the start.")
+	}
+	return state, nil
+}

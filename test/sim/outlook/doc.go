@@ -1,0 +1,30 @@
+// Package outlook is a simulated Outlook: Microsoft sign-in, Microsoft Graph
+// v1.0 as far as calendars need it, and mailboxes whose people can act on their
+// own, without any application. It runs on any listener, real or in memory, in
+// real or in virtual time, and everything in it that is random comes from one
+// seed.
+//
+// What it promises
+//
+//   - Requests and answers have the shapes of the real service, errors included.
+//     Numbers such as "7.14" in the comments name the facts about the real
+//     service that the behaviour follows; facts that are open or that sources
+//     disagree about are fields of Switches.
+//   - Every mail that Outlook would have sent is recorded (Server.Mails), one
+//     entry for each recipient, with who caused it. No mail is ever sent.
+//   - Every call is counted (Server.Calls, Server.Counts), and faults can be
+//     injected into any of them (Config.Faults).
+//   - Meetings reach the mailboxes of their attendees a moment later, and
+//     notifications arrive a moment after the change: asynchronously, possibly
+//     doubled and out of order, at least once, as the real ones do.
+//   - Nothing is kept on disk; Close ends every goroutine.
+//
+// What it does not do
+//
+//   - Series: a request that carries a recurrence is answered with 400
+//     ErrorInvalidRequest, which says so. All events are single ones.
+//   - One calendar for each person, the default one; no attachments, no open
+//     extensions, no rich notifications, no lifecycle notifications, no
+//     application permissions (client_credentials). Requests for these get an
+//     error that names what is missing, never a made-up success.
+package outlook

@@ -1,0 +1,210 @@
+package outlook
+
+import (
+	"context"
+	"net/http"
+	"strings"
+)
+
+func (s *Server) contextURL(of string) string {
+	return s.config.BaseURL + "/v1.0/$metadata#" + of
+}
+
+// calendarOf refuses calendars other than the person's only one.
+func (q *request) calendarOf() error {
+	if id, given := q.params["calendar"]; given && id != q.box.calendarID {
+		if _, err := q.box.parseID(id, q.view.immutable); err != nil {
+			return err
+		}
+		return errorItemNotFound()
+	}
+	return nil
+}
+
+// event finds the event that the path names. The caller holds the mutex.
+func (q *request) event() (*event, error) {
+	if err := q.calendarOf(); err != nil {
+		return nil, err
+	}
+	return q.box.lookup(q.params["event"], q.view.immutable)
+}
+
+func (m *mailbox) lookup(id string, immutable bool) (*event, error) {
+	item, err := m.parseID(id, immutable)
+	if err != nil {
+		return nil, err
+	}
+	found := m.events[item]
+	if found == nil {
+		return nil, errorItemNotFound()
+	}
+	return found, nil
+}
+
+// shown is the answer that carries one event.
+func (s *Server) shown(q *request, status int, e *event, options listOptions) *answer {
+	body := options.shape(q.box, e, s.render(q.box, e, q.view))
+	body["@odata.context"] = s.contextURL("users('" + q.box.objectID + "')/events/$entity")
+	return &answer{status: status, header: http.Header{"Etag": {e.etag()}}, body: body}
+}
+
+func (s *Server) getEvent(_ context.Context, q *request) (*answer, error) {
+	options, err := readListOptions(q, "$select", "$expand")
+	if err != nil {
+		return nil, err
+	}
+	s.mutex.Lock()
+	defer s.unlock()
+	found, err := q.event()
+	if err != nil {
+		return nil, err
+	}
+	return s.shown(q, http.StatusOK, found, options), nil
+}
+
+func (s *Server) postEvent(_ context.Context, q *request) (*answer, error) {
+	content, err := q.content()
+	if err != nil {
+		return nil, err
+	}
+	s.mutex.Lock()
+	defer s.unlock()
+	if err := q.calendarOf(); err != nil {
+		return nil, err
+	}
+	made, err := s.create(q.box, q.grant.actor(), content)
+	if err != nil {
+		return nil, inMode(err, q)
+	}
+	given := s.shown(q, http.StatusCreated, made, listOptions{})
+	given.header.Set("Location", s.config.BaseURL+"/v1.0/users('"+q.box.objectID+"')/events('"+q.box.idOf(made, q.view.immutable)+"')")
+	return given, nil
+}
+
+// inMode shows the id inside a duplicate error in the mode of the request.
+func inMode(err error, q *request) error {
+	refused, ok := err.(*graphError)
+	if !ok || !q.view.immutable {
+		return err
+	}
+	if id, ok := refused.extra["@event.existingEventId"].(string); ok {
+		if item, parseErr := q.box.parseID(id, false); parseErr == nil {
+			refused.extra["@event.existingEventId"] = q.box.immutableID(item)
+		}
+	}
+	return refused
+}
+
+// guard honours If-Match (7.6).
+func (s *Server) guard(q *request, e *event) error {
+	wanted := q.header.Get("If-Match")
+	if wanted == "" || wanted == "*" || s.config.Switches.IgnoreIfMatch {
+		return nil
+	}
+	if strings.TrimPrefix(wanted, "W/") != `"`+e.changeKey+`"` {
+		return failure(http.StatusPreconditionFailed, "ErrorIrresolvableConflict", conflictMessage)
+	}
+	return nil
+}
+
+func (s *Server) patchEvent(_ context.Context, q *request) (*answer, error) {
+	content, err := q.content()
+	if err != nil {
+		return nil, err
+	}
+	s.mutex.Lock()
+	defer s.unlock()
+	found, err := q.event()
+	if err != nil {
+		return nil, err
+	}
+	if err := s.guard(q, found); err != nil {
+		return nil, err
+	}
+	if len(content) > 0 { // an empty patch writes nothing
+		if found, err = s.patch(q.box, q.grant.actor(), found, content); err != nil {
+			return nil, err
+		}
+	}
+	return s.shown(q, http.StatusOK, found, listOptions{}), nil
+}
+
+func (s *Server) deleteEvent(_ context.Context, q *request) (*answer, error) {
+	s.mutex.Lock()
+	defer s.unlock()
+	found, err := q.event()
+	if err != nil {
+		return nil, err
+	}
+	if err := s.guard(q, found); err != nil {
+		return nil, err
+	}
+	s.drop(q.box, q.grant.actor(), found)
+	return &answer{status: http.StatusNoContent}, nil
+}
+
+func (s *Server) cancelEvent(_ context.Context, q *request) (*answer, error) {
+	content, err := q.optionalContent()
+	if err != nil {
+		return nil, err
+	}
+	for name, value := range content {
+		if !strings.EqualFold(name, "comment") {
+			return nil, errorUnknownProperty(name, "Event")
+		}
+		if _, err := textOrNull(value); err != nil {
+			return nil, err
+		}
+	}
+	s.mutex.Lock()
+	defer s.unlock()
+	found, err := q.event()
+	if err != nil {
+		return nil, err
+	}
+	if err := s.cancel(q.box, q.grant.actor(), found); err != nil {
+		return nil, err
+	}
+	return &answer{status: http.StatusAccepted}, nil
+}
+
+func (s *Server) answerEvent(_ context.Context, q *request) (*answer, error) {
+	content, err := q.optionalContent()
+	if err != nil {
+		return nil, err
+	}
+	send, comment, proposes := true, "", false
+	for name, value := range content {
+		switch strings.ToLower(name) { // parameters of actions are taken in any case
+		case "sendresponse":
+			if value != nil {
+				err = boolean(value, &send)
+			}
+		case "comment":
+			comment, err = textOrNull(value)
+		case "proposednewtime":
+			proposes = value != nil
+		default:
+			err = errorUnknownProperty(name, "Event")
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	s.mutex.Lock()
+	defer s.unlock()
+	found, err := q.event()
+	if err != nil {
+		return nil, err
+	}
+	action := q.segments[len(q.segments)-1]
+	for name := range answers {
+		if strings.EqualFold(name, action) {
+			action = name
+		}
+	}
+	if err := s.respond(q.box, q.grant.actor(), found, action, send, comment, proposes); err != nil {
+		return nil, err
+	}
+	return &answer{status: http.StatusAccepted}, nil
+}

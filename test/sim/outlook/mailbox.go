@@ -1,0 +1,169 @@
+package outlook
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+	"time"
+)
+
+// mailbox is one person's calendar. Everything in it is guarded by the server's
+// mutex; an *event in it is never changed, only replaced.
+type mailbox struct {
+	person     Person
+	objectID   string
+	guid       string // 36 characters, part of the ids
+	database   []byte // 16 bytes, part of the ids and change keys
+	zone       zone
+	calendarID string
+
+	events       map[uint64]*event // by item number
+	byUID        map[string]uint64 // iCalUId to item number
+	transactions map[string]transaction
+	followed     map[string]uint64 // iCalUId to the version of the organizer's event last received
+	items        uint64            // item numbers given out
+	version      uint64            // counts saves: change keys and delta positions
+	tombstones   []tombstone
+	forgotten    uint64 // version of the newest tombstone no longer kept
+	generation   int    // delta tokens of earlier generations are gone
+}
+
+// tombstone remembers a deleted event for delta rounds.
+type tombstone struct {
+	item    uint64
+	version uint64
+}
+
+// transaction remembers what a transactionId was used for (7.14).
+type transaction struct {
+	item    uint64
+	content string
+}
+
+// maximumTombstones bounds the memory of deletions; delta tokens older than the
+// ones dropped answer 410 (6.8).
+const maximumTombstones = 10000
+
+func (s *Server) open(person Person) (*mailbox, error) {
+	if person.TimeZone == "" {
+		person.TimeZone = "UTC"
+	}
+	in, err := parseZone(person.TimeZone, true)
+	if err != nil {
+		return nil, err
+	}
+	folded := strings.ToLower(person.Address)
+	m := &mailbox{
+		person: person, objectID: person.ObjectID, zone: in,
+		guid:         s.guid("mailbox " + folded),
+		database:     s.hash("database " + folded)[:16],
+		events:       map[uint64]*event{},
+		byUID:        map[string]uint64{},
+		transactions: map[string]transaction{},
+		followed:     map[string]uint64{},
+	}
+	if m.objectID == "" {
+		m.objectID = s.guid("person " + folded)
+	}
+	m.calendarID = m.calendarIdentity()
+	return m, nil
+}
+
+// find returns the mailbox of an address, or nil for people elsewhere.
+func (s *Server) find(address string) *mailbox {
+	for _, m := range s.people {
+		if strings.EqualFold(m.person.Address, address) {
+			return m
+		}
+	}
+	return nil
+}
+
+// save stores a new version of an event and lets everybody know.
+func (s *Server) save(m *mailbox, e *event, actor string) {
+	kind := "updated"
+	if m.events[e.item] == nil {
+		kind = "created"
+	}
+	m.version++
+	e.version = m.version
+	e.changeKey = m.changeKey(m.version)
+	e.modified = s.now()
+	m.events[e.item] = e
+	m.byUID[e.iCalUID] = e.item
+	s.changed(m, e, kind, actor)
+}
+
+// remove takes an event out of the calendar, as a deletion or a move to Deleted
+// Items does; both are one to those who watch the calendar (3.10).
+func (s *Server) remove(m *mailbox, e *event, actor string) {
+	m.version++
+	delete(m.events, e.item)
+	if m.byUID[e.iCalUID] == e.item {
+		delete(m.byUID, e.iCalUID)
+	}
+	if e.transactionID != "" {
+		delete(m.transactions, e.transactionID)
+	}
+	m.tombstones = append(m.tombstones, tombstone{item: e.item, version: m.version})
+	if extra := len(m.tombstones) - maximumTombstones; extra > 0 {
+		m.forgotten = m.tombstones[extra-1].version
+		m.tombstones = slices.Clone(m.tombstones[extra:])
+	}
+	s.changed(m, e, "deleted", actor)
+}
+
+func (s *Server) changed(m *mailbox, e *event, kind, actor string) {
+	s.changes = append(s.changes, Change{
+		Mailbox: m.person.Address, EventID: m.defaultID(e.item), ICalUID: e.iCalUID,
+		Kind: kind, Actor: actor, Time: s.now(),
+	})
+	s.announce(m, e, kind)
+}
+
+// newEvent starts an event of this mailbox with the defaults of 7.7 and 7.22.
+func (s *Server) newEvent(m *mailbox) *event {
+	m.items++
+	created := s.now()
+	return &event{
+		item: m.items, created: created, modified: created,
+		body: emptyBody, importance: "normal", sensitivity: "normal", showAs: "busy",
+		reminderOn: true, reminderMinutes: 15, responseRequested: true, proposals: true,
+		onlineProvider: "unknown", answer: "organizer", organizer: person{m.person.Name, m.person.Address},
+	}
+}
+
+// listed returns the events in the order of their creation.
+func (m *mailbox) listed() []*event {
+	all := make([]*event, 0, len(m.events))
+	for _, e := range m.events {
+		all = append(all, e)
+	}
+	slices.SortFunc(all, func(a, b *event) int { return cmp.Compare(a.item, b.item) })
+	return all
+}
+
+// overlapping returns the events that overlap a window, by start (8.13).
+func (m *mailbox) overlapping(from, to time.Time) []*event {
+	var found []*event
+	for _, e := range m.listed() {
+		if e.overlaps(from, to) {
+			found = append(found, e)
+		}
+	}
+	slices.SortStableFunc(found, func(a, b *event) int { return a.start.Compare(b.start) })
+	return found
+}
+
+// ForgetDeltaTokens makes every delta token of a mailbox too old: the next use
+// answers 410 (6.7). It tells whether the mailbox exists.
+func (s *Server) ForgetDeltaTokens(address string) bool {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	m := s.find(address)
+	if m == nil {
+		return false
+	}
+	m.generation++
+	return true
+}

@@ -1,0 +1,297 @@
+package outlook
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"html"
+	"io"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+)
+
+const (
+	validationPatience = 10 * time.Second // 2.10
+	firstPatience      = 3 * time.Second  // 3.4
+	retryPatience      = 10 * time.Second // 3.5
+	retryLimit         = 4 * time.Hour    // 3.5
+	maximumWaiting     = 1000             // notifications on their way for one subscription
+	maximumPosted      = 100              // notifications in one POST
+	maximumPosts       = 4                // POSTs to one address at a time
+)
+
+// notification is one message about one event for one subscription.
+type notification struct {
+	to       *subscription
+	id       string
+	kind     string
+	item     uint64
+	etag     string
+	born     time.Time // on the clock of the schedule
+	attempts int
+}
+
+// endpoint collects what is ready for one address, also of several
+// subscriptions (3.3).
+type endpoint struct {
+	address  string
+	ready    []*notification
+	flushing bool
+	posting  int
+}
+
+// Delivery counts what became of the notifications since the start.
+type Delivery struct {
+	Delivered int // notifications answered with 2xx in time, doubles included
+	Failed    int // attempts that were not
+	Lost      int // given up: after 4 h, a full queue, an expired subscription
+	Waiting   int // on their way, being retried, or paused
+	Posts     int // POSTs sent
+}
+
+// Delivery returns the counters of the notifications.
+func (s *Server) Delivery() Delivery {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	return s.delivery
+}
+
+// announce starts the notifications of one change; the caller holds the mutex.
+func (s *Server) announce(m *mailbox, e *event, kind string) {
+	var watching []*subscription
+	for _, one := range s.subscriptions {
+		if one.box == m && one.alive(s.now()) {
+			watching = append(watching, one)
+		}
+	}
+	slices.SortFunc(watching, func(a, b *subscription) int { return int(a.number) - int(b.number) })
+	for _, one := range watching {
+		kinds := []string{kind}
+		if !s.config.Switches.OneNotification { // 3.11
+			extra := 0
+			switch kind {
+			case "created":
+				extra = 1 + s.random.IntN(3)
+			case "updated":
+				extra = s.random.IntN(3)
+			}
+			kinds = append(kinds, slices.Repeat([]string{"updated"}, extra)...)
+		}
+		for _, sent := range kinds {
+			if !slices.Contains(one.changeTypes, sent) {
+				continue
+			}
+			s.send(one, e, sent)
+			if s.random.Float64() < s.config.Switches.Duplicates {
+				s.send(one, e, sent)
+			}
+		}
+	}
+}
+
+func (s *Server) send(to *subscription, e *event, kind string) {
+	if to.waiting >= maximumWaiting {
+		s.delivery.Lost++
+		return
+	}
+	to.waiting++
+	s.delivery.Waiting++
+	s.counter++
+	item := &notification{
+		to: to, kind: kind, item: e.item, etag: e.etag(), born: time.Now(),
+		id: strings.TrimRight(urlText(s.hash(fmt.Sprintf("notification %d", s.counter))[:12]), "="),
+	}
+	s.after(s.pick(s.config.Switches.notificationDelay()), func() { s.ready(item) })
+}
+
+// settle takes a notification off the queue of its subscription.
+func (s *Server) settle(item *notification, outcome *int) {
+	item.to.waiting--
+	s.delivery.Waiting--
+	*outcome++
+}
+
+// ready puts a notification up for the next POST to its address.
+func (s *Server) ready(item *notification) {
+	to := item.to
+	switch {
+	case s.subscriptions[to.id] != to || !to.alive(s.now()) || time.Since(item.born) > retryLimit:
+		s.settle(item, &s.delivery.Lost)
+		return
+	case !s.config.Switches.TokensIgnored && !s.now().Before(to.tokenExpires): // 2.17
+		if s.config.Switches.PauseLoses {
+			s.settle(item, &s.delivery.Lost)
+		} else {
+			to.paused = append(to.paused, item)
+		}
+		return
+	}
+	target := s.endpoints[to.address]
+	if target == nil {
+		target = &endpoint{address: to.address}
+		s.endpoints[to.address] = target
+	}
+	target.ready = append(target.ready, item)
+	if !target.flushing {
+		target.flushing = true
+		// A moment's wait lets notifications of one burst share a POST.
+		s.after(min(2*time.Millisecond, s.config.Switches.notificationDelay().Most), func() {
+			target.flushing = false
+			s.flush(target)
+		})
+	}
+}
+
+// flush sends what is ready; the caller holds the mutex.
+func (s *Server) flush(target *endpoint) {
+	for len(target.ready) > 0 && target.posting < maximumPosts && !s.closed {
+		size := min(len(target.ready), maximumPosted)
+		items := slices.Clone(target.ready[:size])
+		target.ready = slices.Clone(target.ready[size:])
+		s.random.Shuffle(len(items), func(i, j int) { items[i], items[j] = items[j], items[i] }) // 3.7
+		patience := firstPatience
+		value := []any{}
+		for _, item := range items {
+			value = append(value, s.renderNotification(item))
+			if item.attempts > 0 {
+				patience = retryPatience
+			}
+		}
+		target.posting++
+		s.delivery.Posts++
+		s.group.Go(func() { s.post(target, items, value, patience) })
+	}
+	if len(target.ready) == 0 && target.posting == 0 && !target.flushing {
+		delete(s.endpoints, target.address)
+	}
+}
+
+func (s *Server) post(target *endpoint, items []*notification, value []any, patience time.Duration) {
+	err := s.postBody(target.address, map[string]any{"value": value}, patience)
+	s.mutex.Lock()
+	defer s.unlock()
+	target.posting--
+	for _, item := range items {
+		if err == nil {
+			s.settle(item, &s.delivery.Delivered)
+			continue
+		}
+		s.delivery.Failed++
+		pause := s.config.Switches.retryBase() << min(item.attempts, 20)
+		item.attempts++
+		if time.Since(item.born)+pause > retryLimit {
+			s.settle(item, &s.delivery.Lost)
+			continue
+		}
+		s.after(pause, func() { s.ready(item) })
+	}
+	s.flush(target)
+}
+
+// postBody delivers and waits for a 2xx.
+func (s *Server) postBody(address string, body any, patience time.Duration) error {
+	rendered, err := json.Marshal(body)
+	if err != nil {
+		return fmt.Errorf("rendering notifications: %w", err)
+	}
+	ctx, cancel := context.WithTimeout(s.context, patience)
+	defer cancel()
+	outgoing, err := http.NewRequestWithContext(ctx, http.MethodPost, address, bytes.NewReader(rendered))
+	if err != nil {
+		return fmt.Errorf("notifying: %w", err)
+	}
+	outgoing.Header.Set("Content-Type", "application/json; charset=utf-8")
+	given, err := s.config.Transport.RoundTrip(outgoing)
+	if err != nil {
+		return fmt.Errorf("notifying: %w", err)
+	}
+	defer given.Body.Close()
+	if _, err := io.Copy(io.Discard, io.LimitReader(given.Body, maximumBody)); err != nil {
+		return fmt.Errorf("reading the answer to notifications: %w", err)
+	}
+	if given.StatusCode < 200 || given.StatusCode > 299 {
+		return fmt.Errorf("notifying: status %d", given.StatusCode)
+	}
+	return nil
+}
+
+// renderNotification has the documented shape (3.1), or one of the variations
+// that have been seen (3.2).
+func (s *Server) renderNotification(item *notification) map[string]any {
+	to := item.to
+	eventID := to.box.idOf(&event{item: item.item}, to.immutable)
+	user := to.box.objectID
+	path := "Users/" + user + "/Events/" + eventID
+	data := map[string]any{"@odata.type": "#Microsoft.Graph.Event", "@odata.id": path, "@odata.etag": item.etag, "id": eventID}
+	shown := map[string]any{
+		"id": item.id, "subscriptionId": to.id, "subscriptionExpirationDateTime": to.expires.Format(instantLayout + "Z07:00"),
+		"clientState": orNull(to.clientState), "changeType": item.kind, "resource": path,
+		"tenantId": s.config.TenantID, "resourceData": data,
+	}
+	if !s.config.Switches.VaryShapes {
+		return shown
+	}
+	if s.random.IntN(2) == 0 {
+		delete(shown, "id")
+	}
+	if s.random.IntN(2) == 0 {
+		data["@odata.type"] = "#microsoft.graph.event"
+	}
+	switch s.random.IntN(3) {
+	case 0:
+		shown["resource"] = "users/" + user + "@" + s.config.TenantID + "/events/" + eventID
+	case 1:
+		shown["resource"] = "Users('" + user + "')/events('" + eventID + "')"
+	}
+	data["@odata.id"] = shown["resource"]
+	if s.random.IntN(2) == 0 {
+		offset := time.FixedZone("", 5*3600+1800)
+		shown["subscriptionExpirationDateTime"] = to.expires.In(offset).Format(instantLayout + "-07:00")
+	}
+	return shown
+}
+
+// validate asks an address whether it wants notifications (2.10, 2.11).
+func (s *Server) validate(ctx context.Context, address string) error {
+	s.mutex.Lock()
+	s.counter++
+	token := "Validation: Testing client application reachability for subscription Request-Id: " + s.guid(fmt.Sprintf("validation %d", s.counter))
+	s.mutex.Unlock()
+	parsed, err := url.Parse(address)
+	if err != nil {
+		return badRequest("InvalidRequest", "The notification address '%s' is not a URL.", address)
+	}
+	if parsed.RawQuery != "" {
+		parsed.RawQuery += "&"
+	}
+	parsed.RawQuery += "validationToken=" + url.QueryEscape(token)
+	ctx, cancel := context.WithTimeout(ctx, validationPatience)
+	defer cancel()
+	outgoing, err := http.NewRequestWithContext(ctx, http.MethodPost, parsed.String(), nil)
+	if err != nil {
+		return badRequest("InvalidRequest", "The notification address '%s' is not a URL.", address)
+	}
+	outgoing.Header.Set("Content-Type", "text/plain; charset=utf-8")
+	given, err := s.config.Transport.RoundTrip(outgoing)
+	if err != nil {
+		if ctx.Err() != nil {
+			return badRequest("ValidationError", "Subscription validation request timed out.")
+		}
+		return badRequest("ValidationError", "Subscription validation request failed. Notification endpoint must respond with 200 OK to validation request.")
+	}
+	defer given.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(given.Body, 1<<16))
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return badRequest("ValidationError", "Subscription validation request timed out.")
+	case given.StatusCode != http.StatusOK:
+		return badRequest("ValidationError", "Subscription validation request failed. HTTP status code is '%s'. Notification endpoint must respond with 200 OK to validation request.", strings.ReplaceAll(http.StatusText(given.StatusCode), " ", ""))
+	case err != nil || !strings.HasPrefix(given.Header.Get("Content-Type"), "text/plain") || string(body) != token && string(body) != html.EscapeString(token):
+		return badRequest("ValidationError", "Subscription validation request failed. The answer must be the validation token as text/plain.")
+	}
+	return nil
+}

@@ -1,0 +1,54 @@
+package outlook
+
+import "time"
+
+// Span is a range of durations out of which the seed picks. The zero Span means
+// at once.
+type Span struct{ Least, Most time.Duration }
+
+// Switches choose between the behaviours that sources disagree about or leave
+// open. The zero value is the documented or most often observed behaviour; the
+// numbers name the facts.
+type Switches struct {
+	// Sign-in.
+	RefreshTokenOnce  bool // 1.8: using a refresh token revokes it; by default the old one stays valid for its 90 days
+	QualifiedScopes   bool // 1.19: the token answer's scopes carry "https://graph.microsoft.com/"
+	MailNull          bool // 1.21: "mail" of /me is null, as for accounts without a mailbox address
+	LongLivedTokens   bool // access tokens live for a year, for tests that do not care about 1.10
+	AcceptEveryZone   bool // 7.9: any IANA name is accepted, not only the documented list
+	IgnoreIfMatch     bool // 7.6: If-Match on events is not looked at; by default a stale one is 412
+	AnswersReset      bool // 8.8: a new time makes Outlook forget the answers given to the old one; by default they stand
+	QuietPersonal     bool // 8.6: an organizer's change of personal fields only (reminder, showAs, categories, sensitivity) mails nobody; by default every write to a meeting mails
+	DuplicateConflict bool // 2.16: a second subscription to the same resource and changeType is 409; by default it is accepted
+	AnyAddress        bool // 2.18: notification addresses may be plain http anywhere; by default only on loopback and *.sim hosts
+	PauseLoses        bool // 3.9 against 4.3: changes while the subscription's token is expired are lost; by default they are sent once it is reauthorized, if within 4 h
+	TokensIgnored     bool // 2.17: an expired token does not pause delivery
+
+	// Delivery of notifications.
+	NotificationDelay *Span         // nil: 10 to 50 ms after the change
+	OneNotification   bool          // 3.11: one notification for each change; by default a create is followed by 1 to 3 "updated", an update by up to 2
+	Duplicates        float64       // 3.7: the probability that a notification is delivered once more
+	VaryShapes        bool          // 3.2: notifications vary in the ways that have been seen
+	RetryBase         time.Duration // 3.5: first pause after a failed delivery, doubled each time; 0: 5 s
+
+	// Copies of meetings in the attendees' mailboxes, and answers on their way back.
+	MeetingDelay *Span // nil: 20 to 120 ms
+}
+
+func (s Switches) notificationDelay() Span { return orSpan(s.NotificationDelay, 10, 50) }
+
+func (s Switches) meetingDelay() Span { return orSpan(s.MeetingDelay, 20, 120) }
+
+func orSpan(chosen *Span, least, most int) Span {
+	if chosen != nil {
+		return *chosen
+	}
+	return Span{time.Duration(least) * time.Millisecond, time.Duration(most) * time.Millisecond}
+}
+
+func (s Switches) retryBase() time.Duration {
+	if s.RetryBase > 0 {
+		return s.RetryBase
+	}
+	return 5 * time.Second
+}

@@ -1,0 +1,93 @@
+package outlook
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+)
+
+// create makes an event, or finds the one that the same transactionId with the
+// same content has made before (7.14). The caller holds the mutex, here and
+// below.
+func (s *Server) create(m *mailbox, actor string, content map[string]any) (*event, error) {
+	canonical, err := json.Marshal(content)
+	if err != nil {
+		return nil, fmt.Errorf("rendering the content: %w", err)
+	}
+	transactionID, err := textOrNull(content["transactionId"])
+	if err != nil {
+		return nil, err
+	}
+	if made, ok := m.transactions[transactionID]; ok && transactionID != "" {
+		if made.content == string(canonical) {
+			return m.events[made.item], nil
+		}
+		refused := badRequest("ErrorDuplicateTransactionId", "Your request can't be completed. The TransactionId specified in the request has already been used to create a different event.")
+		refused.extra = map[string]any{"@event.existingEventId": m.defaultID(made.item)}
+		return nil, refused
+	}
+	e := s.newEvent(m)
+	if err := s.apply(e, content, true); err != nil {
+		return nil, err
+	}
+	s.counter++
+	e.iCalUID = s.globalObjectID(e.created, s.counter)
+	s.furnish(e)
+	if transactionID != "" {
+		m.transactions[transactionID] = transaction{item: e.item, content: string(canonical)}
+	}
+	s.save(m, e, actor)
+	s.tellAttendees(m, nil, e, content, actor)
+	return e, nil
+}
+
+// patch changes the given properties of an event.
+func (s *Server) patch(m *mailbox, actor string, e *event, content map[string]any) (*event, error) {
+	next := e.clone()
+	if err := s.apply(next, content, false); err != nil {
+		return nil, err
+	}
+	if next.online && (content["body"] != nil || next.joinURL == "") {
+		s.furnish(next)
+	}
+	if s.config.Switches.AnswersReset && next.organized(m) && (!next.start.Equal(e.start) || !next.end.Equal(e.end)) {
+		for i := range next.attendees {
+			next.attendees[i].response, next.attendees[i].time = "none", time.Time{}
+		}
+	}
+	s.save(m, next, actor)
+	s.tellAttendees(m, e, next, content, actor)
+	return next, nil
+}
+
+// drop deletes an event: the organizer's deletion cancels the meeting, an
+// attendee's removes only the own copy (8.1).
+func (s *Server) drop(m *mailbox, actor string, e *event) {
+	if e.organized(m) {
+		s.tellCancelled(e, e.invited(), actor)
+	}
+	s.remove(m, e, actor)
+}
+
+// cancel is the organizer's way of deleting with a comment (8.3).
+func (s *Server) cancel(m *mailbox, actor string, e *event) error {
+	if !e.organized(m) {
+		return errorInvalid("Your request can't be completed. You need to be an organizer to cancel a meeting.")
+	}
+	s.drop(m, actor, e)
+	return nil
+}
+
+// personalProperties are those of one copy alone (8.8).
+var personalProperties = []string{"showAs", "categories", "sensitivity", "isReminderOn", "reminderMinutesBeforeStart", "singleValueExtendedProperties"}
+
+func personalOnly(content map[string]any) bool {
+	for name := range maps.Keys(content) {
+		if !slices.Contains(personalProperties, name) {
+			return false
+		}
+	}
+	return true
+}

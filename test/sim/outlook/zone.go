@@ -1,0 +1,84 @@
+package outlook
+
+import (
+	"strings"
+	"sync"
+	"time"
+	_ "time/tzdata" // machines without a zone database serve the simulator too
+)
+
+// zone is one spelling of a time zone together with its rules.
+type zone struct {
+	name     string // as the caller spelled it, or as Graph would spell it
+	location *time.Location
+}
+
+var utc = zone{name: "UTC", location: time.UTC}
+
+var foldedZones = sync.OnceValue(func() map[string]zone {
+	folded := map[string]zone{}
+	add := func(name, iana string) {
+		location, err := time.LoadLocation(iana)
+		if err != nil {
+			return // a zone database older than the name: the zone is not supported
+		}
+		folded[strings.ToLower(name)] = zone{name: name, location: location}
+	}
+	for name, iana := range listedZones {
+		add(name, iana)
+	}
+	for name, iana := range windowsZones {
+		add(name, iana)
+	}
+	folded["utc"] = utc
+	return folded
+})
+
+// parseZone finds a zone by the names that Graph accepts: those of Windows and
+// a limited list of IANA names (7.9), all of them without regard to case. With
+// every set, any name of the zone database is accepted.
+func parseZone(name string, every bool) (zone, error) {
+	if found, ok := foldedZones()[strings.ToLower(strings.TrimSpace(name))]; ok {
+		return found, nil
+	}
+	if every && strings.Contains(name, "/") {
+		if location, err := time.LoadLocation(name); err == nil {
+			return zone{name: name, location: location}, nil
+		}
+	}
+	return zone{}, badRequest("TimeZoneNotSupportedException", "The following TimeZone value is not supported: '%s'.", name)
+}
+
+// instantLayout is how Graph writes the dateTime of a dateTimeTimeZone: seven
+// fractional digits and no offset (7.8).
+const instantLayout = "2006-01-02T15:04:05.0000000"
+
+// zonedTime renders an instant in a zone.
+func zonedTime(instant time.Time, in zone) map[string]any {
+	return map[string]any{"dateTime": instant.In(in.location).Format(instantLayout), "timeZone": in.name}
+}
+
+// offsetTime renders a DateTimeOffset property such as createdDateTime.
+func offsetTime(instant time.Time) string {
+	return instant.UTC().Format("2006-01-02T15:04:05.0000000Z")
+}
+
+// noTime is what Graph shows where nothing has happened yet (7.7).
+const noTime = "0001-01-01T00:00:00Z"
+
+// parseLocal reads a dateTime as it stands in requests: without an offset it is
+// local to the zone; with one (Z, +02:00) the offset wins.
+func parseLocal(text string, in zone) (time.Time, error) {
+	text = strings.TrimSpace(text)
+	for _, layout := range []string{time.RFC3339Nano, "2006-01-02T15:04Z07:00"} {
+		if instant, err := time.Parse(layout, text); err == nil {
+			return instant, nil
+		}
+	}
+	for _, layout := range []string{"2006-01-02T15:04:05.999999999", "2006-01-02T15:04", "2006-01-02"} {
+		if instant, err := time.ParseInLocation(layout, text, in.location); err == nil {
+			return instant, nil
+		}
+	}
+	return time.Time{}, errorBody()
+}
