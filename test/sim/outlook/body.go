@@ -33,10 +33,9 @@ func acceptBody(contentType, content string) string {
 		for i, line := range lines {
 			lines[i] = stdhtml.EscapeString(line)
 		}
-		if content == "" {
-			return emptyBody
+		if content != "" {
+			content = "<div class=\"PlainText\">" + strings.Join(lines, "<br>\n") + "</div>"
 		}
-		return bodyHead + "<body><div class=\"PlainText\">" + strings.Join(lines, "<br>\r\n") + "</div></body></html>"
 	}
 	document, err := html.Parse(strings.NewReader(content))
 	if err != nil { // only a reader can fail, and a string does not
