@@ -56,7 +56,7 @@ func onDay(day int) (start, end map[string]any) {
 }
 
 func TestDelta(t *testing.T) {
-	inBubble(t, nil, func(w *world) {
+	inBubble(t, nil, func(t *testing.T, w *world) {
 		ids := []string{}
 		for day := range 25 { // ten of them inside the window
 			content := meeting(fmt.Sprint("Day ", day+1))
@@ -146,7 +146,7 @@ func TestDelta(t *testing.T) {
 const forgedToken = "QUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQQ"
 
 func TestDeltaForgetsOldDeletions(t *testing.T) {
-	inBubble(t, nil, func(w *world) {
+	inBubble(t, nil, func(t *testing.T, w *world) {
 		link := w.follow(alice, "/me/calendarView/delta?"+window, map[string]string{})
 		for range 10001 {
 			made, err := w.server.Mailbox(alice).Create(context.Background(), meeting("x"))
@@ -171,7 +171,7 @@ func TestDeltaFoldsToTheListing(t *testing.T) {
 		seed := rapid.Uint64().Draw(rt, "seed")
 		steps := rapid.SliceOfN(rapid.SampledFrom([]string{"create", "invite", "edit", "move", "guests", "delete", "attendee", "answer", "sync", "wait"}), 1, 40).Draw(rt, "steps")
 		numbers := rapid.SliceOfN(rapid.IntRange(0, 1000), len(steps), len(steps)).Draw(rt, "numbers")
-		inBubble(t, func(c *outlook.Config) { c.Seed = seed }, func(w *world) {
+		inBubble(t, func(c *outlook.Config) { c.Seed = seed }, func(t *testing.T, w *world) {
 			ctx := context.Background()
 			people := []string{alice, bob}
 			links := map[string]string{}

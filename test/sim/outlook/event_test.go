@@ -15,7 +15,7 @@ import (
 // In virtual time "now" is midnight UTC, 2000-01-01.
 
 func TestEventLife(t *testing.T) {
-	inBubble(t, nil, func(w *world) {
+	inBubble(t, nil, func(t *testing.T, w *world) {
 		content := meeting("Tasting")
 		content["body"] = map[string]any{"contentType": "HTML", "content": `<p onclick="x()">Hello<script>alert(1)</script> <b>you</b></p>`}
 		content["location"] = map[string]any{"displayName": "Bar"}
@@ -117,8 +117,7 @@ func TestRefusedContent(t *testing.T) {
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
-			inBubble(t, nil, func(w *world) {
-				w.t = t
+			inBubble(t, nil, func(t *testing.T, w *world) {
 				w.want(w.call(alice, "POST", "/me/events", c.content), 400, c.code)
 				made := w.want(w.call(alice, "POST", "/me/events", meeting("y")), 201, "")
 				delete(c.content, "subject")
@@ -138,7 +137,7 @@ func TestRefusedContent(t *testing.T) {
 }
 
 func TestTimes(t *testing.T) {
-	inBubble(t, nil, func(w *world) {
+	inBubble(t, nil, func(t *testing.T, w *world) {
 		made := w.want(w.call(alice, "POST", "/me/events", map[string]any{
 			"subject": "Summer", "start": at("2026-07-01T09:30", "W. Europe Standard Time"), "end": at("2026-07-01T10:00:00.5", "W. Europe Standard Time"),
 		}, `Prefer: outlook.timezone="Pacific Standard Time", outlook.body-content-type="text"`), 201, "")
@@ -176,7 +175,7 @@ func TestTimes(t *testing.T) {
 
 func TestIdentityModes(t *testing.T) {
 	const immutable = `Prefer: IdType="ImmutableId"`
-	inBubble(t, nil, func(w *world) {
+	inBubble(t, nil, func(t *testing.T, w *world) {
 		made := w.want(w.call(alice, "POST", "/me/events", meeting("x")), 201, "")
 		stable := w.want(w.call(alice, "GET", "/me/events", nil, immutable), 200, "").values()[0]["id"].(string)
 		if stable == made.text("id") || !strings.HasPrefix(stable, "AAkALgAAAAAAHYQD") {
@@ -212,7 +211,7 @@ func TestIdentityModes(t *testing.T) {
 }
 
 func TestTransactions(t *testing.T) {
-	inBubble(t, nil, func(w *world) {
+	inBubble(t, nil, func(t *testing.T, w *world) {
 		content := meeting("x", bob)
 		content["transactionId"] = "t-1"
 		first := w.want(w.call(alice, "POST", "/me/events", content), 201, "")
@@ -235,7 +234,7 @@ func TestTransactions(t *testing.T) {
 }
 
 func TestExtendedProperties(t *testing.T) {
-	inBubble(t, nil, func(w *world) {
+	inBubble(t, nil, func(t *testing.T, w *world) {
 		for i := range 3 {
 			content := meeting(fmt.Sprint("Event ", i))
 			content["singleValueExtendedProperties"] = []any{map[string]any{"id": property, "value": fmt.Sprint("Rec-", i)}}
@@ -267,7 +266,7 @@ func TestExtendedProperties(t *testing.T) {
 }
 
 func TestListing(t *testing.T) {
-	inBubble(t, nil, func(w *world) {
+	inBubble(t, nil, func(t *testing.T, w *world) {
 		uid := ""
 		for i := range 25 {
 			content := meeting(fmt.Sprintf("Event %02d", i))
@@ -325,7 +324,7 @@ func TestListing(t *testing.T) {
 }
 
 func TestOnlineMeeting(t *testing.T) {
-	inBubble(t, nil, func(w *world) {
+	inBubble(t, nil, func(t *testing.T, w *world) {
 		content := meeting("Call")
 		content["isOnlineMeeting"], content["onlineMeetingProvider"] = true, "teamsForBusiness"
 		made := w.want(w.call(alice, "POST", "/me/events", content), 201, "")
@@ -360,8 +359,7 @@ func TestBodies(t *testing.T) {
 		{"empty", "text", "", ""},
 	} {
 		t.Run("7.16 "+c.name, func(t *testing.T) {
-			inBubble(t, nil, func(w *world) {
-				w.t = t
+			inBubble(t, nil, func(t *testing.T, w *world) {
 				content := meeting("x")
 				content["body"] = map[string]any{"contentType": c.kind, "content": c.content}
 				made := w.want(w.call(alice, "POST", "/me/events", content), 201, "")
@@ -386,7 +384,7 @@ func TestBodies(t *testing.T) {
 }
 
 func TestWriteBackWhatWasRead(t *testing.T) {
-	inBubble(t, func(c *outlook.Config) { c.Switches.OneNotification = true }, func(w *world) {
+	inBubble(t, func(c *outlook.Config) { c.Switches.OneNotification = true }, func(t *testing.T, w *world) {
 		content := meeting("x", bob)
 		content["locations"] = []any{map[string]any{"displayName": "A"}, map[string]any{"displayName": "B", "locationUri": "https://b.example"}}
 		made := w.want(w.call(alice, "POST", "/me/events", content), 201, "")

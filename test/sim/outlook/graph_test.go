@@ -37,7 +37,7 @@ func statuses(items map[string]map[string]any) map[string]float64 {
 }
 
 func TestBatch(t *testing.T) {
-	inBubble(t, nil, func(w *world) {
+	inBubble(t, nil, func(t *testing.T, w *world) {
 		kind := map[string]string{"Content-Type": "application/json"}
 		got := statuses(w.batch(alice,
 			map[string]any{"id": "make", "method": "POST", "url": "/me/events", "headers": kind, "body": meeting("x")},
@@ -80,7 +80,7 @@ func TestBatch(t *testing.T) {
 }
 
 func TestConcurrency(t *testing.T) {
-	inBubble(t, func(c *outlook.Config) { c.Latency = func(string, string) time.Duration { return time.Second } }, func(w *world) {
+	inBubble(t, func(c *outlook.Config) { c.Latency = func(string, string) time.Duration { return time.Second } }, func(t *testing.T, w *world) {
 		items := []map[string]any{}
 		for i := range 10 {
 			items = append(items, map[string]any{"id": fmt.Sprint(i), "method": "GET", "url": "/me/events"})
@@ -125,7 +125,7 @@ func TestConcurrency(t *testing.T) {
 }
 
 func TestRequestLimit(t *testing.T) {
-	inBubble(t, nil, func(w *world) {
+	inBubble(t, nil, func(t *testing.T, w *world) {
 		items := []map[string]any{}
 		for i := range 20 {
 			items = append(items, map[string]any{"id": fmt.Sprint(i), "method": "GET", "url": "/me/calendar"})
@@ -173,8 +173,7 @@ func TestFaults(t *testing.T) {
 		{"dropped after commit", outlook.Fault{Drop: true, AfterCommit: true}, 0, "", "", 1},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			inBubble(t, strike, func(w *world) {
-				w.t = t
+			inBubble(t, strike, func(t *testing.T, w *world) {
 				fault.Store(&c.fault)
 				given, err := w.try(w.token(alice), "POST", "/me/events", meeting("x"))
 				if (err != nil) != c.fault.Drop {
@@ -196,7 +195,7 @@ func TestFaults(t *testing.T) {
 }
 
 func TestUnauthorized(t *testing.T) {
-	inBubble(t, nil, func(w *world) {
+	inBubble(t, nil, func(t *testing.T, w *world) {
 		access, _, expires := w.server.Token(context.Background(), alice, outlook.DefaultApplication.ID, everyScope)
 		if lifetime := time.Until(expires); lifetime < time.Hour || lifetime > 90*time.Minute {
 			t.Errorf("1.10: lifetime %v", lifetime)
@@ -236,7 +235,7 @@ func TestUnauthorized(t *testing.T) {
 }
 
 func TestZonesAndCalendars(t *testing.T) {
-	inBubble(t, nil, func(w *world) {
+	inBubble(t, nil, func(t *testing.T, w *world) {
 		aliases := func(path string) []string {
 			var names []string
 			for _, zone := range w.want(w.call(alice, "GET", path, nil), 200, "").values() {

@@ -28,7 +28,7 @@ func (w *world) mailed(since int, want ...string) {
 }
 
 func TestMeetingReachesItsAttendees(t *testing.T) {
-	inBubble(t, nil, func(w *world) {
+	inBubble(t, nil, func(t *testing.T, w *world) {
 		content := meeting("Plan", bob, "guest@elsewhere.example", alice)
 		content["sensitivity"], content["categories"] = "private", []string{"Red"}
 		made := w.want(w.call(alice, "POST", "/me/events", content), 201, "")
@@ -84,8 +84,7 @@ func TestMailsOfWrites(t *testing.T) {
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
-			inBubble(t, nil, func(w *world) {
-				w.t = t
+			inBubble(t, nil, func(t *testing.T, w *world) {
 				made := w.want(w.call(alice, "POST", "/me/events", meeting("Plan", bob, carol)), 201, "")
 				settle()
 				sent := len(w.server.Mails())
@@ -104,7 +103,7 @@ func TestMailsOfWrites(t *testing.T) {
 }
 
 func TestQuietPersonalSwitch(t *testing.T) {
-	inBubble(t, func(c *outlook.Config) { c.Switches.QuietPersonal = true }, func(w *world) {
+	inBubble(t, func(c *outlook.Config) { c.Switches.QuietPersonal = true }, func(t *testing.T, w *world) {
 		made := w.want(w.call(alice, "POST", "/me/events", meeting("Plan", bob)), 201, "")
 		w.want(w.call(alice, "PATCH", "/me/events/"+made.text("id"), map[string]any{"showAs": "free", "categories": []string{"Red"}}), 200, "")
 		w.mailed(1)
@@ -114,7 +113,7 @@ func TestQuietPersonalSwitch(t *testing.T) {
 }
 
 func TestAttendeesOwnChanges(t *testing.T) {
-	inBubble(t, nil, func(w *world) {
+	inBubble(t, nil, func(t *testing.T, w *world) {
 		ctx := context.Background()
 		made := w.want(w.call(alice, "POST", "/me/events", meeting("Plan", bob, carol)), 201, "")
 		settle()
@@ -153,8 +152,7 @@ func TestAnswers(t *testing.T) {
 	} {
 		for _, byPerson := range []bool{false, true} {
 			t.Run("8.4 "+c.action, func(t *testing.T) {
-				inBubble(t, nil, func(w *world) {
-					w.t = t
+				inBubble(t, nil, func(t *testing.T, w *world) {
 					w.want(w.call(alice, "POST", "/me/events", meeting("Plan", bob, carol)), 201, "")
 					settle()
 					before, sent := w.only(alice), len(w.server.Mails())
@@ -200,7 +198,7 @@ func TestAnswers(t *testing.T) {
 }
 
 func TestRefusedAnswers(t *testing.T) {
-	inBubble(t, nil, func(w *world) {
+	inBubble(t, nil, func(t *testing.T, w *world) {
 		made := w.want(w.call(alice, "POST", "/me/events", meeting("Plan", bob)), 201, "")
 		quiet := meeting("Quiet", bob)
 		quiet["responseRequested"], quiet["allowNewTimeProposals"] = false, false
@@ -238,8 +236,7 @@ func TestRefusedAnswers(t *testing.T) {
 func TestCancellation(t *testing.T) {
 	for _, how := range []string{"DELETE", "cancel", "person"} {
 		t.Run("8.3, 8.14 "+how, func(t *testing.T) {
-			inBubble(t, nil, func(w *world) {
-				w.t = t
+			inBubble(t, nil, func(t *testing.T, w *world) {
 				made := w.want(w.call(alice, "POST", "/me/events", meeting("Plan", bob, carol)), 201, "")
 				settle()
 				sent := len(w.server.Mails())
@@ -268,7 +265,7 @@ func TestCancellation(t *testing.T) {
 }
 
 func TestRemovedAndInvitedAgain(t *testing.T) {
-	inBubble(t, nil, func(w *world) {
+	inBubble(t, nil, func(t *testing.T, w *world) {
 		path := "/me/events/" + w.want(w.call(alice, "POST", "/me/events", meeting("Plan", bob)), 201, "").text("id")
 		w.want(w.call(alice, "PATCH", path, map[string]any{"attendees": []any{}}), 200, "")
 		w.want(w.call(alice, "PATCH", path, map[string]any{"attendees": guests(bob)}), 200, "")
@@ -282,7 +279,7 @@ func TestRemovedAndInvitedAgain(t *testing.T) {
 
 func TestDeletedAtOnceNeverArrives(t *testing.T) {
 	for seed := range uint64(20) {
-		inBubble(t, func(c *outlook.Config) { c.Seed = seed }, func(w *world) {
+		inBubble(t, func(c *outlook.Config) { c.Seed = seed }, func(t *testing.T, w *world) {
 			made := w.want(w.call(alice, "POST", "/me/events", meeting("Plan", bob)), 201, "")
 			w.want(w.call(alice, "DELETE", "/me/events/"+made.text("id"), nil), 204, "")
 			settle()
@@ -296,7 +293,7 @@ func TestDeletedAtOnceNeverArrives(t *testing.T) {
 }
 
 func TestObserversMayCallTheServer(t *testing.T) {
-	inBubble(t, nil, func(w *world) {
+	inBubble(t, nil, func(t *testing.T, w *world) {
 		var told []string
 		w.server.OnChange(func(change outlook.Change) {
 			if change.Kind != "deleted" {

@@ -127,6 +127,7 @@ func (s *Server) ready(item *notification) {
 			s.settle(item, &s.delivery.Lost)
 		} else {
 			to.paused = append(to.paused, item)
+			s.after(retryLimit-time.Since(item.born), func() { s.giveUp(item) })
 		}
 		return
 	}
@@ -143,6 +144,14 @@ func (s *Server) ready(item *notification) {
 			target.flushing = false
 			s.flush(target)
 		})
+	}
+}
+
+// giveUp drops a notification that has been paused for too long.
+func (s *Server) giveUp(item *notification) {
+	if at := slices.Index(item.to.paused, item); at >= 0 {
+		item.to.paused = slices.Delete(item.to.paused, at, at+1)
+		s.settle(item, &s.delivery.Lost)
 	}
 }
 

@@ -30,7 +30,7 @@ func one(c *outlook.Config) {
 }
 
 func TestNotification(t *testing.T) {
-	withListener(t, one, func(w *world, l *listener) {
+	withListener(t, one, func(t *testing.T, w *world, l *listener) {
 		subscription := w.want(w.call(alice, "POST", "/subscriptions", subscribing(time.Hour)), 201, "")
 		made := w.want(w.call(alice, "POST", "/me/events", meeting("x")), 201, "")
 		if got := len(l.attempts()); got != 0 {
@@ -72,7 +72,7 @@ func TestNotification(t *testing.T) {
 func TestNotificationsOfOneChange(t *testing.T) {
 	seen := map[int]bool{}
 	for seed := range uint64(12) {
-		withListener(t, func(c *outlook.Config) { c.Seed = seed }, func(w *world, l *listener) {
+		withListener(t, func(c *outlook.Config) { c.Seed = seed }, func(t *testing.T, w *world, l *listener) {
 			w.want(w.call(alice, "POST", "/subscriptions", subscribing(time.Hour)), 201, "")
 			w.want(w.call(alice, "POST", "/me/events", meeting("x")), 201, "")
 			settle()
@@ -89,7 +89,7 @@ func TestNotificationsOfOneChange(t *testing.T) {
 }
 
 func TestCopiesAndAnswersNotify(t *testing.T) {
-	withListener(t, one, func(w *world, l *listener) {
+	withListener(t, one, func(t *testing.T, w *world, l *listener) {
 		w.want(w.call(alice, "POST", "/subscriptions", subscribing(time.Hour)), 201, "")
 		theirs := subscribing(time.Hour)
 		theirs["changeType"] = "created"
@@ -119,7 +119,7 @@ func TestCopiesAndAnswersNotify(t *testing.T) {
 }
 
 func TestBatchedAndUnordered(t *testing.T) {
-	withListener(t, one, func(w *world, l *listener) {
+	withListener(t, one, func(t *testing.T, w *world, l *listener) {
 		w.want(w.call(alice, "POST", "/subscriptions", subscribing(time.Hour)), 201, "")
 		w.want(w.call(alice, "POST", "/subscriptions", subscribing(time.Hour)), 201, "")
 		var made []string
@@ -151,7 +151,7 @@ func TestDuplicatesAndShapes(t *testing.T) {
 	withListener(t, func(c *outlook.Config) {
 		one(c)
 		c.Switches.Duplicates, c.Switches.VaryShapes = 1, true
-	}, func(w *world, l *listener) {
+	}, func(t *testing.T, w *world, l *listener) {
 		w.want(w.call(alice, "POST", "/subscriptions", subscribing(time.Hour)), 201, "")
 		for i := range 20 {
 			w.want(w.call(alice, "POST", "/me/events", meeting(fmt.Sprint(i))), 201, "")
@@ -180,7 +180,7 @@ func TestDuplicatesAndShapes(t *testing.T) {
 }
 
 func TestRetries(t *testing.T) {
-	withListener(t, one, func(w *world, l *listener) {
+	withListener(t, one, func(t *testing.T, w *world, l *listener) {
 		w.want(w.call(alice, "POST", "/subscriptions", subscribing(100*time.Hour)), 201, "")
 		failing := true
 		l.answer = func(rw http.ResponseWriter, _ *http.Request) bool {
@@ -227,7 +227,7 @@ func TestRetries(t *testing.T) {
 }
 
 func TestSlowEndpoint(t *testing.T) {
-	withListener(t, one, func(w *world, l *listener) {
+	withListener(t, one, func(t *testing.T, w *world, l *listener) {
 		w.want(w.call(alice, "POST", "/subscriptions", subscribing(time.Hour)), 201, "")
 		l.answer = func(http.ResponseWriter, *http.Request) bool {
 			time.Sleep(5 * time.Second) // 202, but late the first time
@@ -246,7 +246,7 @@ func TestSlowEndpoint(t *testing.T) {
 }
 
 func TestBoundedQueue(t *testing.T) {
-	withListener(t, one, func(w *world, l *listener) {
+	withListener(t, one, func(t *testing.T, w *world, l *listener) {
 		w.want(w.call(alice, "POST", "/subscriptions", subscribing(time.Hour)), 201, "")
 		for range 1100 {
 			if _, err := w.server.Mailbox(alice).Create(context.Background(), meeting("x")); err != nil {
@@ -275,7 +275,7 @@ func TestExpiredTokenPausesDelivery(t *testing.T) {
 		{"ignored", outlook.Switches{OneNotification: true, TokensIgnored: true}, 1, 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			withListener(t, func(config *outlook.Config) { config.Switches = c.switches }, func(w *world, l *listener) {
+			withListener(t, func(config *outlook.Config) { config.Switches = c.switches }, func(t *testing.T, w *world, l *listener) {
 				subscription := w.want(w.call(alice, "POST", "/subscriptions", subscribing(24*time.Hour)), 201, "")
 				time.Sleep(90 * time.Minute)
 				if _, err := w.server.Mailbox(alice).Create(context.Background(), meeting("x")); err != nil {
@@ -292,13 +292,27 @@ func TestExpiredTokenPausesDelivery(t *testing.T) {
 				if got := len(l.take()); got != c.after {
 					t.Errorf("%d arrived after reauthorizing, want %d", got, c.after)
 				}
+				time.Sleep(90 * time.Minute)
+				if _, err := w.server.Mailbox(alice).Create(context.Background(), meeting("y")); err != nil {
+					t.Fatal(err)
+				}
+				time.Sleep(5 * time.Hour)
+				delete(w.tokens, alice)
+				w.want(w.call(alice, "POST", "/subscriptions/"+subscription.text("id")+"/reauthorize", nil), 204, "")
+				settle()
+				if got := len(l.take()); got != c.paused {
+					t.Errorf("3.9: %d arrived after more than four hours, want %d", got, c.paused)
+				}
+				if got := w.server.Delivery(); got.Waiting != 0 {
+					t.Errorf("still waiting: %+v", got)
+				}
 			})
 		})
 	}
 }
 
 func TestNothingAfterTheEnd(t *testing.T) {
-	withListener(t, one, func(w *world, l *listener) {
+	withListener(t, one, func(t *testing.T, w *world, l *listener) {
 		made := w.want(w.call(alice, "POST", "/subscriptions", subscribing(time.Hour)), 201, "")
 		w.want(w.call(alice, "POST", "/subscriptions", subscribing(time.Hour)), 201, "")
 		w.want(w.call(alice, "POST", "/me/events", meeting("x")), 201, "")

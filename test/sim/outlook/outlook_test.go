@@ -35,7 +35,7 @@ type world struct {
 }
 
 // inBubble runs a test with a server in virtual time.
-func inBubble(t *testing.T, adjust func(*outlook.Config), run func(*world)) {
+func inBubble(t *testing.T, adjust func(*outlook.Config), run func(*testing.T, *world)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		w := &world{t: t, network: &network.Network{}, tokens: map[string]string{}}
@@ -56,7 +56,7 @@ func inBubble(t *testing.T, adjust func(*outlook.Config), run func(*world)) {
 		w.server = server
 		defer server.Close()
 		defer w.serve("outlook.sim", server.Handler())()
-		run(w)
+		run(t, w)
 	})
 }
 

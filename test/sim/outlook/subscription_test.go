@@ -78,18 +78,18 @@ func subscribing(lifetime time.Duration) map[string]any {
 }
 
 // withListener runs a test with a notification endpoint at gateway.sim.
-func withListener(t *testing.T, adjust func(*outlook.Config), run func(*world, *listener)) {
+func withListener(t *testing.T, adjust func(*outlook.Config), run func(*testing.T, *world, *listener)) {
 	t.Helper()
-	inBubble(t, adjust, func(w *world) {
+	inBubble(t, adjust, func(t *testing.T, w *world) {
 		l := &listener{}
 		defer w.serve("gateway.sim", l)()
-		run(w, l)
+		run(t, w, l)
 		w.server.Close() // before its endpoint goes
 	})
 }
 
 func TestSubscriptionLife(t *testing.T) {
-	withListener(t, nil, func(w *world, l *listener) {
+	withListener(t, nil, func(t *testing.T, w *world, l *listener) {
 		wanted := subscribing(time.Hour)
 		wanted["lifecycleNotificationUrl"] = "http://gateway.sim/lifecycle"
 		made := w.want(w.call(alice, "POST", "/subscriptions", wanted), 201, "")
@@ -149,8 +149,7 @@ func TestRefusedSubscriptions(t *testing.T) {
 		{"nobody listens", func(c map[string]any) { c["notificationUrl"] = "http://closed.sim/" }, "ValidationError", "Subscription validation request failed. Notification endpoint must respond with 200 OK to validation request."},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			withListener(t, nil, func(w *world, _ *listener) {
-				w.t = t
+			withListener(t, nil, func(t *testing.T, w *world, _ *listener) {
 				wanted := subscribing(time.Hour)
 				c.change(wanted)
 				given := w.want(w.call(alice, "POST", "/subscriptions", wanted), 400, c.code)
@@ -161,14 +160,14 @@ func TestRefusedSubscriptions(t *testing.T) {
 		})
 	}
 	t.Run("2.6 other mailbox", func(t *testing.T) {
-		withListener(t, nil, func(w *world, _ *listener) {
+		withListener(t, nil, func(t *testing.T, w *world, _ *listener) {
 			wanted := subscribing(time.Hour)
 			wanted["resource"] = "/users/" + bob + "/events"
 			w.want(w.call(alice, "POST", "/subscriptions", wanted), 403, "ErrorAccessDenied")
 		})
 	})
 	t.Run("2.16 duplicate conflict switch", func(t *testing.T) {
-		withListener(t, func(c *outlook.Config) { c.Switches.DuplicateConflict = true }, func(w *world, _ *listener) {
+		withListener(t, func(c *outlook.Config) { c.Switches.DuplicateConflict = true }, func(t *testing.T, w *world, _ *listener) {
 			w.want(w.call(alice, "POST", "/subscriptions", subscribing(time.Hour)), 201, "")
 			w.want(w.call(alice, "POST", "/subscriptions", subscribing(time.Hour)), 409, "Conflict")
 			w.want(w.call(bob, "POST", "/subscriptions", subscribing(time.Hour)), 201, "")
@@ -200,8 +199,7 @@ func TestFailedValidation(t *testing.T) {
 		}},
 	} {
 		t.Run("2.11 "+c.name, func(t *testing.T) {
-			withListener(t, nil, func(w *world, l *listener) {
-				w.t = t
+			withListener(t, nil, func(t *testing.T, w *world, l *listener) {
 				l.validate = c.answer
 				started := time.Now()
 				given := w.want(w.call(alice, "POST", "/subscriptions", subscribing(time.Hour)), 400, "ValidationError")
@@ -220,7 +218,7 @@ func TestFailedValidation(t *testing.T) {
 }
 
 func TestValidationMayCallGraph(t *testing.T) {
-	withListener(t, nil, func(w *world, l *listener) {
+	withListener(t, nil, func(t *testing.T, w *world, l *listener) {
 		token := w.token(alice)
 		l.validate = func(rw http.ResponseWriter, r *http.Request) {
 			if given, err := w.try(token, "GET", "/me/events", nil); err != nil || given.status != 200 {
@@ -234,7 +232,7 @@ func TestValidationMayCallGraph(t *testing.T) {
 }
 
 func TestSubscriptionLimit(t *testing.T) {
-	withListener(t, func(c *outlook.Config) { c.Switches.LongLivedTokens = true }, func(w *world, _ *listener) {
+	withListener(t, func(c *outlook.Config) { c.Switches.LongLivedTokens = true }, func(t *testing.T, w *world, _ *listener) {
 		for range 1000 {
 			w.want(w.call(alice, "POST", "/subscriptions", subscribing(time.Hour)), 201, "")
 		}
@@ -245,7 +243,7 @@ func TestSubscriptionLimit(t *testing.T) {
 }
 
 func TestPersonWithoutToken(t *testing.T) {
-	inBubble(t, nil, func(w *world) {
+	inBubble(t, nil, func(t *testing.T, w *world) {
 		if w.server.Mailbox("nobody@x.example") != nil {
 			t.Error("a mailbox for nobody")
 		}

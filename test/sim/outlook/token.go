@@ -199,7 +199,7 @@ func publicKeys() (map[string]any, error) {
 		return nil, fmt.Errorf("making a signing key: %w", err)
 	}
 	return map[string]any{"keys": []any{map[string]any{
-		"kty": "RSA", "use": "sig", "kid": signingKeyID, "x5t": signingKeyID, "alg": "RS256",
+		"kty": "RSA", "use": "sig", "kid": signingKeyID, "alg": "RS256",
 		"n": base64.RawURLEncoding.EncodeToString(key.N.Bytes()),
 		"e": base64.RawURLEncoding.EncodeToString(big.NewInt(int64(key.E)).Bytes()),
 	}}}, nil
