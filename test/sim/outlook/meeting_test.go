@@ -2,6 +2,7 @@ package outlook_test
 
 import (
 	"context"
+	"sync"
 	"testing"
 	"time"
 
@@ -294,6 +295,7 @@ func TestDeletedAtOnceNeverArrives(t *testing.T) {
 
 func TestObserversMayCallTheServer(t *testing.T) {
 	inBubble(t, nil, func(t *testing.T, w *world) {
+		var mutex sync.Mutex // observers run on whichever goroutine made the change
 		var told []string
 		w.server.OnChange(func(change outlook.Change) {
 			if change.Kind != "deleted" {
@@ -301,6 +303,8 @@ func TestObserversMayCallTheServer(t *testing.T) {
 					t.Errorf("a told change cannot be read: %v", err)
 				}
 			}
+			mutex.Lock()
+			defer mutex.Unlock()
 			told = append(told, change.Mailbox+" "+change.Kind+" "+change.Actor)
 		})
 		made, err := w.server.Mailbox(alice).Create(context.Background(), meeting("Plan", bob))
@@ -314,6 +318,8 @@ func TestObserversMayCallTheServer(t *testing.T) {
 		time.Sleep(time.Second)
 		actor := " person:" + alice
 		want := []string{alice + " created" + actor, bob + " created" + actor, alice + " deleted" + actor, bob + " updated" + actor}
+		mutex.Lock()
+		defer mutex.Unlock()
 		if diff := cmp.Diff(want, told); diff != "" {
 			t.Errorf("changes (-want +got):\n%s", diff)
 		}
