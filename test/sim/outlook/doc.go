@@ -24,7 +24,9 @@
 //   - Series: a request that carries a recurrence is answered with 400
 //     ErrorInvalidRequest, which says so. All events are single ones.
 //   - One calendar for each person, the default one; no attachments, no open
-//     extensions, no rich notifications, no lifecycle notifications, no
-//     application permissions (client_credentials). Requests for these get an
-//     error that names what is missing, never a made-up success.
+//     extensions, no rich notifications, no application permissions
+//     (client_credentials). Requests for these get an error that names what is
+//     missing, never a made-up success.
+//   - Endpoints that are slow get late deliveries retried (3.5), but are not put
+//     into the slow and drop states of 3.6.
 package outlook

@@ -325,3 +325,61 @@ func TestObserversMayCallTheServer(t *testing.T) {
 		}
 	})
 }
+
+// Messages about one meeting take different times; the later one has the last
+// word whatever arrives first.
+func TestMessagesOvertakeEachOther(t *testing.T) {
+	for seed := range uint64(20) {
+		inBubble(t, func(c *outlook.Config) { c.Seed = seed }, func(t *testing.T, w *world) {
+			path := "/me/events/" + w.want(w.call(alice, "POST", "/me/events", meeting("Plan", bob)), 201, "").text("id")
+			settle()
+			w.want(w.call(alice, "PATCH", path, map[string]any{"attendees": []any{}}), 200, "")
+			w.want(w.call(alice, "PATCH", path, map[string]any{"attendees": guests(bob)}), 200, "")
+			settle()
+			if copied := w.only(bob); copied["isCancelled"] != false || copied["subject"] != "Plan" {
+				t.Errorf("seed %d: invited again, but the copy shows %v %v", seed, copied["isCancelled"], copied["subject"])
+			}
+			id := w.only(bob)["id"].(string)
+			w.want(w.call(bob, "POST", "/me/events/"+id+"/accept", nil), 202, "")
+			w.want(w.call(bob, "POST", "/me/events/"+id+"/tentativelyAccept", nil), 202, "")
+			settle()
+			if got := dig(w.only(alice)["attendees"].([]any)[0], "status", "response"); got != "tentativelyAccepted" {
+				t.Errorf("seed %d: the organizer sees %v, want the later answer", seed, got)
+			}
+		})
+	}
+}
+
+func TestAnswersAfterTheOrganizersChange(t *testing.T) {
+	later := map[string]any{"start": at("2026-12-02T09:00:00", "UTC"), "end": at("2026-12-02T10:00:00", "UTC")}
+	for _, c := range []struct {
+		name      string
+		reset     bool
+		patch     map[string]any
+		organizer string
+		own       string
+	}{
+		{"8.7 guest added", false, map[string]any{"attendees": guests(carol, bob)}, "accepted", "accepted"},
+		{"moved", false, later, "accepted", "accepted"},
+		{"switch, moved", true, later, "none", "notResponded"},
+		{"switch, renamed", true, map[string]any{"subject": "Other"}, "accepted", "accepted"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			inBubble(t, func(config *outlook.Config) { config.Switches.AnswersReset = c.reset }, func(t *testing.T, w *world) {
+				path := "/me/events/" + w.want(w.call(alice, "POST", "/me/events", meeting("Plan", bob)), 201, "").text("id")
+				settle()
+				w.want(w.call(bob, "POST", "/me/events/"+w.only(bob)["id"].(string)+"/accept", nil), 202, "")
+				settle()
+				w.want(w.call(alice, "PATCH", path, c.patch), 200, "")
+				settle()
+				attendees := w.only(alice)["attendees"].([]any)
+				if got := dig(attendees[len(attendees)-1], "status", "response"); got != c.organizer {
+					t.Errorf("the organizer sees %v, want %s", got, c.organizer)
+				}
+				if got := dig(w.only(bob)["responseStatus"], "response"); got != c.own {
+					t.Errorf("the attendee sees %v, want %s", got, c.own)
+				}
+			})
+		})
+	}
+}

@@ -26,13 +26,14 @@ const (
 
 // notification is one message about one event for one subscription.
 type notification struct {
-	to       *subscription
-	id       string
-	kind     string
-	item     uint64
-	etag     string
-	born     time.Time // on the clock of the schedule
-	attempts int
+	to        *subscription
+	id        string
+	kind      string
+	lifecycle string // the lifecycle event; then it is about no event of the calendar
+	item      uint64
+	etag      string
+	born      time.Time // on the clock of the schedule
+	attempts  int
 }
 
 // endpoint collects what is ready for one address, also of several
@@ -96,6 +97,7 @@ func (s *Server) announce(m *mailbox, e *event, kind string) {
 func (s *Server) send(to *subscription, e *event, kind string) {
 	if to.waiting >= maximumWaiting {
 		s.delivery.Lost++
+		s.tellMissed(to)
 		return
 	}
 	to.waiting++
@@ -119,22 +121,31 @@ func (s *Server) settle(item *notification, outcome *int) {
 func (s *Server) ready(item *notification) {
 	to := item.to
 	switch {
-	case s.subscriptions[to.id] != to || !to.alive(s.now()) || time.Since(item.born) > retryLimit:
-		s.settle(item, &s.delivery.Lost)
+	case time.Since(item.born) > retryLimit:
+		s.lost(item)
 		return
+	case item.lifecycle == subscriptionRemoved: // the one message that outlives its subscription
+	case s.subscriptions[to.id] != to || !to.alive(s.now()):
+		s.lost(item)
+		return
+	case item.lifecycle != "": // also while the token is expired
 	case !s.config.Switches.TokensIgnored && !s.now().Before(to.tokenExpires): // 2.17
 		if s.config.Switches.PauseLoses {
-			s.settle(item, &s.delivery.Lost)
+			s.settle(item, &s.delivery.Lost) // 4.3: no word about it either
 		} else {
 			to.paused = append(to.paused, item)
 			s.after(retryLimit-time.Since(item.born), func() { s.giveUp(item) })
 		}
 		return
 	}
-	target := s.endpoints[to.address]
+	address := to.address
+	if item.lifecycle != "" {
+		address = to.lifecycleAddress
+	}
+	target := s.endpoints[address]
 	if target == nil {
-		target = &endpoint{address: to.address}
-		s.endpoints[to.address] = target
+		target = &endpoint{address: address}
+		s.endpoints[address] = target
 	}
 	target.ready = append(target.ready, item)
 	if !target.flushing {
@@ -151,7 +162,7 @@ func (s *Server) ready(item *notification) {
 func (s *Server) giveUp(item *notification) {
 	if at := slices.Index(item.to.paused, item); at >= 0 {
 		item.to.paused = slices.Delete(item.to.paused, at, at+1)
-		s.settle(item, &s.delivery.Lost)
+		s.lost(item)
 	}
 }
 
@@ -193,7 +204,7 @@ func (s *Server) post(target *endpoint, items []*notification, value []any, pati
 		pause := s.config.Switches.retryBase() << min(item.attempts, 20)
 		item.attempts++
 		if time.Since(item.born)+pause > retryLimit {
-			s.settle(item, &s.delivery.Lost)
+			s.lost(item)
 			continue
 		}
 		s.after(pause, func() { s.ready(item) })
@@ -232,6 +243,12 @@ func (s *Server) postBody(address string, body any, patience time.Duration) erro
 // that have been seen (3.2).
 func (s *Server) renderNotification(item *notification) map[string]any {
 	to := item.to
+	if item.lifecycle != "" { // 4.1
+		return map[string]any{
+			"subscriptionId": to.id, "subscriptionExpirationDateTime": to.expires.Format(instantLayout + "Z07:00"),
+			"clientState": orNull(to.clientState), "tenantId": s.config.TenantID, "lifecycleEvent": item.lifecycle,
+		}
+	}
 	eventID := to.box.idOf(&event{item: item.item}, to.immutable)
 	user := to.box.objectID
 	path := "Users/" + user + "/Events/" + eventID

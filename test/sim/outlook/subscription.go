@@ -21,21 +21,23 @@ const (
 // subscription asks for notifications about one mailbox. Guarded by the
 // server's mutex.
 type subscription struct {
-	id           string
-	number       uint64 // in the order of creation
-	box          *mailbox
-	application  string
-	resource     string
-	changeTypes  []string
-	address      string
-	lifecycle    string
-	clientState  string
-	immutable    bool
-	tls          string
-	expires      time.Time
-	tokenExpires time.Time // of the access token that it was last authorized with (2.17)
-	waiting      int       // notifications on their way
-	paused       []*notification
+	id               string
+	number           uint64 // in the order of creation
+	box              *mailbox
+	application      string
+	resource         string
+	changeTypes      []string
+	address          string
+	lifecycleAddress string
+	clientState      string
+	immutable        bool
+	tls              string
+	expires          time.Time
+	tokenExpires     time.Time // of the access token that it was last authorized with (2.17)
+	waiting          int       // notifications on their way
+	paused           []*notification
+	watched          int       // counts authorizations, so that old reminders fall silent
+	missedAt         time.Time // of the last "missed"
 }
 
 func (s *subscription) alive(now time.Time) bool { return now.Before(s.expires) }
@@ -45,7 +47,7 @@ func (s *subscription) alive(now time.Time) bool { return now.Before(s.expires) 
 func (s *subscription) render(state any) map[string]any {
 	return map[string]any{
 		"id": s.id, "resource": s.resource, "applicationId": s.application, "changeType": strings.Join(s.changeTypes, ","),
-		"clientState": state, "notificationUrl": s.address, "lifecycleNotificationUrl": orNull(s.lifecycle),
+		"clientState": state, "notificationUrl": s.address, "lifecycleNotificationUrl": orNull(s.lifecycleAddress),
 		"expirationDateTime": s.expires.UTC().Format(time.RFC3339Nano), "creatorId": s.box.objectID,
 		"latestSupportedTlsVersion": s.tls, "includeResourceData": nil, "encryptionCertificate": nil,
 		"encryptionCertificateId": nil, "notificationContentType": "application/json",
@@ -70,8 +72,8 @@ func (s *Server) postSubscription(ctx context.Context, q *request) (*answer, err
 	// Both addresses are asked before the answer is given, without the lock:
 	// the endpoint may well call Graph meanwhile (2.10).
 	addresses := []string{wanted.address}
-	if wanted.lifecycle != "" {
-		addresses = append(addresses, wanted.lifecycle)
+	if wanted.lifecycleAddress != "" {
+		addresses = append(addresses, wanted.lifecycleAddress)
 	}
 	for _, address := range addresses {
 		if err := s.validate(ctx, address); err != nil {
@@ -87,6 +89,7 @@ func (s *Server) postSubscription(ctx context.Context, q *request) (*answer, err
 	wanted.number = s.counter
 	wanted.id = s.guid(fmt.Sprintf("subscription %d", s.counter))
 	s.subscriptions[wanted.id] = wanted
+	s.watch(wanted)
 	body := wanted.render(wanted.clientState)
 	body["@odata.context"] = s.contextURL("subscriptions/$entity")
 	return &answer{status: http.StatusCreated, body: body}, nil
@@ -135,7 +138,7 @@ func (s *Server) readSubscription(q *request) (*subscription, error) {
 	}
 	wanted := &subscription{
 		box: q.box, application: q.grant.application, resource: read["resource"], address: read["notificationUrl"],
-		lifecycle: read["lifecycleNotificationUrl"], clientState: read["clientState"], immutable: q.view.immutable,
+		lifecycleAddress: read["lifecycleNotificationUrl"], clientState: read["clientState"], immutable: q.view.immutable,
 		tls: read["latestSupportedTlsVersion"], tokenExpires: q.grant.expires,
 	}
 	for _, name := range []string{"changeType", "notificationUrl", "resource", "expirationDateTime"} {
@@ -164,7 +167,7 @@ func (s *Server) readSubscription(q *request) (*subscription, error) {
 	if err := wanted.checkResource(); err != nil {
 		return nil, err
 	}
-	for _, address := range []string{wanted.address, wanted.lifecycle} {
+	for _, address := range []string{wanted.address, wanted.lifecycleAddress} {
 		if address != "" {
 			if err := s.checkAddress(address); err != nil {
 				return nil, err
@@ -334,6 +337,7 @@ func (s *Server) reauthorizeSubscription(_ context.Context, q *request) (*answer
 // it (3.9).
 func (s *Server) authorize(found *subscription, by *grant) {
 	found.tokenExpires = by.expires
+	s.watch(found)
 	paused := found.paused
 	found.paused = nil
 	for _, item := range paused {

@@ -25,6 +25,7 @@ type Switches struct {
 	TokensIgnored     bool // 2.17: an expired token does not pause delivery
 
 	// Delivery of notifications.
+	NoLifecycle       bool          // 4.9: lifecycle notifications never come, as reported for personal accounts
 	NotificationDelay *Span         // nil: 10 to 50 ms after the change
 	OneNotification   bool          // 3.11: one notification for each change; by default a create is followed by 1 to 3 "updated", an update by up to 2
 	Duplicates        float64       // 3.7: the probability that a notification is delivered once more
