@@ -57,7 +57,7 @@ type Application struct {
 	ID     string
 	Secret string
 	// RedirectURIs must match exactly; an empty list accepts every address that
-	// is https or on a loopback host (1.14).
+	// is https, on a loopback host (1.14) or on a *.sim host.
 	RedirectURIs []string
 }
 

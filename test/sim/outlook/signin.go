@@ -6,7 +6,6 @@ import (
 	"encoding/base64"
 	"fmt"
 	"html/template"
-	"net"
 	"net/http"
 	"net/url"
 	"slices"
@@ -105,8 +104,7 @@ func (a Application) acceptsRedirect(address string) bool {
 	if len(a.RedirectURIs) > 0 {
 		return slices.Contains(a.RedirectURIs, address)
 	}
-	ip := net.ParseIP(parsed.Hostname())
-	return parsed.Scheme == "https" || parsed.Scheme == "http" && (parsed.Hostname() == "localhost" || ip != nil && ip.IsLoopback())
+	return parsed.Scheme == "https" || parsed.Scheme == "http" && near(parsed.Hostname())
 }
 
 // authorizePage consents at once for the person of login_hint, or asks who it is.

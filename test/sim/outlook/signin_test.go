@@ -261,6 +261,21 @@ func TestAuthorizeErrors(t *testing.T) {
 	})
 }
 
+func TestRedirectAddresses(t *testing.T) {
+	inBubble(t, nil, func(t *testing.T, w *world) {
+		for address, want := range map[string]int{
+			"https://gateway.example/back": 302, "http://localhost:8080/back": 302, "http://127.0.0.1/back": 302, "http://gateway.sim/back": 302,
+			"http://gateway.example/back": 400, "javascript:alert(1)": 400, "": 400, "https://gateway.example/" + strings.Repeat("x", 256): 400,
+		} {
+			config := application("common")
+			config.RedirectURL = address
+			if _, page, got := w.visit(config.AuthCodeURL("s", oauth2.SetAuthURLParam("login_hint", alice))); got != want {
+				t.Errorf("1.14 %q: got %d, want %d, page %q", address, got, want, page)
+			}
+		}
+	})
+}
+
 func TestConfig(t *testing.T) {
 	person := outlook.Person{Name: "A", Address: alice}
 	for name, config := range map[string]outlook.Config{

@@ -199,16 +199,19 @@ func (s *subscription) checkResource() error {
 	return badRequest("ExtensionError", "Operation: Create; Exception: [Status Code: BadRequest; Reason: The value of parameter 'Resource' is not supported.]")
 }
 
+// near tells the hosts that need no TLS: this machine and simulated networks.
+func near(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || strings.HasSuffix(host, ".sim") || ip != nil && ip.IsLoopback()
+}
+
 // checkAddress wants https, except on this machine and in simulated networks.
 func (s *Server) checkAddress(address string) error {
 	parsed, err := url.Parse(address)
 	if err != nil || parsed.Host == "" || parsed.Scheme != "https" && parsed.Scheme != "http" {
 		return badRequest("InvalidRequest", "The notification address '%s' is not a URL.", address)
 	}
-	host := parsed.Hostname()
-	ip := net.ParseIP(host)
-	near := host == "localhost" || strings.HasSuffix(host, ".sim") || ip != nil && ip.IsLoopback()
-	if parsed.Scheme == "http" && !near && !s.config.Switches.AnyAddress {
+	if parsed.Scheme == "http" && !near(parsed.Hostname()) && !s.config.Switches.AnyAddress {
 		return badRequest("InvalidRequest", "Notification URL must use the HTTPS protocol.")
 	}
 	return nil
