@@ -1,0 +1,98 @@
+package demo
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// Calendar is one side as its people use it, without any gateway. People are
+// named by their login. Every method may be called concurrently.
+type Calendar interface {
+	// Events lists what a person sees between two instants, ordered by start;
+	// archived records are left out.
+	Events(ctx context.Context, login string, from, to time.Time) ([]Event, error)
+	// Event is one of them, also an archived one; ErrGone when there is none. An
+	// empty login reads with the eyes of somebody who sees all of it.
+	Event(ctx context.Context, login, id string) (Event, error)
+	Create(ctx context.Context, login string, edit Edit) (id string, err error)
+	Update(ctx context.Context, login, id string, edit Edit) error
+	Delete(ctx context.Context, login, id string) error
+	// Answer replies to an invitation: accepted, tentative or declined.
+	Answer(ctx context.Context, login, id string, answer Answer) error
+	// Mails are all the mails that the side would have sent, oldest first.
+	Mails() []Mail
+	// GatewayWrites is how many writing calls the gateway has made.
+	GatewayWrites() int
+	// Watch registers an observer of every change, called after the change can be
+	// read, one call at a time for each change but from any goroutine.
+	Watch(func(Change))
+}
+
+// Archiver is a calendar whose people can archive an event and bring it back.
+type Archiver interface {
+	Calendar
+	SetArchived(ctx context.Context, login, id string, archived bool) error
+}
+
+// ErrGone says that the event is not in that calendar (any more).
+var ErrGone = errors.New("the event is not in this calendar any more")
+
+// Change is one event changed on one side.
+type Change struct {
+	Side Side
+	// Login is whose calendar it was; empty where records are shared.
+	Login   string
+	EventID string
+	Deleted bool
+	// ByGateway tells changes of the gateway, and what follows from them, from
+	// those of people.
+	ByGateway bool
+	// Actor is who made it, for display.
+	Actor string
+	// Time is when the change could be read by others.
+	Time time.Time
+}
+
+// Mail is a mail to one recipient that a side would have sent.
+type Mail struct {
+	Time      time.Time `json:"time"`
+	To        string    `json:"to"`
+	Kind      string    `json:"kind"`
+	Subject   string    `json:"subject"`
+	ByGateway bool      `json:"by_gateway"`
+	Actor     string    `json:"actor"`
+	// UID is the meeting's calendar-wide identity in Outlook.
+	UID string `json:"-"`
+	// EventID is the record in NightPOS.
+	EventID string `json:"-"`
+}
+
+// Member is one of the people of the demo.
+type Member struct {
+	Login   string `json:"login"`
+	Name    string `json:"name"`
+	Address string `json:"address"`
+	// Zone is the IANA name of the person's time zone, and OutlookZone what
+	// Outlook calls it: it does not know every name of IANA's.
+	Zone        string `json:"zone"`
+	OutlookZone string `json:"-"`
+}
+
+// Gateway is the running gateway as far as the demo needs it: it is closed at
+// the end and asked how it is. It is never asked about events.
+type Gateway interface {
+	// Health is the state of the gateway and of what it depends on, at once.
+	Health(ctx context.Context) []Health
+	// Close stops it; it returns when everything has ended.
+	Close() error
+}
+
+// Health is the state of one thing the gateway needs.
+type Health struct {
+	Name string `json:"name"`
+	// State is "ok", "warning" or "failed".
+	State string `json:"state"`
+	// Detail is one short sentence; it may be empty.
+	Detail string `json:"detail"`
+}

@@ -1,0 +1,227 @@
+package demo
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	simoutlook "github.com/nightpos/outlook-gateway/test/sim/outlook"
+)
+
+// recordProperty is where the gateway notes in an Outlook event which NightPOS
+// record it belongs to.
+const recordProperty = "String {66f5a359-4659-4830-9070-00047ec6ac6e} Name NightPOSRecord"
+
+// outlookCalendar is the simulated Outlook as its people use it.
+type outlookCalendar struct {
+	server  *simoutlook.Server
+	members []Member
+}
+
+// NewOutlook lets the members act in their simulated mailboxes.
+func NewOutlook(server *simoutlook.Server, members []Member) Calendar {
+	return &outlookCalendar{server: server, members: members}
+}
+
+func (c *outlookCalendar) member(login string) (Member, *simoutlook.Mailbox, error) {
+	index := slices.IndexFunc(c.members, func(m Member) bool { return m.Login == login })
+	if index < 0 {
+		return Member{}, nil, fmt.Errorf("there is nobody called %q in the demo", login)
+	}
+	box := c.server.Mailbox(c.members[index].Address)
+	if box == nil {
+		return Member{}, nil, fmt.Errorf("%s has no mailbox", c.members[index].Address)
+	}
+	return c.members[index], box, nil
+}
+
+func (c *outlookCalendar) Events(ctx context.Context, login string, from, to time.Time) ([]Event, error) {
+	_, box, err := c.member(login)
+	if err != nil {
+		return nil, err
+	}
+	var events []Event
+	for _, shown := range box.Events() {
+		event, err := c.event(box, shown)
+		if err != nil {
+			return nil, err
+		}
+		if event.Start.Before(to) && event.End.After(from) || event.Start.Equal(from) {
+			events = append(events, event)
+		}
+	}
+	slices.SortStableFunc(events, func(a, b Event) int {
+		return cmp.Or(a.Start.Compare(b.Start), strings.Compare(a.Title, b.Title))
+	})
+	return events, ctx.Err()
+}
+
+func (c *outlookCalendar) Event(_ context.Context, login, id string) (Event, error) {
+	_, box, err := c.member(login)
+	if err != nil {
+		return Event{}, err
+	}
+	shown, err := box.Event(id)
+	if err != nil {
+		return Event{}, fmt.Errorf("%w: %w", ErrGone, err)
+	}
+	return c.event(box, shown)
+}
+
+func (c *outlookCalendar) Create(ctx context.Context, login string, edit Edit) (string, error) {
+	member, box, err := c.member(login)
+	if err != nil {
+		return "", err
+	}
+	content, err := outlookContent(edit, member, nil)
+	if err != nil {
+		return "", err
+	}
+	made, err := box.Create(ctx, content)
+	if err != nil {
+		return "", err
+	}
+	id, _ := made["id"].(string)
+	return id, nil
+}
+
+func (c *outlookCalendar) Update(ctx context.Context, login, id string, edit Edit) error {
+	member, box, err := c.member(login)
+	if err != nil {
+		return err
+	}
+	var attendees []any
+	if edit.People != nil {
+		shown, err := box.Event(id)
+		if err != nil {
+			return fmt.Errorf("%w: %w", ErrGone, err)
+		}
+		attendees, _ = shown["attendees"].([]any)
+	}
+	content, err := outlookContent(edit, member, attendees)
+	if err != nil {
+		return err
+	}
+	_, err = box.Update(ctx, id, content)
+	return err
+}
+
+func (c *outlookCalendar) Delete(ctx context.Context, login, id string) error {
+	_, box, err := c.member(login)
+	if err != nil {
+		return err
+	}
+	return box.Delete(ctx, id)
+}
+
+func (c *outlookCalendar) Answer(ctx context.Context, login, id string, answer Answer) error {
+	_, box, err := c.member(login)
+	if err != nil {
+		return err
+	}
+	actions := map[Answer]string{Accepted: "accept", Tentative: "tentativelyAccept", Declined: "decline"}
+	action, known := actions[answer]
+	if !known {
+		return fmt.Errorf("%q is not an answer", answer)
+	}
+	return box.Respond(ctx, id, action)
+}
+
+func (c *outlookCalendar) Mails() []Mail {
+	sent := c.server.Mails()
+	mails := make([]Mail, 0, len(sent))
+	for _, mail := range sent {
+		mails = append(mails, Mail{
+			Time: mail.Time, To: mail.To, Kind: mail.Kind, Subject: mail.Subject, UID: mail.ICalUID,
+			ByGateway: strings.HasPrefix(mail.Actor, "app:"), Actor: c.name(mail.Actor),
+		})
+	}
+	return mails
+}
+
+func (c *outlookCalendar) GatewayWrites() int {
+	writes := 0
+	for route, count := range c.server.Counts() {
+		method, path, _ := strings.Cut(route, " ")
+		if method != http.MethodGet && strings.Contains(path, "/events") {
+			writes += count
+		}
+	}
+	return writes
+}
+
+func (c *outlookCalendar) Watch(observer func(Change)) {
+	c.server.OnChange(func(seen simoutlook.Change) {
+		change := Change{
+			Side: Outlook, EventID: seen.EventID, Deleted: seen.Kind == "deleted", Time: seen.Time,
+			ByGateway: strings.HasPrefix(seen.Actor, "app:"),
+		}
+		for _, member := range c.members {
+			if strings.EqualFold(member.Address, seen.Mailbox) {
+				change.Login = member.Login
+			}
+		}
+		if change.Login == "" {
+			return
+		}
+		// What follows in other mailboxes is nobody's edit.
+		if strings.EqualFold(seen.Actor, "person:"+seen.Mailbox) {
+			change.Actor = c.name(seen.Actor)
+		}
+		observer(change)
+	})
+}
+
+// name turns an actor of the simulator into a person's name.
+func (c *outlookCalendar) name(actor string) string {
+	address, person := strings.CutPrefix(actor, "person:")
+	if !person {
+		return "Gateway"
+	}
+	for _, member := range c.members {
+		if strings.EqualFold(member.Address, address) {
+			return member.Name
+		}
+	}
+	return address
+}
+
+// meeting is the record that an event belongs to. The copies of attendees do not
+// carry it, so it is looked for in the other mailboxes too.
+func (c *outlookCalendar) meeting(box *simoutlook.Mailbox, id, uid string) string {
+	if value, found := box.ExtendedProperty(id, recordProperty); found {
+		return recordNumber(value)
+	}
+	for _, member := range c.members {
+		other := c.server.Mailbox(member.Address)
+		if other == nil {
+			continue
+		}
+		for _, shown := range other.Events() {
+			if text(shown, "iCalUId") != uid {
+				continue
+			}
+			if value, found := other.ExtendedProperty(text(shown, "id"), recordProperty); found {
+				return recordNumber(value)
+			}
+		}
+	}
+	return ""
+}
+
+// recordNumber is the record's id in a value that may name the database too.
+func recordNumber(value string) string {
+	start := len(value)
+	for start > 0 && value[start-1] >= '0' && value[start-1] <= '9' {
+		start--
+	}
+	return value[start:]
+}
+
+// errShape says that the simulator showed something other than Graph's events.
+var errShape = errors.New("Outlook showed an event in a shape that is not known")
