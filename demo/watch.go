@@ -31,10 +31,11 @@ type Activity struct {
 	// SourceID and TargetID are the event's ids where it was edited and where it arrived.
 	SourceID string `json:"source_id"`
 	TargetID string `json:"target_id"`
+	// Meeting is that of Event; empty until the two sides are linked.
+	Meeting string `json:"meeting"`
 
-	meeting string
-	uid     string
-	when    When
+	uid  string
+	when When
 }
 
 // Message is what followers are told: a calendar to be read again, or an
@@ -184,7 +185,7 @@ func (w *Watch) take(ctx context.Context, change Change) {
 func (w *Watch) edited(change Change, known bool, before, after Event) {
 	activity := Activity{
 		Time: change.Time, From: change.Side, Person: change.Actor, Title: after.Title, SourceID: change.EventID,
-		meeting: after.Meeting, uid: after.UID, when: after.When, Fields: []string{},
+		Meeting: after.Meeting, uid: after.UID, when: after.When, Fields: []string{},
 	}
 	switch {
 	case change.Deleted:
@@ -229,6 +230,7 @@ func (w *Watch) arrived(change Change, after Event) {
 		activity.Arrived = true
 		activity.Lag = change.Time.Sub(activity.Time).Milliseconds()
 		activity.TargetID = change.EventID
+		activity.Meeting = after.Meeting
 		activity.Mails = w.mails(activity.Time, activity.uid, after.UID)
 		told := *activity
 		w.tell(Message{Activity: &told})
@@ -238,8 +240,8 @@ func (w *Watch) arrived(change Change, after Event) {
 // about pairs by the meeting where both sides know it already, and by what can
 // be seen of it until the gateway has linked the two.
 func (a *Activity) about(e Event) bool {
-	if a.meeting != "" && e.Meeting != "" {
-		return a.meeting == e.Meeting
+	if a.Meeting != "" && e.Meeting != "" {
+		return a.Meeting == e.Meeting
 	}
 	return strings.TrimSpace(a.Title) == strings.TrimSpace(e.Title) && a.when.Equal(e.When)
 }
