@@ -59,7 +59,7 @@ func NewPage(world *World, log *zap.Logger) (http.Handler, error) {
 	mux.HandleFunc("DELETE /api/{side}/events/{id}", p.answering(p.remove))
 	mux.HandleFunc("POST /api/{side}/events/{id}/answer", p.answering(p.answer))
 	mux.HandleFunc("POST /api/nightpos/events/{id}/archive", p.answering(p.archive))
-	mux.HandleFunc("POST /api/presets/{preset}", p.answering(p.preset))
+	mux.HandleFunc("POST /api/presets/{preset}/run", p.answering(p.preset))
 	return guard(http.NewCrossOriginProtection().Handler(mux)), nil
 }
 

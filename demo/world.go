@@ -13,13 +13,31 @@ type World struct {
 	Members  []Member
 	Outlook  Calendar
 	NightPOS Archiver
-	Watch    *Watch
-	// Gateway is nil when none was asked for.
+	// Watch follows both sides; NewWorld makes it.
+	Watch *Watch
+	// Gateway is nil when none was asked for. The world closes it.
 	Gateway Gateway
-	// Now is the clock of all of them.
+	// Now is the clock of all of them; nil means time.Now.
 	Now func() time.Time
 
 	closers []func()
+}
+
+// NewWorld starts to follow the two sides of a world.
+func NewWorld(ctx context.Context, parts World, log *zap.Logger) *World {
+	world := &parts
+	if world.Now == nil {
+		world.Now = time.Now
+	}
+	world.Watch = NewWatch(world.Outlook, world.NightPOS, log)
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	var running sync.WaitGroup
+	running.Go(func() { world.Watch.Run(ctx) })
+	world.atClose(func() {
+		cancel()
+		running.Wait()
+	})
+	return world
 }
 
 // Calendar returns one side.
@@ -30,22 +48,13 @@ func (w *World) Calendar(side Side) Calendar {
 	return w.Outlook
 }
 
-// Close ends everything, the gateway before the sides that it talks to.
+// atClose has something done by Close, before what was handed in earlier.
+func (w *World) atClose(work func()) { w.closers = append(w.closers, work) }
+
+// Close ends everything, in the reverse order in which it was started.
 func (w *World) Close() {
 	for index := len(w.closers) - 1; index >= 0; index-- {
 		w.closers[index]()
 	}
 	w.closers = nil
-}
-
-// follow runs the watch until the world is closed.
-func (w *World) follow(ctx context.Context, log *zap.Logger) {
-	w.Watch = NewWatch(w.Outlook, w.NightPOS, log)
-	ctx, cancel := context.WithCancel(ctx)
-	var running sync.WaitGroup
-	running.Go(func() { w.Watch.Run(ctx) })
-	w.closers = append(w.closers, func() {
-		cancel()
-		running.Wait()
-	})
 }

@@ -30,4 +30,4 @@ export const update = (side, id, edit) => call("PATCH", at(side, id), edit);
 export const remove = (side, id) => call("DELETE", at(side, id));
 export const answer = (side, id, reply) => call("POST", `${at(side, id)}/answer`, { answer: reply });
 export const archive = (id, archived) => call("POST", `${at("nightpos", id)}/archive`, { archived });
-export const preset = (name, from) => call("POST", `presets/${name}`, { from: from.toISOString() });
+export const preset = (name, from) => call("POST", `presets/${name}/run`, { from: from.toISOString() });
