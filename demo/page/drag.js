@@ -39,7 +39,7 @@ function spot(pane, x, y) {
   return { day, minutes: firstHour * 60 + minutes };
 }
 
-const snapped = (minutes, to = step) => Math.round(minutes / to) * to;
+const snapped = (minutes) => Math.round(minutes / step) * step;
 
 function moment(pane, day, minutes) {
   const date = plusDays(pane.week, day);
@@ -91,7 +91,7 @@ function start(pane, down) {
     ghost?.remove();
     if (!save) return;
     if (kind === "create") {
-      const from = snapped(origin.minutes - 15, 30);
+      const from = Math.floor(origin.minutes / 30) * 30;
       const chosen = moved ? result : { start: moment(pane, origin.day, from), end: moment(pane, origin.day, from + 60) };
       pane.actions.create(pane.side, chosen.start, chosen.end, false);
     } else if (!moved) {
@@ -120,7 +120,7 @@ function tap(pane, down) {
     window.removeEventListener("pointercancel", stop);
     if (Math.hypot(event.clientX - down.clientX, event.clientY - down.clientY) > 10) return;
     const at = spot(pane, down.clientX, down.clientY);
-    const from = snapped(at.minutes - 15, 30);
+    const from = Math.floor(at.minutes / 30) * 30;
     pane.actions.create(pane.side, moment(pane, at.day, from), moment(pane, at.day, from + 60), false);
   };
   const stop = () => {

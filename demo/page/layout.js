@@ -15,7 +15,7 @@ function segments(event, week) {
     if (event.start >= end) break;
     const from = event.start < start ? 0 : minutesOfDay(event.start);
     const to = event.end >= end ? 24 * 60 : minutesOfDay(event.end);
-    pieces.push({ event, day, from, to: Math.max(to, from), head: event.start >= start });
+    pieces.push({ event, day, from, to: Math.max(to, from), part: pieces.length });
   }
   return pieces;
 }

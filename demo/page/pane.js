@@ -3,7 +3,7 @@
 
 import { element, duration } from "./dom.js";
 import { allDay, timed } from "./layout.js";
-import { firstHour, lastHour, minutesOfDay, plusDays, sameDay, span } from "./time.js";
+import { firstHour, lastHour, minutesOfDay, plusDays, sameDay, span, timeText } from "./time.js";
 import { grabbing } from "./drag.js";
 
 const titles = { outlook: "Outlook", nightpos: "NightPOS" };
@@ -116,6 +116,8 @@ export class Pane {
   }
 
   render() {
+    // A card is known by its event and by which of its days it stands for, so
+    // that it stays the same card, and keeps the focus, wherever it moves.
     const seen = new Set();
     const place = (key, event, parent, style) => {
       seen.add(key);
@@ -123,23 +125,35 @@ export class Pane {
       if (!card) {
         card = element("div", { class: "event", tabindex: "0", role: "button", data: { key } });
         if (!this.first) card.classList.add("arriving");
+        card.addEventListener("animationend", (ended) => {
+          if (ended.animationName === "arrive") card.classList.remove("arriving");
+          if (ended.animationName === "glow") card.classList.remove("touched");
+        });
         this.cards.set(key, card);
       }
-      if (card.parentElement !== parent) parent.append(card);
+      if (card.parentElement !== parent) {
+        const focused = card === document.activeElement;
+        parent.append(card);
+        if (focused) card.focus();
+      }
       for (const [name, value] of Object.entries(style)) card.style.setProperty(name, value);
       this.fill(card, event);
       return card;
     };
     for (const box of timed(this.events, this.week)) {
-      const card = place(`${box.event.id}/${box.day}`, box.event, this.days[box.day],
+      const card = place(`${box.event.id}/${box.part}`, box.event, this.days[box.day],
         { "--top": box.top, "--height": box.height, "--left": box.left, "--width": box.width });
-      card.classList.toggle("short", box.height * (lastHour - firstHour) < 0.8);
+      const hours = box.height * (lastHour - firstHour);
+      card.classList.toggle("short", hours < 0.8);
+      card.classList.toggle("brief", hours < 1.3);
       card.classList.toggle("cut-top", box.early);
       card.classList.toggle("cut-bottom", box.late);
     }
     let rows = 1;
     for (const box of allDay(this.events, this.week)) {
-      place(`${box.event.id}/all`, box.event, this.whole, { "--from": box.from, "--days": box.to - box.from, "--row": box.row }).classList.add("short");
+      const card = place(`${box.event.id}/0`, box.event, this.whole, { "--from": box.from, "--days": box.to - box.from, "--row": box.row });
+      card.classList.remove("brief", "cut-top", "cut-bottom");
+      card.classList.add("short");
       rows = Math.max(rows, box.row + 1);
     }
     this.whole.style.setProperty("--rows", rows);
@@ -170,10 +184,11 @@ export class Pane {
     card.title = [event.title, span(event), event.place, ...people].filter(Boolean).join("\n");
     card.replaceChildren(
       element("strong", {}, event.private ? element("i", { class: "lock", "aria-hidden": "true" }) : null, event.title || "(no title)"),
-      element("span", { class: "time" }, event.all_day ? "" : span(event)),
+      element("span", { class: "line" },
+        event.all_day ? null : element("span", { class: "time" }, timeText(event.start), element("span", { class: "until" }, ` – ${timeText(event.end)}`)),
+        event.people.length ? element("span", { class: "people", "aria-hidden": "true" }, ...event.people.slice(0, 3).map((person) =>
+          element("i", { class: `dot ${person.answer}` }, (person.name || person.address).slice(0, 1).toUpperCase()))) : null),
       event.place ? element("span", { class: "place" }, event.place) : null,
-      event.people.length ? element("span", { class: "people", "aria-hidden": "true" }, ...event.people.slice(0, 4).map((person) =>
-        element("i", { class: `dot ${person.answer}` }, (person.name || person.address).slice(0, 1).toUpperCase()))) : null,
       live ? element("span", { class: "badge" }, duration(badge.lag)) : null,
       element("span", { class: "handle", "aria-hidden": "true" }));
     if (live) {
