@@ -93,7 +93,11 @@ func (b *browser) point(selector string, x, y float64) (float64, float64) {
 
 func (b *browser) picture(what string) {
 	b.t.Helper()
-	content, err := chromedp.Run(b.ctx, chromedp.FullScreenshot(100))
+	action := chromedp.FullScreenshot(100)
+	if what == "dialog" { // what lies outside of the window is not painted in it
+		action = chromedp.CaptureScreenshot()
+	}
+	content, err := chromedp.Run(b.ctx, action)
 	if err != nil {
 		b.t.Logf("no picture of %s: %v", what, err)
 		return
@@ -104,6 +108,12 @@ func (b *browser) picture(what string) {
 	if err := os.WriteFile(filepath.Join(b.folder, b.name+"-"+what+".png"), content, 0o600); err != nil {
 		b.t.Fatal(err)
 	}
+}
+
+// still waits for the end of every animation.
+func (b *browser) still() {
+	b.t.Helper()
+	b.wait(`document.getAnimations().every((animation) => animation.playState !== "running")`)
 }
 
 func (b *browser) dark() {
@@ -154,6 +164,7 @@ func TestAPersonUsesBothCalendars(t *testing.T) {
 				chromedp.SendKeys(chromedp.CSS("#place"), "Bar"),
 				chromedp.SendKeys(chromedp.CSS("#guests"), "bob@nightpos.example"),
 			)
+			b.still()
 			b.picture("dialog")
 			b.do(chromedp.Click(chromedp.CSS("#save")))
 			b.wait(`!document.querySelector("dialog").open`)
@@ -161,6 +172,7 @@ func TestAPersonUsesBothCalendars(t *testing.T) {
 			show("nightpos")
 			b.wait(exists("nightpos", "Menu tasting") + `?.querySelector(".badge")`)
 			b.wait(`document.querySelector("#activity .lag:not(.waiting):not(.none)")`)
+			b.still()
 			b.picture("created")
 
 			// One hour down and one day to the right, in NightPOS; Outlook follows.
@@ -192,8 +204,10 @@ func TestAPersonUsesBothCalendars(t *testing.T) {
 			b.do(chromedp.Click(chromedp.CSS("[data-preset=burst]")))
 			b.wait(`document.querySelectorAll("[data-side=nightpos] .event:not(.leaving)").length === 20`)
 			b.wait(`document.querySelectorAll("#activity .lag:not(.waiting):not(.none)").length >= 20`)
+			b.still()
 			b.picture("burst")
 			b.dark()
+			b.still()
 			b.picture("dark")
 
 			for _, side := range []*memory{outlook, nightpos} {

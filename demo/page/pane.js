@@ -182,7 +182,7 @@ export class Pane {
     card.classList.toggle("invited", !event.mine && event.answer === "none");
     card.setAttribute("aria-label", [event.title, span(event), event.place, event.private ? "private" : "", ...people].filter(Boolean).join(", "));
     card.title = [event.title, span(event), event.place, ...people].filter(Boolean).join("\n");
-    card.replaceChildren(
+    card.replaceChildren(...[
       element("strong", {}, event.private ? element("i", { class: "lock", "aria-hidden": "true" }) : null, event.title || "(no title)"),
       element("span", { class: "line" },
         event.all_day ? null : element("span", { class: "time" }, timeText(event.start), element("span", { class: "until" }, ` – ${timeText(event.end)}`)),
@@ -190,7 +190,8 @@ export class Pane {
           element("i", { class: `dot ${person.answer}` }, (person.name || person.address).slice(0, 1).toUpperCase()))) : null),
       event.place ? element("span", { class: "place" }, event.place) : null,
       live ? element("span", { class: "badge" }, duration(badge.lag)) : null,
-      element("span", { class: "handle", "aria-hidden": "true" }));
+      element("span", { class: "handle", "aria-hidden": "true" }),
+    ].filter(Boolean));
     if (live) {
       card.classList.remove("touched");
       void card.offsetWidth; // so that the glow starts again
