@@ -46,7 +46,7 @@ type Event struct {
 	// ID is that side's own.
 	ID string `json:"id"`
 	// Meeting is the same for a meeting on both sides, and empty until the
-	// gateway has linked the two.
+	// gateway is seen to have brought it across. Watch.Paired fills it in.
 	Meeting string `json:"meeting"`
 	// UID is the calendar-wide identity that Outlook's mails carry; empty in NightPOS.
 	UID   string `json:"-"`

@@ -69,7 +69,11 @@ func (m *memory) Create(_ context.Context, login string, edit demo.Edit) (string
 		id = strconv.Itoa(m.next)
 	}
 	m.mutex.Unlock()
-	return id, m.put(demo.Event{ID: id, ShowAs: "busy", Reminder: 15, Mine: true, Answer: demo.None, People: []demo.Person{}}, login, edit, false)
+	uid := ""
+	if m.side == demo.Outlook {
+		uid = "uid of " + id
+	}
+	return id, m.put(demo.Event{ID: id, UID: uid, ShowAs: "busy", Reminder: 15, Mine: true, Answer: demo.None, People: []demo.Person{}}, login, edit, false)
 }
 
 func (m *memory) Update(_ context.Context, login, id string, edit demo.Edit) error {
@@ -250,17 +254,11 @@ func (m *mirror) carry(change demo.Change) {
 		to.mutex.Unlock()
 		m.pairs[change.EventID], m.pairs[target] = target, change.EventID
 	}
-	record := target
-	if change.Side == demo.NightPOS {
-		record = change.EventID
+	event.ID, event.UID = target, ""
+	if to.side == demo.Outlook {
+		event.UID = "uid of " + target
 	}
-	event.ID, event.Meeting = target, record
 	_ = to.put(event, login, demo.Edit{}, true)
-	from.mutex.Lock()
-	origin := from.events[change.EventID]
-	origin.Meeting = record
-	from.events[change.EventID] = origin
-	from.mutex.Unlock()
 }
 
 // Health implements demo.Gateway.

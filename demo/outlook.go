@@ -13,10 +13,6 @@ import (
 	simoutlook "github.com/nightpos/outlook-gateway/test/sim/outlook"
 )
 
-// recordProperty is where the gateway notes in an Outlook event which NightPOS
-// record it belongs to.
-const recordProperty = "String {66f5a359-4659-4830-9070-00047ec6ac6e} Name NightPOSRecord"
-
 // outlookCalendar is the simulated Outlook as its people use it.
 type outlookCalendar struct {
 	server  *simoutlook.Server
@@ -47,7 +43,7 @@ func (c *outlookCalendar) Events(ctx context.Context, login string, from, to tim
 	}
 	var events []Event
 	for _, shown := range box.Events() {
-		event, err := c.event(box, shown)
+		event, err := outlookEvent(shown)
 		if err != nil {
 			return nil, err
 		}
@@ -70,7 +66,7 @@ func (c *outlookCalendar) Event(_ context.Context, login, id string) (Event, err
 	if err != nil {
 		return Event{}, fmt.Errorf("%w: %w", ErrGone, err)
 	}
-	return c.event(box, shown)
+	return outlookEvent(shown)
 }
 
 func (c *outlookCalendar) Create(ctx context.Context, login string, edit Edit) (string, error) {
@@ -189,38 +185,6 @@ func (c *outlookCalendar) name(actor string) string {
 		}
 	}
 	return address
-}
-
-// meeting is the record that an event belongs to. The copies of attendees do not
-// carry it, so it is looked for in the other mailboxes too.
-func (c *outlookCalendar) meeting(box *simoutlook.Mailbox, id, uid string) string {
-	if value, found := box.ExtendedProperty(id, recordProperty); found {
-		return recordNumber(value)
-	}
-	for _, member := range c.members {
-		other := c.server.Mailbox(member.Address)
-		if other == nil {
-			continue
-		}
-		for _, shown := range other.Events() {
-			if text(shown, "iCalUId") != uid {
-				continue
-			}
-			if value, found := other.ExtendedProperty(text(shown, "id"), recordProperty); found {
-				return recordNumber(value)
-			}
-		}
-	}
-	return ""
-}
-
-// recordNumber is the record's id in a value that may name the database too.
-func recordNumber(value string) string {
-	start := len(value)
-	for start > 0 && value[start-1] >= '0' && value[start-1] <= '9' {
-		start--
-	}
-	return value[start:]
 }
 
 // errShape says that the simulator showed something other than Graph's events.

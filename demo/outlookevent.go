@@ -7,8 +7,6 @@ import (
 	"time"
 
 	"github.com/k3a/html2text"
-
-	simoutlook "github.com/nightpos/outlook-gateway/test/sim/outlook"
 )
 
 // graphTime is how Graph writes a time; more digits of the second may follow.
@@ -35,8 +33,8 @@ func answerIn(status map[string]any) Answer {
 	return None
 }
 
-// event turns Graph's shape into the page's.
-func (c *outlookCalendar) event(box *simoutlook.Mailbox, shown map[string]any) (Event, error) {
+// outlookEvent turns Graph's shape into the page's.
+func outlookEvent(shown map[string]any) (Event, error) {
 	start, err := outlookTime(object(shown, "start"))
 	if err != nil {
 		return Event{}, err
@@ -79,7 +77,6 @@ func (c *outlookCalendar) event(box *simoutlook.Mailbox, shown map[string]any) (
 		})
 	}
 	event.People = orderPeople(event.People)
-	event.Meeting = c.meeting(box, event.ID, event.UID)
 	return event, nil
 }
 

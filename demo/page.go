@@ -217,5 +217,5 @@ func (p *page) events(r *http.Request) (any, error) {
 	if events == nil {
 		events = []Event{}
 	}
-	return events, nil
+	return p.world.Watch.Paired(Side(r.PathValue("side")), events), nil
 }

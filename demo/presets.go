@@ -66,7 +66,7 @@ func (p *presets) conflict(ctx context.Context, member Member, week time.Time, t
 	if err != nil {
 		return "", err
 	}
-	for _, event := range events {
+	for _, event := range p.world.Watch.Paired(Outlook, events) {
 		if !event.Mine || event.Meeting == "" || event.Cancelled {
 			continue
 		}

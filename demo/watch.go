@@ -34,8 +34,7 @@ type Activity struct {
 	// Meeting is that of Event; empty until the two sides are linked.
 	Meeting string `json:"meeting"`
 
-	uid  string
-	when When
+	uid string
 }
 
 // Message is what followers are told: a calendar to be read again, or an
@@ -66,7 +65,9 @@ type Watch struct {
 	snapshots map[snapshotKey]Event
 
 	mutex      sync.Mutex
-	activities []Activity // oldest first
+	records    map[string]string // identity in Outlook to record in NightPOS
+	identities map[string]string // and back
+	activities []Activity        // oldest first
 	number     int
 	followers  map[chan Message]bool
 }
@@ -84,6 +85,7 @@ func NewWatch(outlook, nightpos Calendar, log *zap.Logger) *Watch {
 		changes:   make(chan Change, 1024),
 		done:      make(chan struct{}),
 		snapshots: map[snapshotKey]Event{},
+		records:   map[string]string{}, identities: map[string]string{},
 		followers: map[chan Message]bool{},
 	}
 	for _, calendar := range w.calendars {
@@ -175,17 +177,38 @@ func (w *Watch) take(ctx context.Context, change Change) {
 	w.mutex.Lock()
 	defer w.mutex.Unlock()
 	if change.ByGateway {
+		w.pair(change.Side, after)
 		w.arrived(change, after)
 	} else if change.Actor != "" {
 		w.edited(change, known, before, after)
 	}
+	if change.Deleted {
+		delete(w.snapshots, key)
+		w.part(change.Side, after)
+	}
 	w.tell(Message{Changed: change.Side})
+}
+
+// part frees a record for another half when the last copy of its meeting has
+// left Outlook. What is known of the old half stays, for edits under way.
+func (w *Watch) part(side Side, deleted Event) {
+	if side != Outlook {
+		return
+	}
+	for key, event := range w.snapshots {
+		if key.side == Outlook && event.UID == deleted.UID {
+			return
+		}
+	}
+	if record := w.records[deleted.UID]; w.identities[record] == deleted.UID {
+		delete(w.identities, record)
+	}
 }
 
 func (w *Watch) edited(change Change, known bool, before, after Event) {
 	activity := Activity{
 		Time: change.Time, From: change.Side, Person: change.Actor, Title: after.Title, SourceID: change.EventID,
-		Meeting: after.Meeting, uid: after.UID, when: after.When, Fields: []string{},
+		uid: after.UID, Fields: []string{},
 	}
 	switch {
 	case change.Deleted:
@@ -224,33 +247,80 @@ func (w *Watch) arrived(change Change, after Event) {
 		if activity.Arrived || activity.From == change.Side || change.Time.Before(activity.Time) || change.Time.Sub(activity.Time) > patience {
 			continue
 		}
-		if !activity.about(after) {
+		meeting := w.meeting(activity.From, activity.SourceID, activity.uid)
+		if meeting == "" || meeting != w.meeting(change.Side, after.ID, after.UID) {
 			continue
 		}
 		activity.Arrived = true
 		activity.Lag = change.Time.Sub(activity.Time).Milliseconds()
 		activity.TargetID = change.EventID
-		activity.Meeting = after.Meeting
-		activity.Mails = w.mails(activity.Time, activity.uid, after.UID)
+		activity.Meeting = meeting
+		identity := after.UID
+		if change.Side == NightPOS {
+			identity = activity.uid
+		}
+		activity.Mails = w.mails(activity.Time, identity)
 		told := *activity
 		w.tell(Message{Activity: &told})
 	}
 }
 
-// about pairs by the meeting where both sides know it already, and by what can
-// be seen of it until the gateway has linked the two.
-func (a *Activity) about(e Event) bool {
-	if a.Meeting != "" && e.Meeting != "" {
-		return a.Meeting == e.Meeting
+// pair notices which two events belong together, from nothing but what can be
+// seen: the first time the gateway writes an event, its other half looks alike.
+func (w *Watch) pair(side Side, written Event) {
+	if w.meeting(side, written.ID, written.UID) != "" && (side == Outlook || w.identities[written.ID] != "") {
+		return
 	}
-	return strings.TrimSpace(a.Title) == strings.TrimSpace(e.Title) && a.when.Equal(e.When)
+	var found []Event
+	for key, event := range w.snapshots {
+		alike := key.side != side && strings.TrimSpace(event.Title) == strings.TrimSpace(written.Title) && event.When.Equal(written.When)
+		if alike && (key.side == Outlook && w.records[event.UID] == "" || key.side == NightPOS && w.identities[event.ID] == "") {
+			found = append(found, event)
+		}
+	}
+	if len(found) == 0 {
+		return
+	}
+	other := slices.MinFunc(found, func(a, b Event) int { return strings.Compare(a.ID, b.ID) })
+	identity, record := written.UID, other.ID
+	if side == NightPOS {
+		identity, record = other.UID, written.ID
+	}
+	if len(w.records) >= keptSnapshots {
+		clear(w.records)
+		clear(w.identities)
+	}
+	w.records[identity], w.identities[record] = record, identity
 }
 
-func (w *Watch) mails(since time.Time, identities ...string) int {
+// meeting is what an event has in common with its other half, once that is
+// known: the record's id.
+func (w *Watch) meeting(side Side, id, uid string) string {
+	if side == NightPOS {
+		return id
+	}
+	return w.records[uid]
+}
+
+// Paired fills in which events of a side belong together with one of the other.
+func (w *Watch) Paired(side Side, events []Event) []Event {
+	w.mutex.Lock()
+	defer w.mutex.Unlock()
+	for index := range events {
+		event := &events[index]
+		event.Meeting = w.meeting(side, event.ID, event.UID)
+		if w.identities[event.Meeting] == "" {
+			event.Meeting = ""
+		}
+	}
+	return events
+}
+
+func (w *Watch) mails(since time.Time, identity string) int {
 	count := 0
 	mails := w.calendars[Outlook].Mails()
 	for index := len(mails) - 1; index >= 0 && !mails[index].Time.Before(since); index-- {
-		if mail := mails[index]; mail.ByGateway && mail.UID != "" && slices.Contains(identities, mail.UID) {
+		if mail := mails[index]; mail.ByGateway && mail.UID == identity {
 			count++
 		}
 	}
