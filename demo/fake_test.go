@@ -244,6 +244,11 @@ func (m *mirror) carry(change demo.Change) {
 		_ = to.put(copied, login, demo.Edit{}, true)
 		return
 	}
+	if event.Archived && to.side == demo.Outlook {
+		delete(m.pairs, change.EventID)
+		_ = to.drop(login, target, true)
+		return
+	}
 	if target == "" {
 		to.mutex.Lock()
 		to.next++
