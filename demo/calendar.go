@@ -77,6 +77,8 @@ type Member struct {
 	// Outlook calls it: it does not know every name of IANA's.
 	Zone        string `json:"zone"`
 	OutlookZone string `json:"-"`
+	// Password is the one in NightPOS.
+	Password string `json:"-"`
 }
 
 // Gateway is the running gateway as far as the demo needs it: it is closed at
