@@ -33,10 +33,7 @@ type NightPOSCalendar struct {
 func NewNightPOS(parts NightPOSCalendar) Archiver {
 	return &nightposCalendar{
 		NightPOSCalendar: parts, members: parts.Members,
-		calls: &nightposCalls{
-			url: parts.URL, database: parts.Database, accounts: map[string]account{},
-			client: &http.Client{Transport: parts.Transport, Timeout: 30 * time.Second},
-		},
+		calls: newNightPOSCalls(parts.URL, parts.Database, parts.Transport),
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"time"
 )
 
 // maximumAnswer bounds what NightPOS may answer.
@@ -28,6 +29,13 @@ type nightposCalls struct {
 
 	mutex    sync.Mutex
 	accounts map[string]account // by login
+}
+
+func newNightPOSCalls(url, database string, transport http.RoundTripper) *nightposCalls {
+	return &nightposCalls{
+		url: url, database: database, accounts: map[string]account{},
+		client: &http.Client{Transport: transport, Timeout: 30 * time.Second},
+	}
 }
 
 // call runs a method as one person; into may be nil.
