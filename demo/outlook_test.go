@@ -2,6 +2,7 @@ package demo_test
 
 import (
 	"errors"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -40,8 +41,13 @@ var tasting = demo.When{
 // people do.
 func TestAnEventInOutlook(t *testing.T) {
 	inOutlook(t, func(t *testing.T, calendar demo.Calendar, _ *simoutlook.Server) {
+		var mutex sync.Mutex
 		var changes []demo.Change
-		calendar.Watch(func(change demo.Change) { changes = append(changes, change) })
+		calendar.Watch(func(change demo.Change) {
+			mutex.Lock()
+			defer mutex.Unlock()
+			changes = append(changes, change)
+		})
 		id, err := calendar.Create(t.Context(), "alice", demo.Edit{
 			Title: pointer("Menu tasting"), When: &tasting, Place: pointer("Bar"), Description: pointer("Six dishes.\nBring <hunger>."),
 			People: &[]string{"bob@nightpos.example"}, Private: pointer(true), Reminder: pointer(30), ShowAs: pointer("free"),
@@ -99,6 +105,8 @@ func TestAnEventInOutlook(t *testing.T) {
 			t.Errorf("after the deletion: got %v, want ErrGone", err)
 		}
 		time.Sleep(time.Second)
+		mutex.Lock()
+		defer mutex.Unlock()
 		var edits []string
 		for _, change := range changes {
 			if change.Actor != "" {
