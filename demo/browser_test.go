@@ -110,10 +110,10 @@ func (b *browser) picture(what string) {
 	}
 }
 
-// still waits for the end of every animation.
+// still waits for the end of every animation that has one.
 func (b *browser) still() {
 	b.t.Helper()
-	b.wait(`document.getAnimations().every((animation) => animation.playState !== "running")`)
+	b.wait(`document.getAnimations().every((animation) => animation.playState !== "running" || animation.effect.getTiming().iterations === Infinity)`)
 }
 
 func (b *browser) dark() {

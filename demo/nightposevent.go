@@ -163,7 +163,7 @@ func (c *nightposCalendar) values(ctx context.Context, as account, edit Edit, or
 		for _, address := range *edit.People {
 			partner, known := invited[strings.ToLower(address)]
 			if !known {
-				if err := c.calls.call(ctx, as, &partner, "res.partner", "find_or_create", []any{address}, nil); err != nil {
+				if err := c.calls.call(ctx, as, &partner, "res.partner", "find_or_create", []any{fmt.Sprintf("%s <%s>", nameOf(address, c.members), address)}, nil); err != nil {
 					return nil, fmt.Errorf("inviting %s: %w", address, err)
 				}
 			}

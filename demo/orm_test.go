@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"net/mail"
 	"slices"
 	"strings"
 	"sync"
@@ -119,13 +120,17 @@ func (o *orm) answer(service string, args []any, changed *[]demo.NightPOSChange)
 		o.users[arguments[0].(map[string]any)["login"].(string)] = o.next
 		return o.next, false
 	case "res.partner.find_or_create":
+		parsed, err := mail.ParseAddress(arguments[0].(string))
+		if err != nil {
+			return false, false
+		}
 		for id, address := range o.partners {
-			if strings.EqualFold(address, arguments[0].(string)) {
+			if strings.EqualFold(address, parsed.Address) {
 				return id, false
 			}
 		}
 		o.next++
-		o.partners[o.next] = arguments[0].(string)
+		o.partners[o.next] = parsed.Address
 		return o.next, false
 	case "calendar.alarm.search_read":
 		return []any{

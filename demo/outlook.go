@@ -74,7 +74,7 @@ func (c *outlookCalendar) Create(ctx context.Context, login string, edit Edit) (
 	if err != nil {
 		return "", err
 	}
-	content, err := outlookContent(edit, member, nil)
+	content, err := outlookContent(edit, member, c.members, nil)
 	if err != nil {
 		return "", err
 	}
@@ -99,7 +99,7 @@ func (c *outlookCalendar) Update(ctx context.Context, login, id string, edit Edi
 		}
 		attendees, _ = shown["attendees"].([]any)
 	}
-	content, err := outlookContent(edit, member, attendees)
+	content, err := outlookContent(edit, member, c.members, attendees)
 	if err != nil {
 		return err
 	}

@@ -2,6 +2,7 @@ package demo_test
 
 import (
 	"errors"
+	"fmt"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -63,7 +64,7 @@ func TestAnEventInOutlook(t *testing.T) {
 		want := demo.Event{
 			ID: id, Title: "Menu tasting", When: tasting, Place: "Bar", Description: "Six dishes.\nBring <hunger>.",
 			Organizer: demo.Person{Name: "Alice", Address: "alice@nightpos.example", Answer: demo.None}, Mine: true, Answer: demo.None,
-			People: []demo.Person{{Name: "bob", Address: "bob@nightpos.example", Answer: demo.None}},
+			People: []demo.Person{{Name: "Bob", Address: "bob@nightpos.example", Answer: demo.None}},
 			ShowAs: "free", Private: true, Reminder: 30,
 		}
 		if diff := cmp.Diff(want, got, cmpopts.IgnoreFields(demo.Event{}, "UID")); diff != "" {
@@ -137,6 +138,51 @@ func TestNobodyElseHasACalendar(t *testing.T) {
 		}
 		if err := calendar.Answer(t.Context(), "alice", "x", "perhaps"); err == nil {
 			t.Error("got an answer accepted that there is not")
+		}
+	})
+}
+
+// TestMailsOfPeoplesEdits holds the tour's expectations against the simulator:
+// each of these edits mails one person, whoever else is invited.
+func TestMailsOfPeoplesEdits(t *testing.T) {
+	inOutlook(t, func(t *testing.T, calendar demo.Calendar, _ *simoutlook.Server) {
+		var id string
+		edit := func(change demo.Edit) func() error {
+			return func() error { return calendar.Update(t.Context(), "alice", id, change) }
+		}
+		bob, both := []string{"bob@nightpos.example"}, []string{"bob@nightpos.example", "carol@customer.example"}
+		day := demo.When{AllDay: true, Start: time.Date(2026, 11, 26, 0, 0, 0, 0, time.UTC), End: time.Date(2026, 11, 27, 0, 0, 0, 0, time.UTC)}
+		for _, step := range []struct {
+			name, kind string
+			act        func() error
+		}{
+			{"create", "invitation", func() (err error) {
+				id, err = calendar.Create(t.Context(), "alice", demo.Edit{Title: pointer("Tasting"), When: &tasting, People: &bob})
+				return err
+			}},
+			{"rename", "update", edit(demo.Edit{Title: pointer("Wine tasting")})},
+			{"move", "update", edit(demo.Edit{When: &demo.When{Start: tasting.Start.Add(time.Hour), End: tasting.End.Add(2 * time.Hour)}})},
+			{"all day", "update", edit(demo.Edit{When: &day})},
+			{"answer", "response", func() error {
+				events, err := calendar.Events(t.Context(), "bob", day.Start, day.End)
+				if err != nil || len(events) != 1 {
+					return fmt.Errorf("Bob's day: %+v, %w", events, err)
+				}
+				return calendar.Answer(t.Context(), "bob", events[0].ID, demo.Accepted)
+			}},
+			{"invite", "invitation", edit(demo.Edit{People: &both})},
+			{"take out", "cancellation", edit(demo.Edit{People: &bob})},
+			{"delete", "cancellation", func() error { return calendar.Delete(t.Context(), "alice", id) }},
+		} {
+			before := len(calendar.Mails())
+			if err := step.act(); err != nil {
+				t.Fatalf("%s: %v", step.name, err)
+			}
+			time.Sleep(time.Second) // virtual: copies and answers arrive
+			sent := calendar.Mails()[before:]
+			if len(sent) != 1 || sent[0].Kind != step.kind {
+				t.Errorf("%s: got %+v, want one %s", step.name, sent, step.kind)
+			}
 		}
 	})
 }

@@ -108,7 +108,7 @@ func paragraphs(plain string) string {
 
 // outlookContent is what Outlook is told, in Graph's shape. The attendees that
 // are there already keep their type; without that they would be made anew.
-func outlookContent(edit Edit, member Member, present []any) (map[string]any, error) {
+func outlookContent(edit Edit, member Member, everybody []Member, present []any) (map[string]any, error) {
 	content := map[string]any{}
 	if edit.Title != nil {
 		content["subject"] = *edit.Title
@@ -148,12 +148,12 @@ func outlookContent(edit Edit, member Member, present []any) (map[string]any, er
 		content["end"] = map[string]any{"dateTime": edit.When.End.In(zone).Format(graphTime), "timeZone": name}
 	}
 	if edit.People != nil {
-		content["attendees"] = outlookAttendees(*edit.People, present)
+		content["attendees"] = outlookAttendees(*edit.People, everybody, present)
 	}
 	return content, nil
 }
 
-func outlookAttendees(wanted []string, present []any) []any {
+func outlookAttendees(wanted []string, everybody []Member, present []any) []any {
 	attendees := []any{}
 	for _, address := range wanted {
 		var same any
@@ -164,10 +164,21 @@ func outlookAttendees(wanted []string, present []any) []any {
 			}
 		}
 		if same == nil {
-			name, _, _ := strings.Cut(address, "@")
+			name := nameOf(address, everybody)
 			same = map[string]any{"emailAddress": map[string]any{"address": address, "name": name}, "type": "required"}
 		}
 		attendees = append(attendees, same)
 	}
 	return attendees
+}
+
+// nameOf is how a person is called whose address somebody typed.
+func nameOf(address string, everybody []Member) string {
+	for _, member := range everybody {
+		if strings.EqualFold(member.Address, address) {
+			return member.Name
+		}
+	}
+	name, _, _ := strings.Cut(address, "@")
+	return strings.ToUpper(name[:min(1, len(name))]) + name[min(1, len(name)):]
 }

@@ -224,7 +224,7 @@ func (w *Watch) edited(change Change, known bool, before, after Event) {
 			activity.Action = "archived"
 		case before.Archived != after.Archived:
 			activity.Action = "restored"
-		case slices.Equal(activity.Fields, []string{"answers"}):
+		case activity.Fields[0] == "answers": // how the time shows follows from it
 			activity.Action = "answered"
 		default:
 			activity.Action = "edited"

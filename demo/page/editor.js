@@ -7,6 +7,8 @@ import { dateText, plusDays, timeText, utcDateText } from "./time.js";
 
 const names = { outlook: "Outlook", nightpos: "NightPOS" };
 const replies = { accepted: "Accepted", tentative: "Maybe", declined: "Declined", none: "No reply yet" };
+// What Outlook knows besides free and busy.
+const outlookWords = { tentative: "Tentative", oof: "Out of office", workingElsewhere: "Working elsewhere", unknown: "Unknown" };
 const dialog = find("#editor");
 const field = (id) => find(`#${id}`);
 let current = null; // {side, event, before, done}
@@ -32,7 +34,7 @@ export function openEditor(side, event, done) {
   field("place").value = event.place ?? "";
   field("guests").value = (event.people ?? []).map((person) => person.address).join(", ");
   field("description").value = event.description ?? "";
-  choose(field("show-as"), event.show_as ?? "busy");
+  choose(field("show-as"), event.show_as ?? "busy", (value) => outlookWords[value] ?? value);
   choose(field("reminder"), String(event.reminder ?? 15), (value) => `${value} minutes before`);
   field("private").checked = event.private ?? false;
   field("problem").textContent = "";
@@ -53,8 +55,7 @@ export function openEditor(side, event, done) {
   current.before = read();
   dialog.dataset.side = side;
   dialog.showModal();
-  field("title").focus();
-  if (fresh) field("title").select();
+  (mine ? field("title") : find("[data-answer]", dialog)).focus();
 }
 
 // choose selects a value, also one that the list does not hold by itself.

@@ -183,8 +183,9 @@ export class Pane {
     card.setAttribute("aria-label", [event.title, span(event), event.place, event.private ? "private" : "", ...people].filter(Boolean).join(", "));
     card.title = [event.title, span(event), event.place, ...people].filter(Boolean).join("\n");
     card.replaceChildren(...[
-      element("strong", {}, event.private ? element("i", { class: "lock", "aria-hidden": "true" }) : null, event.title || "(no title)"),
+      element("strong", {}, event.title || "(no title)"),
       element("span", { class: "line" },
+        event.private ? element("i", { class: "lock", "aria-hidden": "true" }) : null,
         event.all_day ? null : element("span", { class: "time" }, timeText(event.start), element("span", { class: "until" }, ` – ${timeText(event.end)}`)),
         event.people.length ? element("span", { class: "people", "aria-hidden": "true" }, ...event.people.slice(0, 3).map((person) =>
           element("i", { class: `dot ${person.answer}` }, (person.name || person.address).slice(0, 1).toUpperCase()))) : null),
