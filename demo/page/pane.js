@@ -127,6 +127,7 @@ export class Pane {
         if (!this.first) card.classList.add("arriving");
         card.addEventListener("animationend", (ended) => {
           if (ended.animationName === "arrive") card.classList.remove("arriving");
+          if (ended.animationName === "pop") ended.target.classList.remove("new");
           if (ended.animationName === "glow") card.classList.remove("touched");
         });
         this.cards.set(key, card);
@@ -174,6 +175,8 @@ export class Pane {
     const people = event.people.map((person) => `${person.name || person.address}: ${answers[person.answer] ?? person.answer}`);
     const state = JSON.stringify([event, live ? badge.lag : null]);
     if (card.dataset.state === state) return;
+    const arrived = live && card.badge !== badge; // shown for the first time
+    card.badge = badge;
     card.dataset.state = state;
     card.dataset.title = event.title;
     card.dataset.id = event.id;
@@ -190,10 +193,10 @@ export class Pane {
         event.people.length ? element("span", { class: "people", "aria-hidden": "true" }, ...event.people.slice(0, 3).map((person) =>
           element("i", { class: `dot ${person.answer}` }, (person.name || person.address).slice(0, 1).toUpperCase()))) : null),
       event.place ? element("span", { class: "place" }, event.place) : null,
-      live ? element("span", { class: "badge" }, duration(badge.lag)) : null,
+      live ? element("span", { class: arrived ? "badge new" : "badge" }, duration(badge.lag)) : null,
       element("span", { class: "handle", "aria-hidden": "true" }),
     ].filter(Boolean));
-    if (live) {
+    if (arrived) {
       card.classList.remove("touched");
       void card.offsetWidth; // so that the glow starts again
       card.classList.add("touched");
