@@ -81,9 +81,9 @@ type When struct {
 	AllDay bool      `json:"all_day"`
 }
 
-// Equal compares times.
-func (w When) Equal(other When) bool {
-	return w.AllDay == other.AllDay && w.Start.Equal(other.Start) && w.End.Equal(other.End)
+// SameTime compares times of meetings.
+func SameTime(a, b When) bool {
+	return a.AllDay == b.AllDay && a.Start.Equal(b.Start) && a.End.Equal(b.End)
 }
 
 // Edit is what a person changes; nil stays as it is. In a new event, what is nil
@@ -119,7 +119,7 @@ func differences(before, after Event) []string {
 		}
 	}
 	add("title", before.Title != after.Title)
-	add("time", !before.When.Equal(after.When))
+	add("time", !SameTime(before.When, after.When))
 	add("place", before.Place != after.Place)
 	add("description", before.Description != after.Description)
 	add("people", !slices.Equal(addresses(before.People), addresses(after.People)))

@@ -200,7 +200,6 @@ func (m *memory) tell(change demo.Change, login string, byGateway bool) {
 // put on the other.
 type mirror struct {
 	sides map[demo.Side]*memory
-	mutex sync.Mutex
 	pairs map[string]string // id on one side to id on the other
 	work  chan demo.Change
 }

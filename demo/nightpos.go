@@ -51,6 +51,7 @@ func (c *nightposCalendar) account(ctx context.Context, login string) (account, 
 	return c.calls.signIn(ctx, c.members[index])
 }
 
+// Events implements Calendar.
 func (c *nightposCalendar) Events(ctx context.Context, login string, from, to time.Time) ([]Event, error) {
 	as, err := c.account(ctx, login)
 	if err != nil {
@@ -123,6 +124,7 @@ func (c *nightposCalendar) record(ctx context.Context, as account, id string) (n
 	return records[0], nil
 }
 
+// Event implements Calendar.
 func (c *nightposCalendar) Event(ctx context.Context, login, id string) (Event, error) {
 	if login == "" {
 		return c.openly(ctx, id)
@@ -170,6 +172,7 @@ func (c *nightposCalendar) openly(ctx context.Context, id string) (Event, error)
 	return last, nil
 }
 
+// Create implements Calendar.
 func (c *nightposCalendar) Create(ctx context.Context, login string, edit Edit) (string, error) {
 	as, err := c.account(ctx, login)
 	if err != nil {
@@ -189,6 +192,7 @@ func (c *nightposCalendar) Create(ctx context.Context, login string, edit Edit) 
 	return strconv.Itoa(id), nil
 }
 
+// Update implements Calendar.
 func (c *nightposCalendar) Update(ctx context.Context, login, id string, edit Edit) error {
 	as, err := c.account(ctx, login)
 	if err != nil {
@@ -236,10 +240,12 @@ func (c *nightposCalendar) run(ctx context.Context, login, id, method string) er
 	return c.calls.call(ctx, as, nil, "calendar.event", method, []any{[]int{record.ID}}, nil)
 }
 
+// Delete implements Calendar.
 func (c *nightposCalendar) Delete(ctx context.Context, login, id string) error {
 	return c.run(ctx, login, id, "unlink")
 }
 
+// SetArchived implements Archiver.
 func (c *nightposCalendar) SetArchived(ctx context.Context, login, id string, archived bool) error {
 	if archived {
 		return c.run(ctx, login, id, "action_archive")
@@ -247,6 +253,7 @@ func (c *nightposCalendar) SetArchived(ctx context.Context, login, id string, ar
 	return c.run(ctx, login, id, "action_unarchive")
 }
 
+// Answer implements Calendar.
 func (c *nightposCalendar) Answer(ctx context.Context, login, id string, answer Answer) error {
 	methods := map[Answer]string{Accepted: "do_accept", Tentative: "do_tentative", Declined: "do_decline"}
 	method, known := methods[answer]
@@ -272,8 +279,11 @@ func (c *nightposCalendar) Answer(ctx context.Context, login, id string, answer 
 	return c.calls.call(ctx, as, nil, "calendar.attendee", method, []any{[]int{attendees[index].ID}}, nil)
 }
 
+// Mails implements Calendar.
 func (c *nightposCalendar) Mails() []Mail { return c.NightPOSCalendar.Mails() }
 
+// GatewayWrites implements Calendar.
 func (c *nightposCalendar) GatewayWrites() int { return c.NightPOSCalendar.GatewayWrites() }
 
+// Watch implements Calendar.
 func (c *nightposCalendar) Watch(observer func(Change)) { c.NightPOSCalendar.Watch(observer) }

@@ -36,6 +36,7 @@ func (c *outlookCalendar) member(login string) (Member, *simoutlook.Mailbox, err
 	return c.members[index], box, nil
 }
 
+// Events implements Calendar.
 func (c *outlookCalendar) Events(ctx context.Context, login string, from, to time.Time) ([]Event, error) {
 	_, box, err := c.member(login)
 	if err != nil {
@@ -57,6 +58,7 @@ func (c *outlookCalendar) Events(ctx context.Context, login string, from, to tim
 	return events, ctx.Err()
 }
 
+// Event implements Calendar.
 func (c *outlookCalendar) Event(_ context.Context, login, id string) (Event, error) {
 	_, box, err := c.member(login)
 	if err != nil {
@@ -69,6 +71,7 @@ func (c *outlookCalendar) Event(_ context.Context, login, id string) (Event, err
 	return outlookEvent(shown)
 }
 
+// Create implements Calendar.
 func (c *outlookCalendar) Create(ctx context.Context, login string, edit Edit) (string, error) {
 	member, box, err := c.member(login)
 	if err != nil {
@@ -86,6 +89,7 @@ func (c *outlookCalendar) Create(ctx context.Context, login string, edit Edit) (
 	return id, nil
 }
 
+// Update implements Calendar.
 func (c *outlookCalendar) Update(ctx context.Context, login, id string, edit Edit) error {
 	member, box, err := c.member(login)
 	if err != nil {
@@ -107,6 +111,7 @@ func (c *outlookCalendar) Update(ctx context.Context, login, id string, edit Edi
 	return err
 }
 
+// Delete implements Calendar.
 func (c *outlookCalendar) Delete(ctx context.Context, login, id string) error {
 	_, box, err := c.member(login)
 	if err != nil {
@@ -115,6 +120,7 @@ func (c *outlookCalendar) Delete(ctx context.Context, login, id string) error {
 	return box.Delete(ctx, id)
 }
 
+// Answer implements Calendar.
 func (c *outlookCalendar) Answer(ctx context.Context, login, id string, answer Answer) error {
 	_, box, err := c.member(login)
 	if err != nil {
@@ -128,6 +134,7 @@ func (c *outlookCalendar) Answer(ctx context.Context, login, id string, answer A
 	return box.Respond(ctx, id, action)
 }
 
+// Mails implements Calendar.
 func (c *outlookCalendar) Mails() []Mail {
 	sent := c.server.Mails()
 	mails := make([]Mail, 0, len(sent))
@@ -140,6 +147,7 @@ func (c *outlookCalendar) Mails() []Mail {
 	return mails
 }
 
+// GatewayWrites implements Calendar.
 func (c *outlookCalendar) GatewayWrites() int {
 	writes := 0
 	for route, count := range c.server.Counts() {
@@ -151,6 +159,7 @@ func (c *outlookCalendar) GatewayWrites() int {
 	return writes
 }
 
+// Watch implements Calendar.
 func (c *outlookCalendar) Watch(observer func(Change)) {
 	c.server.OnChange(func(seen simoutlook.Change) {
 		change := Change{
@@ -188,4 +197,4 @@ func (c *outlookCalendar) name(actor string) string {
 }
 
 // errShape says that the simulator showed something other than Graph's events.
-var errShape = errors.New("Outlook showed an event in a shape that is not known")
+var errShape = errors.New("an event in Outlook has a shape that is not known")

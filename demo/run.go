@@ -133,10 +133,11 @@ func serve(ctx context.Context, world *World, options Options) error {
 	// The base context has ended, and with it every stream; what is left is short.
 	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
-	err = server.Shutdown(closing)
-	<-ended
-	if err != nil {
+	if err := server.Shutdown(closing); err != nil {
 		return fmt.Errorf("stopping the page: %w", err)
+	}
+	if err := <-ended; !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("serving the page: %w", err)
 	}
 	return nil
 }

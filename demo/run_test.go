@@ -107,7 +107,7 @@ func TestRunServesUntilInterrupted(t *testing.T) {
 		t.Fatalf("printed: %q, want the address of a free port", out.String())
 	}
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
-	created, err := client.Post(address+"/api/nightpos/events?person=alice", "application/json", //nolint:noctx // ends with the server
+	created, err := client.Post(address+"/api/nightpos/events?person=alice", "application/json",
 		strings.NewReader(`{"title":"Tasting","when":{"start":"2026-11-24T10:00:00Z","end":"2026-11-24T11:00:00Z"}}`))
 	if err != nil {
 		t.Fatal(err)

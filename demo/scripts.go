@@ -54,9 +54,9 @@ func (t *Tour) shows(p *pair, title string, right func(Event) bool) func(context
 		case err != nil:
 			return err
 		case !right(inOutlook):
-			return errors.New("Outlook does not show the change")
+			return errors.New("the change is not in Outlook")
 		case !right(inNightPOS):
-			return errors.New("NightPOS does not show the change")
+			return errors.New("the change is not in NightPOS")
 		}
 		return nil
 	}
@@ -67,7 +67,7 @@ func (t *Tour) titled(p *pair, title string) func(context.Context) error {
 }
 
 func (t *Tour) timed(p *pair, when *When) func(context.Context) error {
-	return t.shows(p, "", func(e Event) bool { return e.When.Equal(*when) })
+	return t.shows(p, "", func(e Event) bool { return SameTime(e.When, *when) })
 }
 
 func (t *Tour) invited(p *pair, count int) func(context.Context) error {
@@ -183,7 +183,7 @@ func (t *Tour) people(first, second *pair) []script {
 		}
 		index := slices.IndexFunc(events, func(e Event) bool { return e.Title == "Wine tasting" })
 		if index < 0 {
-			return "", errors.New("Bob's Outlook does not show the meeting")
+			return "", errors.New("the meeting is not in Bob's Outlook")
 		}
 		return events[index].ID, nil
 	}

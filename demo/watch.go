@@ -273,7 +273,7 @@ func (w *Watch) pair(side Side, written Event) {
 	}
 	var found []Event
 	for key, event := range w.snapshots {
-		alike := key.side != side && strings.TrimSpace(event.Title) == strings.TrimSpace(written.Title) && event.When.Equal(written.When)
+		alike := key.side != side && strings.TrimSpace(event.Title) == strings.TrimSpace(written.Title) && SameTime(event.When, written.When)
 		if alike && (key.side == Outlook && w.records[event.UID] == "" || key.side == NightPOS && w.identities[event.ID] == "") {
 			found = append(found, event)
 		}
