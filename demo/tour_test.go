@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"go.uber.org/zap/zaptest"
 
@@ -27,8 +28,11 @@ func inMemory(t *testing.T, join func(*testing.T, *memory, *memory)) (report dem
 		if err != nil {
 			t.Fatal(err)
 		}
-		told := 0
+		told, start := 0, time.Now()
 		report = tour.Run(t.Context(), func(demo.Step) { told++ })
+		if took := time.Since(start); took >= 30*time.Second {
+			t.Errorf("the tour took %s, want less than 30 s whatever fails", took)
+		}
 		if told != len(report.Steps) {
 			t.Errorf("told of %d steps, reported %d", told, len(report.Steps))
 		}
