@@ -1,0 +1,165 @@
+package nightpos
+
+import (
+	"context"
+	_ "embed" // for the code of the door
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// Door is the Python code of the server action that Registrar installs: a list
+// of operations on the calendar models, run in one transaction with the access
+// checks lifted, for one group that only the gateway's account is in. It runs in
+// NightPOS's restricted interpreter: no imports, no names with two underscores,
+// no functions of its own.
+//
+// The operations travel in the context key gw_ops, since `run` has no arguments,
+// and each has its own "context":
+//
+//	read         ids, fields [, micro]            rows that exist
+//	search_read  domain | by, fields [, micro, limit, order]
+//	                                              rows; by NAME means: whose NAME is
+//	                                              among ids and of
+//	exists       ids                              ids that exist
+//	keys_of      ids | keys                       [id, key] of those made with a key
+//	create       vals (list) [, keys]             ids, in order; what a key made
+//	                                              before is not made again
+//	write        ids, vals [, guard, after]       true, "stale", "missing", "skipped"
+//	unlink       ids                              true
+//
+// "micro" names datetimes that are wanted with microseconds, which read() cuts
+// off. "guard" holds such values as they were read: a record that shows another
+// one is not written. "of" adds the ids that earlier creates of the same call
+// answered with; "after" is the number of an earlier write that must have been
+// done. Many-to-one fields come as bare ids. A failing operation undoes all
+// before it.
+//
+//go:embed door.py
+var Door string
+
+// The names by which an administrator recognises what the gateway installed.
+const (
+	namePrefix = "Outlook gateway: "
+	doorName   = namePrefix + "door"
+	groupName  = namePrefix + "account"
+)
+
+// keyModule is the namespace of the external ids that creates leave.
+const keyModule = "__outlook_gateway__"
+
+// operation is one entry of gw_ops.
+type operation struct {
+	Do      string            `json:"do"`
+	Model   string            `json:"model"`
+	IDs     []int64           `json:"ids,omitempty"`
+	Fields  []string          `json:"fields,omitempty"`
+	Micro   []string          `json:"micro,omitempty"`
+	Domain  []any             `json:"domain,omitempty"`
+	By      string            `json:"by,omitempty"`
+	Of      []int             `json:"of,omitempty"`
+	Limit   int               `json:"limit,omitempty"`
+	Order   string            `json:"order,omitempty"`
+	Vals    any               `json:"vals,omitempty"`
+	Keys    []string          `json:"keys,omitempty"`
+	Guard   map[string]string `json:"guard,omitempty"`
+	After   *int              `json:"after,omitempty"`
+	Context map[string]any    `json:"context"`
+}
+
+// values are the fields of one record to create or write.
+type values map[string]any
+
+// quiet is the context of every operation. Without it NightPOS mails the
+// attendees of each future event, writes chatter lines, lets its own Outlook
+// sync refuse or push events, adds the organizer's address to the description
+// (19), reads times in somebody's zone, and hides archived records.
+func quiet() map[string]any {
+	return map[string]any{
+		"no_mail_to_attendees":     true,
+		"dont_notify":              true,
+		"mail_create_nolog":        true,
+		"mail_create_nosubscribe":  true,
+		"mail_notrack":             true,
+		"tracking_disable":         true,
+		"no_calendar_sync":         true,
+		"skip_contact_description": true,
+		"active_test":              false,
+		"tz":                       "UTC",
+	}
+}
+
+// run carries out operations in one call and one transaction, and answers with
+// one result for each.
+func (c *Client) run(ctx context.Context, label string, repeatable bool, operations []operation) ([]json.RawMessage, error) {
+	signed, err := c.signIn(ctx)
+	if err != nil {
+		return nil, err
+	}
+	action, err := c.doorID(ctx, signed)
+	if err != nil {
+		return nil, err
+	}
+	for index := range operations {
+		operations[index].Context = quiet()
+	}
+	answer, err := c.call(ctx, "door."+label, request{
+		model: "ir.actions.server", method: "run", arguments: []any{[]int64{action}},
+		named: map[string]any{"context": map[string]any{"gw_ops": operations}}, repeatable: repeatable,
+	})
+	if err != nil {
+		return nil, c.doorError(signed, err)
+	}
+	var opened struct {
+		Infos struct {
+			Results []json.RawMessage `json:"results"`
+		} `json:"infos"`
+	}
+	if err := json.Unmarshal(answer, &opened); err != nil || len(opened.Infos.Results) != len(operations) {
+		return nil, fmt.Errorf("%w: the door answered %d operations with something else", ErrNotRegistered, len(operations))
+	}
+	return opened.Infos.Results, nil
+}
+
+// doorError tells the errors of the door itself from those of operations.
+func (c *Client) doorError(signed *session, err error) error {
+	var answered *CallError
+	if !errors.As(err, &answered) {
+		return err
+	}
+	switch {
+	case errors.Is(err, ErrMissing) && strings.Contains(answered.message, "ir.actions.server("):
+		// It was removed, or removed and installed again under another id.
+		c.forget(signed)
+		return fmt.Errorf("%w: the door is gone: %w", ErrNotRegistered, err)
+	case errors.Is(err, ErrAccess):
+		// Behind the door all access checks are lifted, so this one is ours.
+		return fmt.Errorf("%w: the door is closed to this account: %w", ErrNotRegistered, err)
+	}
+	return err
+}
+
+// doorID finds the door by its name, once for each sign-in.
+func (c *Client) doorID(ctx context.Context, signed *session) (int64, error) {
+	if signed.action != 0 {
+		return signed.action, nil
+	}
+	answer, err := c.call(ctx, "find_door", request{
+		model: "ir.actions.server", method: "search", repeatable: true,
+		arguments: []any{[]any{[]any{"name", "=", doorName}, []any{"state", "=", "code"}}},
+		named:     map[string]any{"order": "id", "limit": 1},
+	})
+	if errors.Is(err, ErrAccess) {
+		return 0, fmt.Errorf("%w: the door cannot be looked for: %w", ErrNotRegistered, err)
+	}
+	if err != nil {
+		return 0, fmt.Errorf("looking for the door: %w", err)
+	}
+	var found []int64
+	if err := json.Unmarshal(answer, &found); err != nil || len(found) == 0 {
+		return 0, fmt.Errorf("%w: there is no door", ErrNotRegistered)
+	}
+	c.session.CompareAndSwap(signed, &session{uid: signed.uid, major: signed.major, action: found[0]})
+	return found[0], nil
+}

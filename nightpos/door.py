@@ -1,0 +1,64 @@
+# Outlook gateway: operations on the calendar in one transaction.
+# Kept up to date by the gateway's register command; edits are overwritten.
+MODELS = ['calendar.event', 'calendar.attendee', 'calendar.alarm', 'calendar.event.type', 'calendar.recurrence']
+MODULE = '__outlook_gateway__'
+results = []
+for op in env.context.get('gw_ops') or []:
+    if op['model'] not in MODELS:
+        raise UserError('gateway: model not allowed: %s' % op['model'])
+    do = op['do']
+    table = env[op['model']].sudo().with_context(op.get('context') or {})
+    known = env['ir.model.data'].sudo()
+    ids = list(op.get('ids') or [])
+    for index in op.get('of') or []:
+        ids = ids + results[index]
+    records = table.browse(ids).exists()
+    if op.get('after') is not None and results[op['after']] is not True:
+        results.append('skipped')
+    elif do == 'read' or do == 'search_read':
+        if do == 'search_read':
+            domain = [(op['by'], 'in', ids)] if op.get('by') else op['domain']
+            records = table.search(domain, limit=op.get('limit'), order=op.get('order'))
+        rows = records.read(op['fields'], load='')
+        for row in rows:
+            for name in op.get('micro') or []:
+                row[name] = str(table.browse(row['id'])[name] or '')
+        results.append(rows)
+    elif do == 'exists':
+        results.append(records.ids)
+    elif do == 'keys_of':
+        pairs = []
+        which = ('name', 'in', op['keys']) if op.get('keys') else ('res_id', 'in', ids)
+        for name in known.search([('module', '=', MODULE), ('model', '=', op['model']), which]):
+            pairs.append([name.res_id, name.name])
+        results.append(pairs)
+    elif do == 'create':
+        keys = op.get('keys') or []
+        made = []
+        for index, vals in enumerate(op['vals']):
+            key = keys[index] if index < len(keys) else False
+            name = known.search([('module', '=', MODULE), ('name', '=', key)]) if key else known
+            record = table.browse(name.res_id).exists() if name else table
+            if not record:
+                name.unlink()
+                record = table.create(vals)
+                if key:
+                    known.create({'module': MODULE, 'name': key, 'model': op['model'], 'res_id': record.id, 'noupdate': True})
+            made.append(record.id)
+        results.append(made)
+    elif do == 'write':
+        answer = True
+        if len(records) < len(ids):
+            answer = 'missing'
+        else:
+            for name, value in (op.get('guard') or {}).items():
+                if str(records[name] or '') != value:
+                    answer = 'stale'
+        if answer is True:
+            records.write(op['vals'])
+        results.append(answer)
+    elif do == 'unlink':
+        results.append(records.unlink())
+    else:
+        raise UserError('gateway: unknown operation: %s' % do)
+action = {'type': 'ir.actions.act_window_close', 'infos': {'results': results}}

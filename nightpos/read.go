@@ -1,0 +1,179 @@
+package nightpos
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+
+	"github.com/nightpos/outlook-gateway/reconciler"
+)
+
+// readLimit is how many records one call reads: NightPOS takes about 1 ms for
+// each on top of 30 ms for the call, and holds its only core meanwhile.
+const readLimit = 200
+
+// Read returns the records that exist among ids, archived ones included, in one
+// call for each readLimit ids. Errors follow the rules of reconciler.NightPOS.
+func (c *Client) Read(ctx context.Context, ids []int64) (map[int64]reconciler.Record, error) {
+	ids = slices.Clone(ids)
+	slices.Sort(ids)
+	ids = slices.Compact(ids)
+	found := make(map[int64]reconciler.Record, len(ids))
+	for part := range slices.Chunk(ids, readLimit) {
+		records, err := c.readPart(ctx, part)
+		if err != nil {
+			return nil, fmt.Errorf("reading records: %w", err)
+		}
+		for _, record := range records {
+			found[record.ID] = record
+		}
+	}
+	return found, nil
+}
+
+func (c *Client) readPart(ctx context.Context, ids []int64) ([]reconciler.Record, error) {
+	operations := readOperations(ids, nil)
+	old := c.catalogue.old()
+	if old {
+		operations = append(operations, c.catalogue.operations()...)
+	}
+	results, err := c.run(ctx, "read", true, operations)
+	if err != nil {
+		return nil, err
+	}
+	if old {
+		if err := c.catalogue.learn(results[readOperationCount:]); err != nil {
+			return nil, err
+		}
+	}
+	return c.records(ctx, results[:readOperationCount])
+}
+
+// readOperationCount is how many operations, and so results, a reading has.
+const readOperationCount = 3
+
+// readOperations reads everything about records: ids, and those that earlier
+// creates of the same call answered with.
+func readOperations(ids []int64, of []int) []operation {
+	return []operation{
+		{Do: "read", Model: "calendar.event", IDs: ids, Of: of, Fields: eventFields, Micro: stampField},
+		{
+			Do: "search_read", Model: "calendar.attendee", By: "event_id", IDs: ids, Of: of,
+			Fields: attendeeFields, Micro: stampField, Order: "id",
+		},
+		{Do: "keys_of", Model: "calendar.event", IDs: ids, Of: of},
+	}
+}
+
+// records opens the results of readOperations.
+func (c *Client) records(ctx context.Context, results []json.RawMessage) ([]reconciler.Record, error) {
+	var rows []eventRow
+	var attendees []attendeeRow
+	var keys []keyPair
+	for index, into := range []any{&rows, &attendees, &keys} {
+		if err := json.Unmarshal(results[index], into); err != nil {
+			return nil, fmt.Errorf("reading what the door answered: %w", err)
+		}
+	}
+	if !c.catalogue.knows(rows) {
+		// Somebody made an alarm or a tag since.
+		if err := c.refresh(ctx); err != nil {
+			return nil, err
+		}
+	}
+	attending := map[int64][]attendeeRow{}
+	for _, attendee := range attendees {
+		attending[int64(attendee.EventID)] = append(attending[int64(attendee.EventID)], attendee)
+	}
+	named := map[int64]string{}
+	for _, pair := range keys {
+		named[pair.ID] = pair.Name
+	}
+	organizers, err := c.absentOrganizers(ctx, rows, attending)
+	if err != nil {
+		return nil, err
+	}
+	records := make([]reconciler.Record, 0, len(rows))
+	for _, row := range rows {
+		records = append(records, c.record(row, attending[row.ID], named[row.ID], organizers[int64(row.UserID)]))
+	}
+	return records, nil
+}
+
+// absentOrganizers looks up those organizers who do not attend their own
+// meeting; the others stand among its attendees already.
+func (c *Client) absentOrganizers(ctx context.Context, rows []eventRow, attending map[int64][]attendeeRow) (map[int64]reconciler.Member, error) {
+	var absent []int64
+	for _, row := range rows {
+		attends := slices.ContainsFunc(attending[row.ID], func(attendee attendeeRow) bool { return isOrganizer(row, attendee) })
+		if row.UserID != 0 && !attends {
+			absent = append(absent, int64(row.UserID))
+		}
+	}
+	return c.organizers(ctx, absent)
+}
+
+// List returns every record, archived ones included, in which the member is
+// organizer or attendee and which overlaps the window. It takes two calls for
+// each readLimit records. Errors follow the rules of reconciler.NightPOS.
+func (c *Client) List(ctx context.Context, member reconciler.Member, window reconciler.Window) ([]reconciler.Record, error) {
+	var listed []reconciler.Record
+	for last := int64(0); ; {
+		ids, err := c.listIDs(ctx, member, window, last)
+		if err != nil {
+			return nil, fmt.Errorf("listing records: %w", err)
+		}
+		if len(ids) == 0 {
+			return listed, nil
+		}
+		records, err := c.readPart(ctx, ids)
+		if err != nil {
+			return nil, fmt.Errorf("reading listed records: %w", err)
+		}
+		for _, record := range records {
+			if overlaps(record.Event.When, window) {
+				listed = append(listed, record)
+			}
+		}
+		if len(ids) < readLimit {
+			return listed, nil
+		}
+		last = ids[len(ids)-1]
+	}
+}
+
+// listIDs pages by id, which neither moves nor repeats while people work.
+func (c *Client) listIDs(ctx context.Context, member reconciler.Member, window reconciler.Window, last int64) ([]int64, error) {
+	// A day more on each side: whole days are dates, and stored with office
+	// hours or none.
+	from, until := window.Start.UTC().AddDate(0, 0, -1), window.End.UTC().AddDate(0, 0, 1)
+	results, err := c.run(ctx, "list", true, []operation{{
+		Do: "search_read", Model: "calendar.event", Fields: []string{"id"}, Order: "id", Limit: readLimit,
+		Domain: []any{
+			[]any{"id", ">", last},
+			[]any{"start", "<", until.Format(datetimeFormat)}, []any{"stop", ">=", from.Format(datetimeFormat)},
+			"|", []any{"user_id", "=", member.UserID}, []any{"partner_ids", "in", []int64{member.PartnerID}},
+		},
+	}})
+	if err != nil {
+		return nil, err
+	}
+	var rows []struct {
+		ID int64 `json:"id"`
+	}
+	if err := json.Unmarshal(results[0], &rows); err != nil {
+		return nil, fmt.Errorf("reading what the door answered: %w", err)
+	}
+	ids := make([]int64, len(rows))
+	for index, row := range rows {
+		ids[index] = row.ID
+	}
+	return ids, nil
+}
+
+// overlaps counts an event without length as being in the window that its
+// instant is in.
+func overlaps(when reconciler.When, window reconciler.Window) bool {
+	return when.Start.Before(window.End) && (when.End.After(window.Start) || when.Start.Equal(window.Start))
+}
