@@ -44,11 +44,17 @@ type Config struct {
 	Policy Policy
 	// PastDays and FutureDays are the window of a sweep around now.
 	PastDays, FutureDays int
+	// SweepEvery is how long after a sweep of a lane the next one is due; zero
+	// for never.
+	SweepEvery time.Duration
 	// BatchSize is how many items are taken from a lane at once; default 200.
 	BatchSize int
 	// LeaseRenewal is how often a lease is extended while its batch is worked
 	// on; default 10 s. It must be well under the queue's lease.
 	LeaseRenewal time.Duration
+	// Grace is how long a batch under way may go on once Run is to end, so that
+	// what was written is also recorded; default 5 s.
+	Grace time.Duration
 	// Now tells the time; default time.Now.
 	Now func() time.Time
 	// Random spreads retries; default seeded from the system. It is used under
@@ -88,6 +94,9 @@ func NewEngine(config Config) (*Engine, error) {
 	if config.LeaseRenewal <= 0 {
 		config.LeaseRenewal = 10 * time.Second
 	}
+	if config.Grace <= 0 {
+		config.Grace = 5 * time.Second
+	}
 	if config.Now == nil {
 		config.Now = time.Now
 	}
@@ -118,7 +127,7 @@ func (e *Engine) work(ctx context.Context) {
 	for ctx.Err() == nil {
 		batch, err := e.Queue.Take(ctx, e.BatchSize)
 		if err == nil {
-			err = e.Process(ctx, batch)
+			err = e.finish(ctx, batch)
 		}
 		switch {
 		case err == nil || errors.Is(err, ErrLeaseLost):
@@ -132,6 +141,20 @@ func (e *Engine) work(ctx context.Context) {
 			failures++
 		}
 	}
+}
+
+// finish processes a batch to its end, even if the context ends meanwhile, as
+// long as that takes no longer than the grace: a lane given back is free at
+// once, one let go of only when its lease is over.
+func (e *Engine) finish(ctx context.Context, batch Batch) error {
+	working, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	stop := context.AfterFunc(ctx, func() {
+		e.pause(working, e.Grace)
+		cancel()
+	})
+	defer stop()
+	return e.Process(working, batch)
 }
 
 func (e *Engine) pause(ctx context.Context, duration time.Duration) {
@@ -213,7 +236,10 @@ func (e *Engine) process(ctx context.Context, batch Batch) ([]Outcome, error) {
 			round.events = append(round.events, item)
 		case item.Key == KeySweep:
 			round.chore(ctx, item, func(ctx context.Context, member Member) (time.Time, error) {
-				return time.Time{}, round.sweep(ctx)
+				if err := round.sweep(ctx); err != nil || e.SweepEvery <= 0 {
+					return time.Time{}, err
+				}
+				return e.Now().Add(e.SweepEvery), nil
 			})
 		case e.Chores[item.Key] != nil:
 			round.chore(ctx, item, e.Chores[item.Key])

@@ -85,6 +85,8 @@ func (m *memory) Finish(_ context.Context, _ reconciler.Lease, outcomes []reconc
 		switch {
 		case m.added[outcome.Key]:
 			item.Due, item.Attempts = m.now(), 0
+		case outcome.Repeat:
+			item.Due, item.Attempts, item.Reason = m.now().Add(outcome.After), 0, ""
 		case outcome.Retry:
 			item.Due, item.Attempts, item.Reason = m.now().Add(outcome.After), item.Attempts+1, outcome.Reason
 		default:

@@ -80,7 +80,7 @@ func (r *round) chore(ctx context.Context, item Item, chore Chore) {
 	case next.IsZero():
 		r.done(item.Key)
 	default:
-		r.retry(item, max(next.Sub(r.engine.Now()), 0), "")
+		r.outcomes = append(r.outcomes, Outcome{Key: item.Key, Repeat: true, After: max(next.Sub(r.engine.Now()), 0)})
 	}
 }
 

@@ -84,6 +84,9 @@ type Outcome struct {
 	// Otherwise it is done and goes, unless it was added again meanwhile: then
 	// it stays, due at once.
 	Retry bool
+	// Repeat puts it back as if it had just been added, due After from now:
+	// work that is done and comes round again.
+	Repeat bool
 	After time.Duration
 	// Reason is kept with an item that is put back.
 	Reason string
