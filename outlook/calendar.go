@@ -1,0 +1,227 @@
+package outlook
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/nightpos/outlook-gateway/reconciler"
+)
+
+const (
+	// pageSize is how many events a page of a listing holds: with bodies some
+	// hundred kilobytes.
+	pageSize = 100
+	// maxPages ends listings that do not end by themselves, at 200,000 events.
+	maxPages = 2_000
+)
+
+// eventPath addresses one event.
+func eventPath(id string) string { return "/me/events/" + url.PathEscape(id) }
+
+// eventQuery asks for what is read, mark included. Spaces are %20: Graph does
+// not take + for a space here.
+var eventQuery = "?$select=" + url.PathEscape(selected) + "&$expand=" + url.PathEscape(expanded)
+
+// Read returns the copies that exist among ids, with one call for one id and one
+// batch for up to twenty. Errors follow the rules of reconciler.Outlook.
+func (c *Client) Read(ctx context.Context, member reconciler.Member, ids []string) (map[string]reconciler.Copy, map[string]error, error) {
+	ids = slices.Compact(slices.Sorted(slices.Values(ids)))
+	copies := make(map[string]reconciler.Copy, len(ids))
+	if len(ids) == 1 {
+		var event graphEvent
+		err := c.do(ctx, member.ID, call{name: "GET event", method: http.MethodGet, path: eventPath(ids[0]) + eventQuery}, &event)
+		switch {
+		case absent(err):
+		case err != nil:
+			return nil, nil, fmt.Errorf("reading an event: %w", err)
+		default:
+			copies[ids[0]] = c.copyOf(event, 0)
+		}
+		return copies, nil, nil
+	}
+	failed := map[string]error{}
+	for part := range slices.Chunk(ids, batchLimit) {
+		requests := make([]batchRequest, len(part))
+		for index, id := range part {
+			requests[index] = batchRequest{name: "GET event", method: http.MethodGet, path: eventPath(id) + eventQuery}
+		}
+		answers, err := c.batch(ctx, member.ID, requests)
+		if err != nil {
+			return nil, nil, fmt.Errorf("reading events: %w", err)
+		}
+		for index, id := range part {
+			var event graphEvent
+			err := answers[index].open(&event)
+			switch {
+			case absent(err):
+			case errors.Is(err, reconciler.ErrReconnect):
+				return nil, nil, fmt.Errorf("reading events: %w", err)
+			case err != nil:
+				failed[id] = err
+			default:
+				copies[id] = c.copyOf(event, 0)
+			}
+		}
+	}
+	return copies, failed, nil
+}
+
+// absent says that an event is certainly not in the mailbox.
+func absent(err error) bool {
+	return errors.Is(err, reconciler.ErrGone) || errors.Is(err, ErrMalformedID)
+}
+
+// List returns every copy that overlaps the window, occurrences of series
+// included. A listing that fails anywhere, repeats itself or does not end is an
+// error. Errors follow the rules of reconciler.Outlook.
+func (c *Client) List(ctx context.Context, member reconciler.Member, window reconciler.Window) ([]reconciler.Copy, error) {
+	events, err := pages[graphEvent](ctx, c, member.ID, "GET calendarView",
+		"/me/calendarView"+eventQuery+"&$top="+strconv.Itoa(pageSize)+
+			"&startDateTime="+window.Start.UTC().Format(time.RFC3339)+"&endDateTime="+window.End.UTC().Format(time.RFC3339))
+	if err != nil {
+		return nil, fmt.Errorf("listing events: %w", err)
+	}
+	copies := make([]reconciler.Copy, 0, len(events))
+	seen := map[string]int{}
+	for _, event := range events {
+		found := c.copyOf(event, 0)
+		// An event moved while the pages were read may stand on two of them; the
+		// later page is the newer one.
+		if index, twice := seen[found.ID]; twice {
+			copies[index] = found
+			continue
+		}
+		seen[found.ID] = len(copies)
+		copies = append(copies, found)
+	}
+	return copies, nil
+}
+
+var errEndless = errors.New("Graph's pages repeat themselves or do not end")
+
+// pages follows a listing to its end.
+func pages[Item any](ctx context.Context, c *Client, lane, name, path string) ([]Item, error) {
+	var items []Item
+	visited := map[string]bool{}
+	for page := 0; path != ""; page++ {
+		if visited[path] || page >= maxPages {
+			return nil, &reconciler.RetryError{Cause: "endless_listing", Err: errEndless}
+		}
+		visited[path] = true
+		var answer struct {
+			Value *[]Item `json:"value"`
+			Next  string  `json:"@odata.nextLink"`
+		}
+		if err := c.do(ctx, lane, call{name: name, method: http.MethodGet, path: path}, &answer); err != nil {
+			return nil, err
+		}
+		if answer.Value == nil {
+			return nil, &reconciler.RetryError{Cause: "outlook_unreadable", Err: fmt.Errorf("a page of %s has no items", name)}
+		}
+		items = append(items, *answer.Value...)
+		path = answer.Next
+	}
+	return items, nil
+}
+
+// batchLimit is how many requests a batch may hold.
+const batchLimit = 20
+
+// batchRequest is one request of a batch.
+type batchRequest struct {
+	name, method, path string
+	body               content
+	ifMatch            string
+	// after is the number, counted from one, of an earlier request that must have
+	// ended well; zero for none.
+	after int
+}
+
+// batchAnswer is the answer to one of them.
+type batchAnswer struct {
+	status int
+	body   json.RawMessage
+	err    error
+}
+
+// open reads the answer into an object.
+func (a batchAnswer) open(into any) error {
+	if a.err != nil {
+		return a.err
+	}
+	if into == nil || len(a.body) == 0 {
+		return nil
+	}
+	if err := json.Unmarshal(a.body, into); err != nil {
+		return &reconciler.RetryError{Cause: "outlook_unreadable", Err: errors.New("an answer in a batch is not what was expected")}
+	}
+	return nil
+}
+
+// batch makes up to batchLimit requests in one call and answers each in its
+// place. The error of an item is in its answer; an error of the call means that
+// nothing is known about any.
+func (c *Client) batch(ctx context.Context, lane string, requests []batchRequest) ([]batchAnswer, error) {
+	type item struct {
+		ID        string            `json:"id"`
+		Method    string            `json:"method"`
+		URL       string            `json:"url"`
+		Headers   map[string]string `json:"headers"`
+		Body      content           `json:"body,omitempty"`
+		DependsOn []string          `json:"dependsOn,omitempty"`
+	}
+	items := make([]item, len(requests))
+	for index, request := range requests {
+		headers := map[string]string{"Prefer": preferImmutable}
+		if request.body != nil {
+			headers["Content-Type"] = "application/json"
+		}
+		if request.ifMatch != "" {
+			headers["If-Match"] = request.ifMatch
+		}
+		items[index] = item{ID: strconv.Itoa(index), Method: request.method, URL: request.path, Headers: headers, Body: request.body}
+		if request.after > 0 {
+			items[index].DependsOn = []string{strconv.Itoa(request.after - 1)}
+		}
+	}
+	var answered struct {
+		Responses []struct {
+			ID      string            `json:"id"`
+			Status  int               `json:"status"`
+			Headers map[string]string `json:"headers"`
+			Body    json.RawMessage   `json:"body"`
+		} `json:"responses"`
+	}
+	began := c.config.Now()
+	err := c.do(ctx, lane, call{name: "POST batch", method: http.MethodPost, path: "/$batch", body: content{"requests": items}}, &answered)
+	if err != nil {
+		return nil, err
+	}
+	answers := make([]batchAnswer, len(requests))
+	for index := range answers {
+		answers[index].err = &reconciler.RetryError{Cause: "outlook_unreadable", Err: errors.New("a batch was answered in part")}
+	}
+	for _, response := range answered.Responses {
+		index, err := strconv.Atoi(response.ID)
+		if err != nil || index < 0 || index >= len(answers) {
+			continue
+		}
+		answers[index] = batchAnswer{status: response.Status, body: response.Body}
+		if response.Status < 200 || response.Status > 299 {
+			header := http.Header{}
+			for name, value := range response.Headers {
+				header.Set(name, value)
+			}
+			answers[index].err = graphError(response.Status, header, response.Body, c.config.Now())
+		}
+		c.config.Observe(requests[index].name, c.config.Now().Sub(began), answers[index].err)
+	}
+	return answers, nil
+}

@@ -1,0 +1,232 @@
+package outlook
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/hashicorp/go-retryablehttp"
+	"go.uber.org/zap"
+
+	"github.com/nightpos/outlook-gateway/reconciler"
+)
+
+// Config is what a Client needs. ClientID, ClientSecret, DatabaseID and Store
+// have no defaults.
+type Config struct {
+	// GraphURL is Graph with its version; default https://graph.microsoft.com/v1.0.
+	GraphURL string
+	// LoginURL is Microsoft's sign-in; default https://login.microsoftonline.com.
+	LoginURL string
+	// Tenant is common, organizations, consumers or a tenant's id; default common.
+	Tenant string
+	// ClientID and ClientSecret are the application's, RedirectURL where
+	// Microsoft sends people back to.
+	ClientID, ClientSecret, RedirectURL string
+	// DatabaseID names the NightPOS database in the marks left in events, so
+	// that marks of another one are not believed.
+	DatabaseID string
+	// Store keeps people's tokens.
+	Store TokenStore
+	// HTTP carries the calls; default http.DefaultTransport.
+	HTTP http.RoundTripper
+	// Now reads the clock; default time.Now.
+	Now func() time.Time
+	// Log is where the client reports what nobody else can; default none.
+	Log *zap.Logger
+	// Timeout bounds one call with its retries; default 30 seconds.
+	Timeout time.Duration
+	// Observe is told about every call: a stable name such as "GET event", how
+	// long it took, waiting for its turn included, and how it ended.
+	Observe func(call string, took time.Duration, err error)
+}
+
+// Client speaks with Graph for all connected people. It implements
+// reconciler.Outlook and is safe for concurrent use. It has no goroutines of its
+// own.
+type Client struct {
+	config Config
+	http   *retryablehttp.Client
+	gates  *gates
+	tokens *tokenSource
+}
+
+var _ reconciler.Outlook = (*Client)(nil)
+
+// answerLimit bounds what is read of one answer: pages of events with bodies.
+const answerLimit = 64 << 20
+
+// retries is how often a call is tried again within its own time, and only if a
+// connection broke: waiting for a server is the lane's business.
+const retries = 2
+
+// New makes a client. It makes no call.
+func New(config Config) (*Client, error) {
+	for name, value := range map[string]*string{"client id": &config.ClientID, "database id": &config.DatabaseID} {
+		if *value == "" {
+			return nil, fmt.Errorf("the Outlook client needs a %s", name)
+		}
+	}
+	if config.Store == nil {
+		return nil, errors.New("the Outlook client needs a store for tokens")
+	}
+	fill := func(value *string, fallback string) {
+		if *value == "" {
+			*value = fallback
+		}
+		*value = strings.TrimRight(*value, "/")
+	}
+	fill(&config.GraphURL, "https://graph.microsoft.com/v1.0")
+	fill(&config.LoginURL, "https://login.microsoftonline.com")
+	fill(&config.Tenant, "common")
+	if config.HTTP == nil {
+		config.HTTP = http.DefaultTransport
+	}
+	if config.Now == nil {
+		config.Now = time.Now
+	}
+	if config.Log == nil {
+		config.Log = zap.NewNop()
+	}
+	if config.Timeout <= 0 {
+		config.Timeout = 30 * time.Second
+	}
+	if config.Observe == nil {
+		config.Observe = func(string, time.Duration, error) {}
+	}
+	client := &Client{config: config, http: newHTTP(config), gates: newGates(config.Now)}
+	client.tokens = newTokenSource(config)
+	return client, nil
+}
+
+func newHTTP(config Config) *retryablehttp.Client {
+	client := retryablehttp.NewClient()
+	client.HTTPClient = &http.Client{
+		Transport: config.HTTP,
+		// An API has no reason to send us elsewhere, least of all with a token.
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+	client.Logger = nil
+	client.RetryMax = retries
+	client.RetryWaitMin, client.RetryWaitMax = 200*time.Millisecond, 2*time.Second
+	client.ErrorHandler = retryablehttp.PassthroughErrorHandler
+	// Every call may arrive twice: creates carry a transaction id, changes a
+	// version, and a second deletion finds nothing.
+	client.CheckRetry = func(ctx context.Context, _ *http.Response, err error) (bool, error) {
+		return err != nil && ctx.Err() == nil, ctx.Err()
+	}
+	return client
+}
+
+// call is one request to Graph.
+type call struct {
+	// name is for metrics: the method and what kind of thing it is about.
+	name, method string
+	// path begins with a slash, or is a whole address that Graph gave.
+	path    string
+	body    any
+	ifMatch string
+}
+
+// do makes a call for a mailbox and reads the answer into an object, which may
+// be nil. A token that Graph no longer takes is renewed once.
+func (c *Client) do(ctx context.Context, lane string, call call, into any) error {
+	began := c.config.Now()
+	ctx, cancel := context.WithTimeout(ctx, c.config.Timeout)
+	defer cancel()
+	content, err := c.inTurn(ctx, lane, call)
+	c.config.Observe(call.name, c.config.Now().Sub(began), err)
+	if err != nil || into == nil {
+		return err
+	}
+	if raw, ok := into.(*json.RawMessage); ok {
+		*raw = content
+		return nil
+	}
+	if err := json.Unmarshal(content, into); err != nil {
+		return &reconciler.RetryError{Cause: "outlook_unreadable", Err: fmt.Errorf("the answer to %s is not what was expected", call.name)}
+	}
+	return nil
+}
+
+func (c *Client) inTurn(ctx context.Context, lane string, call call) ([]byte, error) {
+	gate, err := c.gates.enter(ctx, lane)
+	if err != nil {
+		return nil, err
+	}
+	defer gate.leave()
+	content, err := c.send(ctx, lane, call, false)
+	if errors.Is(err, reconciler.ErrReconnect) && ctx.Err() == nil {
+		content, err = c.send(ctx, lane, call, true)
+	}
+	var retry *reconciler.RetryError
+	if errors.As(err, &retry) && retry.After > 0 {
+		gate.wait(retry.After)
+	}
+	return content, err
+}
+
+// send makes one request; refresh asks for a new token first.
+func (c *Client) send(ctx context.Context, lane string, call call, refresh bool) ([]byte, error) {
+	token, err := c.tokens.accessToken(ctx, lane, refresh)
+	if err != nil {
+		return nil, err
+	}
+	address := call.path
+	if strings.HasPrefix(address, "/") {
+		address = c.config.GraphURL + address
+	} else if !strings.HasPrefix(address, c.config.GraphURL+"/") {
+		// A next link that leads elsewhere would carry the token with it.
+		return nil, errors.New("Graph sent an address outside Graph")
+	}
+	var content []byte
+	if call.body != nil {
+		if content, err = json.Marshal(call.body); err != nil {
+			return nil, fmt.Errorf("writing %s: %w", call.name, err)
+		}
+	}
+	var body any
+	if content != nil {
+		body = bytes.NewReader(content)
+	}
+	request, err := retryablehttp.NewRequestWithContext(ctx, call.method, address, body)
+	if err != nil {
+		return nil, fmt.Errorf("preparing %s: %w", call.name, err)
+	}
+	request.Header.Set("Authorization", "Bearer "+token)
+	request.Header.Set("Accept", "application/json")
+	request.Header.Set("Prefer", preferImmutable)
+	request.Header.Set("client-request-id", uuid.NewString())
+	if content != nil {
+		request.Header.Set("Content-Type", "application/json")
+	}
+	if call.ifMatch != "" {
+		request.Header.Set("If-Match", call.ifMatch)
+	}
+	answer, err := c.http.Do(request)
+	if err != nil {
+		return nil, unreachable(ctx, err)
+	}
+	defer answer.Body.Close()
+	read, err := io.ReadAll(io.LimitReader(answer.Body, answerLimit+1))
+	switch {
+	case err != nil:
+		return nil, unreachable(ctx, err)
+	case len(read) > answerLimit:
+		return nil, fmt.Errorf("the answer to %s is larger than %d bytes", call.name, answerLimit)
+	case answer.StatusCode < 200 || answer.StatusCode > 299:
+		return nil, graphError(answer.StatusCode, answer.Header, read, c.config.Now())
+	}
+	return read, nil
+}
+
+// preferImmutable asks for ids that stay when an event is moved; asked for in
+// every request, since an id of one kind is not valid in the other.
+const preferImmutable = `IdType="ImmutableId"`

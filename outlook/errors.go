@@ -1,0 +1,134 @@
+package outlook
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/nightpos/outlook-gateway/reconciler"
+)
+
+// ErrApplication says that Microsoft does not accept the gateway's own
+// registration (expired secret, wrong secret, disabled application): nobody's
+// token can be renewed until an administrator acts.
+var ErrApplication = errors.New("Microsoft does not accept the application: check client id and client secret")
+
+// ErrForbidden says that the person's consent does not cover a call.
+var ErrForbidden = errors.New("Microsoft refused access")
+
+// ErrMalformedID says that an id cannot be one of this mailbox's.
+var ErrMalformedID = errors.New("the id is not one of this mailbox")
+
+// GraphError is an error that Graph answered with.
+type GraphError struct {
+	// Status is the HTTP status, of an item in the case of a batch.
+	Status int
+	// Code is Graph's, such as ErrorItemNotFound; styles vary.
+	Code string
+	// Existing is the event that was made with the same transaction id.
+	Existing string
+	// message may quote an event and is therefore shown nowhere.
+	message string
+	kind    error
+}
+
+func (e *GraphError) Error() string { return fmt.Sprintf("Graph answered %d %s", e.Status, e.Code) }
+
+// Unwrap returns the kind, one of the errors above or of the reconciler's.
+func (e *GraphError) Unwrap() error { return e.kind }
+
+// is compares codes as they must be compared: without regard to case or prefix.
+func (e *GraphError) is(code string) bool {
+	fold := func(text string) string { return strings.TrimPrefix(strings.ToLower(text), "error") }
+	return fold(e.Code) == fold(code)
+}
+
+// graphError reads the error of an answer. The HTTP status decides; codes tell
+// finer differences within it.
+func graphError(status int, header http.Header, body []byte, now time.Time) error {
+	var envelope struct {
+		Error struct {
+			Code     string `json:"code"`
+			Message  string `json:"message"`
+			Existing string `json:"@event.existingEventId"`
+		} `json:"error"`
+	}
+	// Gateways in between answer with pages; the status is enough then.
+	_ = json.Unmarshal(body, &envelope)
+	answered := &GraphError{
+		Status: status, Code: envelope.Error.Code, Existing: envelope.Error.Existing, message: envelope.Error.Message,
+	}
+	if len(answered.Code) > 100 {
+		answered.Code = answered.Code[:100]
+	}
+	retry := func(cause string) error {
+		return &reconciler.RetryError{After: retryAfter(header.Get("Retry-After"), now), Cause: cause, Err: answered}
+	}
+	switch {
+	case status == http.StatusUnauthorized:
+		answered.kind = reconciler.ErrReconnect
+	case status == http.StatusForbidden:
+		answered.kind = ErrForbidden
+	case status == http.StatusNotFound, status == http.StatusGone:
+		answered.kind = reconciler.ErrGone
+	case status == http.StatusPreconditionFailed:
+		answered.kind = reconciler.ErrStale
+	case status == http.StatusTooManyRequests:
+		return retry("throttled")
+	case status == http.StatusLocked, status == http.StatusFailedDependency, status == http.StatusRequestTimeout:
+		return retry("outlook_busy")
+	case status >= http.StatusInternalServerError:
+		return retry("outlook_unavailable")
+	case answered.is("IdMalformed") || answered.is("InvalidIdMalformed"):
+		answered.kind = ErrMalformedID
+	}
+	return answered
+}
+
+// retryAfter reads both forms of the header; at most an hour is believed.
+func retryAfter(value string, now time.Time) time.Duration {
+	var wait time.Duration
+	if seconds, err := strconv.Atoi(value); err == nil {
+		wait = time.Duration(min(max(seconds, 0), 3600)) * time.Second
+	} else if at, err := http.ParseTime(value); err == nil {
+		wait = at.Sub(now)
+	}
+	return min(max(wait, 0), time.Hour)
+}
+
+// unreachable wraps an error of the way to Microsoft.
+func unreachable(ctx context.Context, err error) error {
+	if cause := ctx.Err(); errors.Is(cause, context.Canceled) {
+		return cause
+	}
+	var sent *url.Error
+	if errors.As(err, &sent) {
+		// The address in front holds ids and says nothing.
+		err = sent.Err
+	}
+	return &reconciler.RetryError{Cause: "outlook_unreachable", Err: err}
+}
+
+// refusal turns the error of a write into the reconciler's terms: what Graph
+// says is wrong with the content is refused for good.
+func refusal(err error) error {
+	var answered *GraphError
+	if !errors.As(err, &answered) || answered.kind == reconciler.ErrReconnect || answered.kind == reconciler.ErrGone ||
+		answered.kind == reconciler.ErrStale || answered.Status >= http.StatusInternalServerError {
+		return err
+	}
+	var retry *reconciler.RetryError
+	if errors.As(err, &retry) {
+		return err
+	}
+	if answered.kind == ErrMalformedID {
+		return fmt.Errorf("%w: %w", reconciler.ErrGone, err)
+	}
+	return &reconciler.RefusedError{Reason: "Outlook: " + strconv.Itoa(answered.Status) + " " + answered.Code, Err: err}
+}

@@ -1,0 +1,92 @@
+package outlook
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/nightpos/outlook-gateway/reconciler"
+)
+
+// Subscription is a change-notification subscription of a mailbox.
+type Subscription struct {
+	ID              string    `json:"id"`
+	Resource        string    `json:"resource"`
+	NotificationURL string    `json:"notificationUrl"`
+	LifecycleURL    string    `json:"lifecycleNotificationUrl"`
+	Expires         time.Time `json:"expirationDateTime"`
+}
+
+// SubscriptionRequest is what a subscription is made with.
+type SubscriptionRequest struct {
+	// NotificationURL and LifecycleURL must answer Graph's validation before
+	// the call returns.
+	NotificationURL, LifecycleURL string
+	// ClientState has at most 128 characters and comes back in every notification.
+	ClientState string
+	// Expires is at most 10,070 minutes ahead.
+	Expires time.Time
+}
+
+// eventsResource is every event of the mailbox's owner.
+const eventsResource = "/me/events"
+
+// CreateSubscription subscribes to the member's mailbox. Ids in notifications
+// are immutable ones.
+func (c *Client) CreateSubscription(ctx context.Context, member reconciler.Member, request SubscriptionRequest) (Subscription, error) {
+	var made Subscription
+	err := c.do(context.WithValue(ctx, freshToken{}, true), member.ID, call{
+		name: "POST subscription", method: http.MethodPost, path: "/subscriptions",
+		body: map[string]any{
+			"changeType": "created,updated,deleted", "resource": eventsResource,
+			"notificationUrl": request.NotificationURL, "lifecycleNotificationUrl": request.LifecycleURL,
+			"clientState": request.ClientState, "expirationDateTime": graphTime(request.Expires),
+			"latestSupportedTlsVersion": "v1_2",
+		},
+	}, &made)
+	if err != nil {
+		return Subscription{}, fmt.Errorf("making a subscription: %w", err)
+	}
+	return made, nil
+}
+
+// RenewSubscription prolongs a subscription and has Graph deliver with the
+// present token. The error wraps reconciler.ErrGone when there is none.
+func (c *Client) RenewSubscription(ctx context.Context, member reconciler.Member, id string, expires time.Time) (Subscription, error) {
+	var renewed Subscription
+	err := c.do(context.WithValue(ctx, freshToken{}, true), member.ID, call{
+		name: "PATCH subscription", method: http.MethodPatch, path: "/subscriptions/" + url.PathEscape(id),
+		body: map[string]any{"expirationDateTime": graphTime(expires)},
+	}, &renewed)
+	if err != nil {
+		return Subscription{}, fmt.Errorf("renewing a subscription: %w", err)
+	}
+	if renewed.ID == "" {
+		renewed.ID = id
+	}
+	return renewed, nil
+}
+
+// DeleteSubscription ends a subscription. The error wraps reconciler.ErrGone
+// when there is none.
+func (c *Client) DeleteSubscription(ctx context.Context, member reconciler.Member, id string) error {
+	err := c.do(ctx, member.ID, call{name: "DELETE subscription", method: http.MethodDelete, path: "/subscriptions/" + url.PathEscape(id)}, nil)
+	if err != nil {
+		return fmt.Errorf("ending a subscription: %w", err)
+	}
+	return nil
+}
+
+// Subscriptions lists the subscriptions that this application has for the
+// member.
+func (c *Client) Subscriptions(ctx context.Context, member reconciler.Member) ([]Subscription, error) {
+	listed, err := pages[Subscription](ctx, c, member.ID, "GET subscriptions", "/subscriptions")
+	if err != nil {
+		return nil, fmt.Errorf("listing subscriptions: %w", err)
+	}
+	return listed, nil
+}
+
+func graphTime(instant time.Time) string { return instant.UTC().Format("2006-01-02T15:04:05.0000000Z") }
