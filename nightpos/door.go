@@ -163,3 +163,10 @@ func (c *Client) doorID(ctx context.Context, signed *session) (int64, error) {
 	c.session.CompareAndSwap(signed, &session{uid: signed.uid, major: signed.major, action: found[0]})
 	return found[0], nil
 }
+
+// Check says whether NightPOS answers and the door is open to this account, at
+// the price of one small call.
+func (c *Client) Check(ctx context.Context) error {
+	_, err := c.run(ctx, "check", true, []operation{{Do: "exists", Model: "calendar.event"}})
+	return err
+}

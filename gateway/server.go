@@ -1,0 +1,204 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"runtime/debug"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/gorilla/mux"
+	"go.uber.org/zap"
+)
+
+// Config is what a Server needs. Senders, Hints and Members have no defaults.
+type Config struct {
+	Senders *Senders
+	Hints   Hints
+	Members Members
+	// Dependencies are shown by readyz.
+	Dependencies []Dependency
+	// Metrics are shown by /metrics and told of every webhook; default new ones.
+	Metrics *Metrics
+	// Spill is how many NightPOS hints may wait in memory while the store
+	// cannot be reached; default 10,000.
+	Spill int
+	// MaxConcurrency bounds how many webhooks are worked on at once; more get
+	// 503 and Retry-After. Default 512.
+	MaxConcurrency int
+	// Now tells the time; default time.Now.
+	Now func() time.Time
+	// Log gets what goes wrong; default none.
+	Log *zap.Logger
+}
+
+// Server answers HTTP.
+type Server struct {
+	config  Config
+	router  *mux.Router
+	spill   *spill
+	places  chan struct{}
+	metrics *Metrics
+}
+
+// The routes, as metrics name them.
+const (
+	routeGraph     = "/webhooks/graph"
+	routeLifecycle = "/webhooks/graph/lifecycle"
+	routeNightPOS  = "/webhooks/nightpos"
+)
+
+// stopTime is how long requests under way may take once the server stops.
+const stopTime = 8 * time.Second
+
+// NewServer makes a server; Serve runs it.
+func NewServer(config Config) (*Server, error) {
+	if config.Senders == nil || config.Hints == nil || config.Members == nil {
+		return nil, errors.New("a server needs its senders' secrets, a queue and the members")
+	}
+	if config.Metrics == nil {
+		config.Metrics = NewMetrics("")
+	}
+	if config.Spill <= 0 {
+		config.Spill = 10_000
+	}
+	if config.MaxConcurrency <= 0 {
+		config.MaxConcurrency = 512
+	}
+	if config.Now == nil {
+		config.Now = time.Now
+	}
+	if config.Log == nil {
+		config.Log = zap.NewNop()
+	}
+	s := &Server{
+		config: config, router: mux.NewRouter().UseEncodedPath(), metrics: config.Metrics,
+		spill:  newSpill(config.Hints, config.Metrics, config.Spill),
+		places: make(chan struct{}, config.MaxConcurrency),
+	}
+	s.routes()
+	return s, nil
+}
+
+func (s *Server) routes() {
+	for _, route := range []string{routeGraph, routeLifecycle} {
+		s.webhook(route, route, &graphWebhook{
+			route: route, senders: s.config.Senders, hints: s.config.Hints, observer: s.metrics, now: s.config.Now, log: s.config.Log,
+		})
+	}
+	s.webhook(routeNightPOS, routeNightPOS+"/{token}", &nightposWebhook{
+		route: routeNightPOS, senders: s.config.Senders, hints: s.spill, members: s.config.Members,
+		observer: s.metrics, now: s.config.Now, log: s.config.Log,
+	})
+	health := newHealth(s.config.Dependencies, s.config.Now)
+	s.router.Methods(http.MethodGet, http.MethodHead).Path("/healthz").HandlerFunc(live)
+	s.router.Methods(http.MethodGet, http.MethodHead).Path("/readyz").HandlerFunc(health.ready)
+	s.router.Methods(http.MethodGet, http.MethodHead).Path("/metrics").Handler(s.metrics.handler())
+	s.router.NotFoundHandler = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		writeProblem(w, http.StatusNotFound, "no such address")
+	})
+	s.router.MethodNotAllowedHandler = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		writeProblem(w, http.StatusMethodNotAllowed, "this address takes another method")
+	})
+}
+
+// webhook adds a route that is bounded and measured.
+func (s *Server) webhook(name, path string, handler http.Handler) {
+	s.router.Methods(http.MethodPost).Path(path).HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		began := s.config.Now()
+		recorder := &statusRecorder{ResponseWriter: w, status: http.StatusOK}
+		select {
+		case s.places <- struct{}{}:
+			// Given back even if the handler panics.
+			func() {
+				defer func() { <-s.places }()
+				handler.ServeHTTP(recorder, r)
+			}()
+		default:
+			recorder.Header().Set("Retry-After", "1")
+			writeProblem(recorder, http.StatusServiceUnavailable, "too many webhooks at once, send it again")
+		}
+		s.metrics.Acknowledged(name, recorder.status, s.config.Now().Sub(began))
+	})
+}
+
+// statusRecorder remembers the status of an answer.
+type statusRecorder struct {
+	http.ResponseWriter
+	status int
+}
+
+func (r *statusRecorder) WriteHeader(status int) {
+	r.status = status
+	r.ResponseWriter.WriteHeader(status)
+}
+
+// ServeHTTP answers one request: it gives it an id, sets the headers that keep
+// browsers from misreading an answer, and turns a panic into a 500.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	id := uuid.NewString()
+	header := w.Header()
+	header.Set("X-Request-Id", id)
+	header.Set("X-Content-Type-Options", "nosniff")
+	header.Set("Referrer-Policy", "no-referrer")
+	header.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+	defer func() {
+		cause := recover()
+		if cause == nil {
+			return
+		}
+		if err, ok := cause.(error); ok && errors.Is(err, http.ErrAbortHandler) {
+			panic(cause)
+		}
+		// The path may hold the NightPOS token, so it is not logged.
+		s.config.Log.Error("a request failed in an unforeseen way", zap.String("request", id),
+			zap.String("method", r.Method), zap.String("cause", fmt.Sprint(cause)), zap.ByteString("stack", debug.Stack()))
+		writeProblem(w, http.StatusInternalServerError, "something unforeseen went wrong; the log of the gateway has request "+id)
+	}()
+	s.router.ServeHTTP(w, r)
+}
+
+// Serve answers on the listener until the context ends, then lets requests
+// under way finish and returns nil. It closes the listener.
+func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
+	server := &http.Server{
+		Handler:           s,
+		ReadHeaderTimeout: 5 * time.Second,
+		ReadTimeout:       15 * time.Second,
+		WriteTimeout:      30 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    32 << 10,
+		ErrorLog:          zap.NewStdLog(s.config.Log.Named("http")),
+	}
+	running, stop := context.WithCancel(context.WithoutCancel(ctx))
+	var group sync.WaitGroup
+	group.Go(func() { s.spill.run(running) })
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(listener) }()
+	var err error
+	select {
+	case err = <-served:
+		err = fmt.Errorf("serving HTTP: %w", err)
+	case <-ctx.Done():
+		ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTime)
+		defer cancel()
+		if err = server.Shutdown(ending); err != nil {
+			err = errors.Join(fmt.Errorf("stopping HTTP: requests did not end within %s: %w", stopTime, err), server.Close())
+		}
+		<-served
+		// What only memory holds goes to the store before the process ends.
+		s.spill.flush(ending)
+	}
+	stop()
+	group.Wait()
+	if left := s.spill.size(); left > 0 {
+		s.config.Log.Error("changes from NightPOS were left in memory as the store could not be reached; the next sweep finds them",
+			zap.String("count", strconv.Itoa(left)))
+	}
+	return err
+}

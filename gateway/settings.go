@@ -1,0 +1,314 @@
+package gateway
+
+import (
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"net/url"
+	"os"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"go.uber.org/zap/zapcore"
+	"gopkg.in/yaml.v3"
+)
+
+// Settings are the gateway's settings, checked. Which environment variable sets
+// which is in the table below and in the README.
+type Settings struct {
+	Listen    string
+	PublicURL string
+	// SecretKeys has 32 bytes each; the first encrypts and signs, all decrypt
+	// and verify. It is empty when none was given.
+	SecretKeys [][]byte
+	AdminToken Secret
+	DataDir    string
+	LogLevel   zapcore.Level
+	// LogFormat is "json" or "console"; empty when not given: console on a
+	// terminal, json elsewhere.
+	LogFormat string
+	// RedisURL is empty for the embedded store.
+	RedisURL Secret
+
+	MicrosoftClientID            string
+	MicrosoftClientSecret        Secret
+	MicrosoftClientSecretExpires time.Time
+	MicrosoftTenant              string
+	MicrosoftLoginURL            string
+	MicrosoftGraphURL            string
+
+	NightPOSURL         string
+	NightPOSDatabase    string
+	NightPOSLogin       string
+	NightPOSAPIKey      Secret
+	NightPOSAdminLogin  string
+	NightPOSAdminAPIKey Secret
+	NightPOSProtocol    string
+
+	PastDays, FutureDays int
+	Conflict             string
+	QuietFirstSync       bool
+}
+
+// setting is one row of the table: how a value is read and what a right one
+// looks like.
+type setting struct {
+	name     string
+	fallback string
+	example  string
+	required bool
+	read     func(*Settings, string) error
+}
+
+// Example: base64 of 32 bytes, as `openssl rand -base64 32` prints it.
+const secretKeyExample = "the output of `openssl rand -base64 32`" // #nosec G101 -- an explanation, not a key
+
+var table = []setting{
+	{name: "GATEWAY_LISTEN", fallback: ":8080", example: ":8080", read: func(s *Settings, v string) error {
+		s.Listen = v
+		_, _, err := net.SplitHostPort(v)
+		return err
+	}},
+	{name: "GATEWAY_PUBLIC_URL", example: "https://night.example.com", required: true, read: func(s *Settings, v string) (err error) {
+		s.PublicURL, err = address(v)
+		return err
+	}},
+	{name: "GATEWAY_SECRET_KEY", example: secretKeyExample, read: func(s *Settings, v string) (err error) {
+		s.SecretKeys, err = secretKeys(v)
+		return err
+	}},
+	{name: "GATEWAY_ADMIN_TOKEN", example: "the output of `openssl rand -hex 32`", read: func(s *Settings, v string) error {
+		s.AdminToken = Secret(v)
+		if len(v) < 32 {
+			return fmt.Errorf("it has %d characters and needs at least 32", len(v))
+		}
+		return nil
+	}},
+	{name: "GATEWAY_DATA_DIR", fallback: "./data", example: "/var/lib/outlook-gateway", read: func(s *Settings, v string) error {
+		s.DataDir = v
+		return nil
+	}},
+	{name: "GATEWAY_LOG_LEVEL", fallback: "info", example: "info", read: func(s *Settings, v string) (err error) {
+		s.LogLevel, err = zapcore.ParseLevel(v)
+		return err
+	}},
+	{name: "GATEWAY_LOG_FORMAT", example: "json", read: func(s *Settings, v string) (err error) {
+		s.LogFormat, err = oneOf(v, "json", "console")
+		return err
+	}},
+	{name: "REDIS_URL", example: "redis://localhost:6379/0", read: func(s *Settings, v string) error {
+		s.RedisURL = Secret(v)
+		for _, part := range strings.Split(v, ",") {
+			if !strings.HasPrefix(part, "redis://") && !strings.HasPrefix(part, "rediss://") {
+				return errors.New("it must start with redis:// or rediss://")
+			}
+		}
+		return nil
+	}},
+	{name: "MICROSOFT_CLIENT_ID", example: "11111111-2222-3333-4444-555555555555", read: func(s *Settings, v string) error {
+		s.MicrosoftClientID = v
+		if strings.ContainsAny(v, " \t\n/") {
+			return errors.New("it must be the application (client) id of the registration in Entra")
+		}
+		return nil
+	}},
+	{name: "MICROSOFT_CLIENT_SECRET", example: "the value (not the id) of a client secret of the registration", read: func(s *Settings, v string) error {
+		s.MicrosoftClientSecret = Secret(v)
+		return nil
+	}},
+	{name: "MICROSOFT_CLIENT_SECRET_EXPIRES", example: "2028-11-22", read: func(s *Settings, v string) (err error) {
+		s.MicrosoftClientSecretExpires, err = time.Parse(time.DateOnly, v)
+		if err != nil {
+			return errors.New("it must be a date, year-month-day")
+		}
+		return nil
+	}},
+	{name: "MICROSOFT_TENANT", fallback: "common", example: "common", read: func(s *Settings, v string) error {
+		s.MicrosoftTenant = v
+		if !tenant.MatchString(v) {
+			return errors.New("it must be common, organizations, consumers, a tenant id or a verified domain")
+		}
+		return nil
+	}},
+	{name: "MICROSOFT_LOGIN_URL", fallback: "https://login.microsoftonline.com", example: "https://login.microsoftonline.us", read: func(s *Settings, v string) (err error) {
+		s.MicrosoftLoginURL, err = address(v)
+		return err
+	}},
+	{name: "MICROSOFT_GRAPH_URL", fallback: "https://graph.microsoft.com/v1.0", example: "https://graph.microsoft.us/v1.0", read: func(s *Settings, v string) (err error) {
+		s.MicrosoftGraphURL, err = address(v)
+		return err
+	}},
+	{name: "NIGHTPOS_URL", example: "https://night.example.com", required: true, read: func(s *Settings, v string) (err error) {
+		s.NightPOSURL, err = address(v)
+		return err
+	}},
+	{name: "NIGHTPOS_DB", example: "night", required: true, read: func(s *Settings, v string) error {
+		s.NightPOSDatabase = v
+		return nil
+	}},
+	{name: "NIGHTPOS_LOGIN", example: "outlook.gateway@night.example.com", required: true, read: func(s *Settings, v string) error {
+		s.NightPOSLogin = v
+		return nil
+	}},
+	{name: "NIGHTPOS_API_KEY", example: "an API key of the gateway's own account (its preferences, Account Security)", required: true, read: func(s *Settings, v string) error {
+		s.NightPOSAPIKey = Secret(v)
+		return nil
+	}},
+	{name: "NIGHTPOS_ADMIN_LOGIN", example: "admin", read: func(s *Settings, v string) error {
+		s.NightPOSAdminLogin = v
+		return nil
+	}},
+	{name: "NIGHTPOS_ADMIN_API_KEY", example: "an API key of that administrator", read: func(s *Settings, v string) error {
+		s.NightPOSAdminAPIKey = Secret(v)
+		return nil
+	}},
+	{name: "NIGHTPOS_PROTOCOL", fallback: "auto", example: "auto", read: func(s *Settings, v string) (err error) {
+		s.NightPOSProtocol, err = oneOf(v, "auto", "jsonrpc", "json2")
+		return err
+	}},
+	{name: "SYNC_PAST_DAYS", fallback: "365", example: "365", read: func(s *Settings, v string) (err error) {
+		s.PastDays, err = days(v)
+		return err
+	}},
+	{name: "SYNC_FUTURE_DAYS", fallback: "730", example: "730", read: func(s *Settings, v string) (err error) {
+		s.FutureDays, err = days(v)
+		return err
+	}},
+	{name: "SYNC_CONFLICT", fallback: "newest", example: "newest", read: func(s *Settings, v string) (err error) {
+		s.Conflict, err = oneOf(v, "newest", "outlook", "nightpos")
+		return err
+	}},
+	{name: "SYNC_QUIET_FIRST_SYNC", fallback: "on", example: "on", read: func(s *Settings, v string) error {
+		value, err := oneOf(v, "on", "off")
+		s.QuietFirstSync = value == "on"
+		return err
+	}},
+}
+
+var tenant = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9.-]{0,252}$`)
+
+// LoadSettings reads the settings from the environment and, where that is
+// silent, from a YAML file with the same names in lower case; an empty path
+// means no file. The error is one line that names the setting, what is wrong
+// with it and an example; it never holds a secret's value.
+func LoadSettings(lookup func(string) (string, bool), path string) (Settings, error) {
+	file, err := readFile(path)
+	if err != nil {
+		return Settings{}, err
+	}
+	var settings Settings
+	for _, row := range table {
+		value, given := lookup(row.name)
+		if !given || value == "" {
+			value = file[strings.ToLower(row.name)]
+		}
+		if value == "" {
+			value = row.fallback
+		}
+		value = strings.TrimSpace(value)
+		switch {
+		case value == "" && row.required:
+			return Settings{}, fmt.Errorf("%s is missing; example: %s", row.name, row.example)
+		case value == "":
+			continue
+		}
+		if err := row.read(&settings, value); err != nil {
+			return Settings{}, fmt.Errorf("%s is wrong: %w; example: %s", row.name, err, row.example)
+		}
+	}
+	if settings.RedisURL != "" && len(settings.SecretKeys) == 0 {
+		return Settings{}, fmt.Errorf("GATEWAY_SECRET_KEY is missing: with REDIS_URL set, what is stored there must be encrypted with a key of yours; example: %s", secretKeyExample)
+	}
+	return settings, nil
+}
+
+func readFile(path string) (map[string]string, error) {
+	if path == "" {
+		return nil, nil
+	}
+	content, err := os.ReadFile(path) // #nosec G304 -- the administrator names the file
+	var pathError *fs.PathError
+	if errors.As(err, &pathError) {
+		return nil, fmt.Errorf("--config %s cannot be read: %w", path, pathError.Err)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("--config %s cannot be read: %w", path, err)
+	}
+	var values map[string]yaml.Node
+	if err := yaml.Unmarshal(content, &values); err != nil {
+		// The library's message may quote the file, and with it a secret.
+		return nil, fmt.Errorf("--config %s is not YAML of the form `gateway_listen: \":8080\"`", path)
+	}
+	file := map[string]string{}
+	for name, node := range values {
+		known := slices.ContainsFunc(table, func(row setting) bool { return strings.ToLower(row.name) == name })
+		if !known {
+			return nil, fmt.Errorf("--config %s: %q is not a setting; the names are those of the environment variables in lower case, for example gateway_listen", path, name)
+		}
+		if node.Kind != yaml.ScalarNode {
+			return nil, fmt.Errorf("--config %s: %s must be a single value; example: %s: %q", path, name, name, ":8080")
+		}
+		if node.Tag != "!!null" {
+			file[name] = node.Value
+		}
+	}
+	return file, nil
+}
+
+// address checks an address of a server; http is for loopback hosts only.
+func address(value string) (string, error) {
+	parsed, err := url.Parse(value)
+	switch {
+	case err != nil || parsed.Host == "" || (parsed.Scheme != "https" && parsed.Scheme != "http"):
+		return "", errors.New("it must be an address that starts with https://")
+	case parsed.User != nil || parsed.RawQuery != "" || parsed.Fragment != "":
+		return "", errors.New("it must be scheme, host and path only")
+	case parsed.Scheme == "http" && !loopback(parsed.Hostname()):
+		return "", errors.New("http is accepted for loopback hosts only, use https")
+	}
+	return strings.TrimRight(value, "/"), nil
+}
+
+func loopback(host string) bool {
+	if host == "localhost" || strings.HasSuffix(host, ".localhost") {
+		return true
+	}
+	ip := net.ParseIP(host)
+	return ip != nil && ip.IsLoopback()
+}
+
+func secretKeys(value string) ([][]byte, error) {
+	var keys [][]byte
+	for index, part := range strings.Split(value, ",") {
+		key, err := base64.StdEncoding.DecodeString(strings.TrimSpace(part))
+		if err != nil {
+			return nil, fmt.Errorf("key %d of the list is not base64", index+1)
+		}
+		if len(key) != 32 {
+			return nil, fmt.Errorf("key %d of the list has %d bytes and needs 32", index+1, len(key))
+		}
+		keys = append(keys, key)
+	}
+	return keys, nil
+}
+
+func oneOf(value string, allowed ...string) (string, error) {
+	if slices.Contains(allowed, value) {
+		return value, nil
+	}
+	return "", fmt.Errorf("it must be one of %s", strings.Join(allowed, ", "))
+}
+
+func days(value string) (int, error) {
+	number, err := strconv.Atoi(value)
+	if err != nil || number < 0 || number > 1800 {
+		// Graph refuses calendar views of more than 1,825 days.
+		return 0, errors.New("it must be a number of days from 0 to 1800")
+	}
+	return number, nil
+}

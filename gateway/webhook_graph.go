@@ -1,0 +1,129 @@
+package gateway
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/nightpos/outlook-gateway/outlook"
+	"github.com/nightpos/outlook-gateway/reconciler"
+)
+
+const (
+	// graphStoreTime bounds the wait for the store. Graph counts an endpoint as
+	// slow from 3 s on, and one that is too slow too often loses notifications.
+	graphStoreTime = 2 * time.Second
+	// maxValidationToken is far more than the few hundred characters seen.
+	maxValidationToken = 4 << 10
+)
+
+// graphWebhook answers change and lifecycle notifications: both may come to
+// either address, since Graph may mix them.
+type graphWebhook struct {
+	route    string
+	senders  *Senders
+	hints    Hints
+	observer Observer
+	now      func() time.Time
+	log      *zap.Logger
+}
+
+func (g *graphWebhook) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.URL.Query().Has("validationToken") {
+		g.validate(w, r.URL.Query().Get("validationToken"))
+		return
+	}
+	body, ok := readBody(w, r)
+	if !ok {
+		return
+	}
+	notifications, err := outlook.ParseNotifications(body)
+	if err != nil {
+		g.observer.Rejected(g.route, "body", 1)
+		writeProblem(w, http.StatusBadRequest, "the body is not a collection of change notifications")
+		return
+	}
+	hints := g.collect(notifications)
+	if len(hints) > 0 {
+		ctx, cancel := context.WithTimeout(r.Context(), graphStoreTime)
+		defer cancel()
+		echoes, err := g.hints.AddHints(ctx, hints)
+		if err != nil {
+			g.log.Error("notifications could not be stored; Graph will send them again", zap.Int("count", len(hints)), zap.Error(err))
+			w.Header().Set("Retry-After", "10")
+			writeProblem(w, http.StatusServiceUnavailable, "the store cannot be reached, send it again")
+			return
+		}
+		if echoes > 0 {
+			g.observer.Echo(reconciler.SideOutlook, echoes)
+		}
+	}
+	w.WriteHeader(http.StatusAccepted)
+}
+
+// validate echoes the token of the handshake and nothing else. The type is
+// plain text, so that nothing a stranger sends becomes a page.
+func (g *graphWebhook) validate(w http.ResponseWriter, token string) {
+	if token == "" || len(token) > maxValidationToken {
+		writeProblem(w, http.StatusBadRequest, "the validationToken is empty or too long")
+		return
+	}
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.WriteHeader(http.StatusOK)
+	_, _ = w.Write([]byte(token)) // #nosec G705 -- text/plain with nosniff
+}
+
+// collect turns notifications into hints, one per item of work: Graph says
+// several times what one change is.
+func (g *graphWebhook) collect(notifications []outlook.Notification) []reconciler.Hint {
+	now := g.now().UTC()
+	var hints []reconciler.Hint
+	position := map[string]int{}
+	strangers := 0
+	for _, notification := range notifications {
+		lane, known := g.senders.Lane(notification.ClientState)
+		if !known {
+			strangers++
+			continue
+		}
+		for _, hint := range hintsOf(notification, lane, now) {
+			key := lane + "\x00" + hint.Item.Key
+			if index, again := position[key]; again {
+				hints[index] = hint
+				continue
+			}
+			position[key] = len(hints)
+			hints = append(hints, hint)
+		}
+	}
+	if strangers > 0 {
+		g.observer.Rejected(g.route, "client_state", strangers)
+	}
+	return hints
+}
+
+// hintsOf says where one notification tells to look. Whatever happened to a
+// subscription, its care comes first and then a sweep, since changes may have
+// gone untold meanwhile.
+func hintsOf(notification outlook.Notification, lane string, now time.Time) []reconciler.Hint {
+	if notification.Lifecycle != "" {
+		return []reconciler.Hint{
+			{Lane: lane, Item: reconciler.Item{Key: reconciler.KeySubscription, First: now, Version: notification.Lifecycle}},
+			{Lane: lane, Item: reconciler.Item{Key: reconciler.KeySweep, First: now, Priority: reconciler.PriorityBackfill}},
+		}
+	}
+	if notification.GraphID == "" {
+		// A change that names no event can still be found.
+		return []reconciler.Hint{{Lane: lane, Item: reconciler.Item{Key: reconciler.KeySweep, First: now}}}
+	}
+	version := notification.ChangeKey
+	if notification.ChangeType == "deleted" {
+		version = reconciler.VersionDeleted
+	}
+	return []reconciler.Hint{{
+		Lane: lane, GraphID: notification.GraphID,
+		Item: reconciler.Item{Key: reconciler.OutlookKey(notification.GraphID), First: now, Version: version},
+	}}
+}

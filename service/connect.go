@@ -1,0 +1,43 @@
+package service
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/nightpos/outlook-gateway/outlook"
+	"github.com/nightpos/outlook-gateway/reconciler"
+	"github.com/nightpos/outlook-gateway/redis"
+)
+
+// stateSyncing is a member's state until the first sync is done.
+const stateSyncing = "syncing"
+
+// Connect keeps a person's consent and starts to keep the calendar in step: the
+// subscription first, so that nothing goes unheard, and then the first sync.
+// The login is the person's in NightPOS.
+func (s *Service) Connect(ctx context.Context, login string, token outlook.Token) (reconciler.Member, error) {
+	users, err := s.clerk.suite.UsersByLogin(ctx, login)
+	if err != nil {
+		return reconciler.Member{}, fmt.Errorf("connecting %s: %w", login, err)
+	}
+	if len(users) == 0 {
+		return reconciler.Member{}, fmt.Errorf("connecting %s: NightPOS knows no user of that login", login)
+	}
+	member := users[0]
+	if err := s.tokens.SaveToken(ctx, member.ID, token); err != nil {
+		return reconciler.Member{}, fmt.Errorf("connecting %s: %w", login, err)
+	}
+	profile, err := s.outlook.Me(ctx, member)
+	if err != nil {
+		return reconciler.Member{}, fmt.Errorf("asking Microsoft whose mailbox was connected for %s: %w", login, err)
+	}
+	member.Mailbox = profile.Address()
+	if err := s.store.SaveMember(ctx, redis.MemberState{Member: member, State: stateSyncing}); err != nil {
+		return reconciler.Member{}, err
+	}
+	now := s.config.Now()
+	err = s.store.Add(ctx, member.ID,
+		reconciler.Item{Key: reconciler.KeySubscription, First: now},
+		reconciler.SweepItem(reconciler.PriorityPerson, now))
+	return member, err
+}

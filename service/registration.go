@@ -1,0 +1,141 @@
+package service
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/nightpos/outlook-gateway/gateway"
+	"github.com/nightpos/outlook-gateway/nightpos"
+	"github.com/nightpos/outlook-gateway/reconciler"
+)
+
+func registrationOf(settings gateway.Settings, senders *gateway.Senders) nightpos.Registration {
+	return nightpos.Registration{PublicURL: settings.PublicURL, Token: senders.Token()}
+}
+
+// Register installs in NightPOS what the gateway needs there, with the
+// administrator's account of the settings, or else the gateway's own. It
+// returns what it changed, in words; repeating it changes nothing.
+func Register(ctx context.Context, config Config) ([]string, error) {
+	config.fill()
+	keys, err := secretKeys(config.Settings)
+	if err != nil {
+		return nil, err
+	}
+	senders, err := gateway.NewSenders(keys, config.Settings.NightPOSDatabase, config.Random)
+	if err != nil {
+		return nil, err
+	}
+	own, err := nightposClient(config, config.Settings.NightPOSLogin, config.Settings.NightPOSAPIKey, nil)
+	if err != nil {
+		return nil, err
+	}
+	registration := registrationOf(config.Settings, senders)
+	if registration.AccountID, err = own.UserID(ctx); err != nil {
+		return nil, fmt.Errorf("NIGHTPOS_LOGIN: %w", err)
+	}
+	administrator := own
+	if config.Settings.NightPOSAdminLogin != "" {
+		administrator, err = nightposClient(config, config.Settings.NightPOSAdminLogin, config.Settings.NightPOSAdminAPIKey, nil)
+		if err != nil {
+			return nil, err
+		}
+	}
+	return administrator.Register(ctx, registration)
+}
+
+// clerk sees to it that NightPOS is registered, as far as the gateway's own
+// account may.
+type clerk struct {
+	suite        *nightpos.Client
+	registration nightpos.Registration
+	log          *zap.Logger
+
+	mutex sync.Mutex
+	err   error
+	again bool
+}
+
+func newClerk(config Config, suite *nightpos.Client, registration nightpos.Registration) *clerk {
+	return &clerk{suite: suite, registration: registration, log: config.Log}
+}
+
+const (
+	registrationTime = 20 * time.Second
+	registrationStep = 15 * time.Second
+)
+
+// begin tries once. Its error is a setting that is wrong; everything else is
+// tried again by run.
+func (c *clerk) begin(ctx context.Context) error {
+	err := c.try(ctx)
+	if errors.Is(err, nightpos.ErrDenied) {
+		return fmt.Errorf("NIGHTPOS_LOGIN or NIGHTPOS_API_KEY is wrong: %w; example: an API key of the gateway's own account (its preferences, Account Security)", err)
+	}
+	return nil
+}
+
+func (c *clerk) try(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, registrationTime)
+	defer cancel()
+	err := c.register(ctx)
+	var retry *reconciler.RetryError
+	c.mutex.Lock()
+	defer c.mutex.Unlock()
+	c.err, c.again = err, errors.As(err, &retry) || errors.Is(err, context.DeadlineExceeded)
+	return err
+}
+
+func (c *clerk) register(ctx context.Context) error {
+	registration := c.registration
+	var err error
+	if registration.AccountID, err = c.suite.UserID(ctx); err != nil {
+		return err
+	}
+	changed, err := c.suite.Register(ctx, registration)
+	for _, line := range changed {
+		c.log.Info("registering in NightPOS: " + line)
+	}
+	if errors.Is(err, nightpos.ErrAccess) {
+		// Not an administrator's account, as it should be. Somebody else has
+		// registered the gateway, or must.
+		if err = c.suite.Check(ctx); errors.Is(err, nightpos.ErrNotRegistered) {
+			c.log.Warn("NightPOS is not prepared for the gateway: run `outlook-gateway register` with NIGHTPOS_ADMIN_LOGIN and NIGHTPOS_ADMIN_API_KEY of an administrator")
+		}
+	}
+	return err
+}
+
+// run tries again until it worked or cannot.
+func (c *clerk) run(ctx context.Context) {
+	timer := time.NewTicker(registrationStep)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-timer.C:
+		}
+		c.mutex.Lock()
+		again := c.again
+		c.mutex.Unlock()
+		if !again {
+			return
+		}
+		if err := c.try(ctx); err != nil && ctx.Err() == nil {
+			c.log.Warn("registering in NightPOS failed", zap.Error(err))
+		}
+	}
+}
+
+// state is what readyz shows.
+func (c *clerk) state() error {
+	c.mutex.Lock()
+	defer c.mutex.Unlock()
+	return c.err
+}

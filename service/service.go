@@ -1,0 +1,269 @@
+package service
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	mathrand "math/rand/v2"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/nightpos/outlook-gateway/gateway"
+	"github.com/nightpos/outlook-gateway/nightpos"
+	"github.com/nightpos/outlook-gateway/outlook"
+	"github.com/nightpos/outlook-gateway/reconciler"
+	"github.com/nightpos/outlook-gateway/redis"
+	"github.com/nightpos/outlook-gateway/subscriptions"
+)
+
+// Config is what a Service is started with. Only Settings has no default.
+type Config struct {
+	Settings gateway.Settings
+	// Listener is closed by the service; default: it listens on Settings.Listen.
+	Listener net.Listener
+	// Version is shown in the metrics.
+	Version string
+	// Transport carries the calls to both sides.
+	Transport http.RoundTripper
+	// Engine and RedisServer choose another embedded store; see redis.Config.
+	Engine      *redis.InProcess
+	RedisServer string
+	// Now tells the time; default time.Now.
+	Now func() time.Time
+	// Random makes nonces; default the system's.
+	Random io.Reader
+	// Spread spreads retries and renewals; default seeded from the system.
+	Spread *mathrand.Rand
+	// Workers is how many lanes are worked on at once; default 16.
+	Workers int
+	// SweepEvery is how often a calendar is swept; default 6 hours. Sweeps find
+	// what no notification told.
+	SweepEvery time.Duration
+	// Log gets what goes wrong; default none.
+	Log *zap.Logger
+}
+
+func (c *Config) fill() {
+	if c.Transport == nil {
+		transport := http.DefaultTransport.(*http.Transport).Clone()
+		transport.MaxIdleConnsPerHost = 16
+		transport.ResponseHeaderTimeout = time.Minute
+		c.Transport = transport
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.Random == nil {
+		c.Random = rand.Reader
+	}
+	if c.Workers <= 0 {
+		c.Workers = 16
+	}
+	if c.SweepEvery <= 0 {
+		c.SweepEvery = 6 * time.Hour
+	}
+	if c.Log == nil {
+		c.Log = zap.NewNop()
+	}
+}
+
+// Service is a running gateway.
+type Service struct {
+	config  Config
+	store   *redis.Store
+	outlook *outlook.Client
+	tokens  *tokens
+	clerk   *clerk
+	cancel  context.CancelFunc
+	ended   chan struct{}
+	err     error
+	// PublicURL is where the gateway is reached.
+	PublicURL string
+	health    []gateway.Dependency
+}
+
+// Start starts a gateway. It returns once the gateway answers requests; Close or
+// the end of the context stops it. What cannot be reached yet is tried again in
+// the background and shown by readyz; what is set wrongly is an error.
+func Start(ctx context.Context, config Config) (*Service, error) {
+	config.fill()
+	s := &Service{config: config, ended: make(chan struct{}), PublicURL: config.Settings.PublicURL}
+	parts, err := s.build(ctx)
+	if err != nil {
+		if s.store != nil {
+			err = errors.Join(err, s.store.Close())
+		}
+		return nil, err
+	}
+	listener := config.Listener
+	if listener == nil {
+		var listening net.ListenConfig
+		if listener, err = listening.Listen(ctx, "tcp", config.Settings.Listen); err != nil {
+			return nil, errors.Join(fmt.Errorf("GATEWAY_LISTEN: %w", err), s.store.Close())
+		}
+	}
+	running, cancel := context.WithCancel(ctx)
+	s.cancel = cancel
+	go s.run(running, listener, parts)
+	return s, nil
+}
+
+// parts is what runs.
+type parts struct {
+	engine *reconciler.Engine
+	server *gateway.Server
+}
+
+func (s *Service) build(ctx context.Context) (parts, error) {
+	config, settings := s.config, s.config.Settings
+	keys, err := secretKeys(settings)
+	if err != nil {
+		return parts{}, err
+	}
+	if s.store, err = openStore(ctx, config, keys); err != nil {
+		return parts{}, err
+	}
+	senders, err := gateway.NewSenders(keys, settings.NightPOSDatabase, config.Random)
+	if err != nil {
+		return parts{}, err
+	}
+	metrics := gateway.NewMetrics(config.Version)
+	metrics.Queue(s.store.Depth, config.Now)
+	suite, err := nightposClient(config, settings.NightPOSLogin, settings.NightPOSAPIKey, metrics)
+	if err != nil {
+		return parts{}, err
+	}
+	s.clerk = newClerk(config, suite, registrationOf(settings, senders))
+	if err := s.clerk.begin(ctx); err != nil {
+		return parts{}, err
+	}
+	s.tokens = &tokens{store: s.store}
+	if s.outlook, err = outlookClient(config, s.tokens, metrics); err != nil {
+		return parts{}, err
+	}
+	manager, err := subscriptions.NewManager(subscriptions.Config{
+		Calls: calls{s.outlook}, Records: records{s.store},
+		NotificationURL: settings.PublicURL + "/webhooks/graph", LifecycleURL: settings.PublicURL + "/webhooks/graph/lifecycle",
+		ClientState: senders.ClientState, Gap: s.sweep, Now: config.Now, Random: s.spread(1),
+	})
+	if err != nil {
+		return parts{}, err
+	}
+	engine, err := reconciler.NewEngine(reconciler.Config{
+		Outlook: s.outlook, NightPOS: suite, Store: s.store, Queue: s.store, Observer: metrics,
+		Chores:   map[string]reconciler.Chore{reconciler.KeySubscription: manager.Ensure},
+		Database: databaseID(settings), Policy: reconciler.Policy(settings.Conflict),
+		PastDays: settings.PastDays, FutureDays: settings.FutureDays, SweepEvery: config.SweepEvery,
+		Now: config.Now, Random: s.spread(2), Log: config.Log,
+	})
+	if err != nil {
+		return parts{}, err
+	}
+	s.health = s.dependencies(suite)
+	server, err := gateway.NewServer(gateway.Config{
+		Senders: senders, Hints: s.store, Members: s.store, Dependencies: s.health, Metrics: metrics, Now: config.Now, Log: config.Log,
+	})
+	return parts{engine: engine, server: server}, err
+}
+
+// spread gives each part randomness of its own, since one source must not be
+// used by two at once.
+func (s *Service) spread(part uint64) *mathrand.Rand {
+	if s.config.Spread == nil {
+		return nil
+	}
+	return mathrand.New(mathrand.NewPCG(s.config.Spread.Uint64(), part)) //nolint:gosec // spreads retries only
+}
+
+// run works until the context ends: first requests end, then the batches under
+// way, then the store is closed.
+func (s *Service) run(ctx context.Context, listener net.Listener, parts parts) {
+	defer close(s.ended)
+	var group sync.WaitGroup
+	group.Go(func() {
+		if err := parts.engine.Run(ctx, s.config.Workers); err != nil {
+			s.config.Log.Error("the workers ended", zap.Error(err))
+		}
+	})
+	group.Go(func() { s.clerk.run(ctx) })
+	err := parts.server.Serve(ctx, listener)
+	s.cancel()
+	group.Wait()
+	s.err = errors.Join(err, s.store.Close())
+	if closer, ok := s.config.Transport.(interface{ CloseIdleConnections() }); ok {
+		closer.CloseIdleConnections()
+	}
+}
+
+// Wait returns when the gateway has ended, with what went wrong.
+func (s *Service) Wait() error {
+	<-s.ended
+	return s.err
+}
+
+// Close stops the gateway and returns when everything has ended.
+func (s *Service) Close() error {
+	s.cancel()
+	return s.Wait()
+}
+
+// Store is the gateway's memory.
+func (s *Service) Store() *redis.Store { return s.store }
+
+// sweep has a lane swept soon, behind what people wait for.
+func (s *Service) sweep(ctx context.Context, lane string) error {
+	return s.store.Add(ctx, lane, reconciler.SweepItem(reconciler.PriorityBackfill, s.config.Now()))
+}
+
+// Sweep has a person's calendar compared on both sides now.
+func (s *Service) Sweep(ctx context.Context, lane string) error {
+	return s.store.Add(ctx, lane, reconciler.SweepItem(reconciler.PriorityPerson, s.config.Now()))
+}
+
+// soon is what counts as waiting: retries within it do, what comes round again
+// does not.
+const soon = 10 * time.Minute
+
+// Quiet says whether nothing waits in any lane and nothing is being worked on.
+func (s *Service) Quiet(ctx context.Context) (bool, error) {
+	members, err := s.store.Members(ctx)
+	if err != nil {
+		return false, err
+	}
+	for _, member := range members {
+		waiting, err := s.store.Pending(ctx, member.ID, soon)
+		if err != nil || waiting > 0 {
+			return false, err
+		}
+	}
+	return true, nil
+}
+
+// Health asks every dependency now.
+func (s *Service) Health(ctx context.Context) []gateway.DependencyStatus {
+	return gateway.CheckAll(ctx, s.health, s.config.Now)
+}
+
+func (s *Service) dependencies(suite *nightpos.Client) []gateway.Dependency {
+	return []gateway.Dependency{
+		{Name: "store", Required: true, Check: func(ctx context.Context) error {
+			if err := s.store.Ping(ctx); err != nil {
+				return fmt.Errorf("%s: %w", s.store.Kind(), err)
+			}
+			if !s.store.Durable() {
+				return &gateway.Warning{Text: s.store.Kind() + ": not durable, what is acknowledged in the last seconds before a crash is lost; install redis-server or set REDIS_URL"}
+			}
+			return nil
+		}},
+		// Without NightPOS or Microsoft the gateway still takes hints, and must:
+		// nobody sends them again.
+		{Name: "nightpos", Check: suite.Check},
+		{Name: "registration", Check: func(context.Context) error { return s.clerk.state() }},
+	}
+}
