@@ -1,0 +1,324 @@
+// Package conformance says what every store must do, whichever engine it runs
+// on.
+package conformance
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/nightpos/outlook-gateway/reconciler"
+	"github.com/nightpos/outlook-gateway/redis"
+)
+
+// Open opens another store on the engine under test, as a further replica of
+// the gateway would. The clock is the store's; a namespace keeps cases apart.
+type Open func(t *testing.T, namespace string, now func() time.Time) *redis.Store
+
+// Run runs the suite.
+func Run(t *testing.T, open Open) {
+	cases := map[string]func(*testing.T, opener){
+		"an item is taken, worked on and gone":          taken,
+		"adding what waits changes nothing":             folded,
+		"adding what is worked on makes it run again":   again,
+		"an item that failed comes back with a reason":  retried,
+		"two workers never hold a lane at once":         exclusive,
+		"a lease that ends by itself gives items back":  abandoned,
+		"a lost lease records nothing":                  fenced,
+		"an item is not taken before it is due":         delayed,
+		"what a person waits for goes first":            urgent,
+		"a waiting worker is woken by another replica":  woken,
+		"a hint about our own write is an echo":         echo,
+		"links are found by copy and by record":         links,
+		"a link that moves leaves its old copy free":    moved,
+		"the log is newest first, with lost values":     logged,
+		"meetings are known to every lane":              meetings,
+		"members, tokens, subscriptions, settings stay": members,
+		"many lanes and workers lose nothing":           crowd,
+	}
+	for _, name := range slices.Sorted(maps.Keys(cases)) {
+		t.Run(name, func(t *testing.T) {
+			cases[name](t, opener{t: t, open: open, namespace: fmt.Sprintf("test-%d-%s", time.Now().UnixNano(), name[:4])})
+		})
+	}
+}
+
+type opener struct {
+	t         *testing.T
+	open      Open
+	namespace string
+}
+
+// store opens a replica whose clock the test may move.
+func (o opener) store(clock *clock) *redis.Store { return o.open(o.t, o.namespace, clock.now) }
+
+// clock is the real time plus what the test adds.
+type clock struct {
+	mutex sync.Mutex
+	ahead time.Duration
+}
+
+func (c *clock) now() time.Time {
+	c.mutex.Lock()
+	defer c.mutex.Unlock()
+	return time.Now().Add(c.ahead)
+}
+
+func (c *clock) forward(by time.Duration) {
+	c.mutex.Lock()
+	defer c.mutex.Unlock()
+	c.ahead += by
+}
+
+const (
+	lane    = "7"
+	patient = 10 * time.Second
+	brief   = 150 * time.Millisecond
+)
+
+func take(t *testing.T, store *redis.Store) reconciler.Batch {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patient)
+	defer cancel()
+	batch, err := store.Take(ctx, 100)
+	if err != nil {
+		t.Fatalf("Take: got %v, want a batch", err)
+	}
+	return batch
+}
+
+// nothing checks that no worker gets anything for a moment.
+func nothing(t *testing.T, store *redis.Store) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), brief)
+	defer cancel()
+	if batch, err := store.Take(ctx, 100); !errors.Is(err, context.DeadlineExceeded) {
+		t.Fatalf("Take: got %v, %v, want nothing", batch, err)
+	}
+}
+
+func add(t *testing.T, store *redis.Store, items ...reconciler.Item) {
+	t.Helper()
+	if err := store.Add(t.Context(), lane, items...); err != nil {
+		t.Fatalf("Add: got %v, want no error", err)
+	}
+}
+
+func finish(t *testing.T, store *redis.Store, batch reconciler.Batch, outcomes ...reconciler.Outcome) {
+	t.Helper()
+	if err := store.Finish(t.Context(), batch.Lease, outcomes); err != nil {
+		t.Fatalf("Finish: got %v, want no error", err)
+	}
+}
+
+func names(batch reconciler.Batch) []string {
+	var found []string
+	for _, item := range batch.Items {
+		found = append(found, item.Key)
+	}
+	return found
+}
+
+func same(t *testing.T, what string, got, want any) {
+	t.Helper()
+	if difference := cmp.Diff(want, got); difference != "" {
+		t.Fatalf("%s (-want +got):\n%s", what, difference)
+	}
+}
+
+func taken(t *testing.T, o opener) {
+	store := o.store(&clock{})
+	add(t, store, reconciler.Item{Key: "outlook:a", Version: "v1"}, reconciler.Item{Key: "nightpos:3"})
+	batch := take(t, store)
+	same(t, "keys", slices.Sorted(slices.Values(names(batch))), []string{"nightpos:3", "outlook:a"})
+	if batch.Lane != lane || batch.Fence < 1 {
+		t.Fatalf("lease: got %+v, want lane %s and a fence", batch.Lease, lane)
+	}
+	finish(t, store, batch, reconciler.Outcome{Key: "outlook:a"}, reconciler.Outcome{Key: "nightpos:3"})
+	nothing(t, store)
+}
+
+func folded(t *testing.T, o opener) {
+	clock := &clock{}
+	store := o.store(clock)
+	first := clock.now().Add(-time.Minute).Truncate(time.Millisecond).UTC()
+	add(t, store, reconciler.Item{Key: "outlook:a", Version: "v1", First: first, Priority: reconciler.PriorityBackfill, Due: clock.now().Add(time.Hour)})
+	add(t, store, reconciler.Item{Key: "outlook:a", Version: "v2"})
+	batch := take(t, store)
+	if len(batch.Items) != 1 {
+		t.Fatalf("items: got %v, want one", batch.Items)
+	}
+	item := batch.Items[0]
+	same(t, "version, priority, first", []any{item.Version, item.Priority, item.First}, []any{"v2", reconciler.PriorityPerson, first})
+}
+
+func again(t *testing.T, o opener) {
+	store := o.store(&clock{})
+	add(t, store, reconciler.Item{Key: "outlook:a", Version: "v1"})
+	batch := take(t, store)
+	add(t, store, reconciler.Item{Key: "outlook:a", Version: "v2"})
+	finish(t, store, batch, reconciler.Outcome{Key: "outlook:a", Retry: true, After: time.Hour, Reason: "later"})
+	batch = take(t, store)
+	same(t, "item", []any{batch.Items[0].Version, batch.Items[0].Attempts, batch.Items[0].Reason}, []any{"v2", 0, ""})
+	finish(t, store, batch, reconciler.Outcome{Key: "outlook:a"})
+	nothing(t, store)
+}
+
+func retried(t *testing.T, o opener) {
+	clock := &clock{}
+	store := o.store(clock)
+	add(t, store, reconciler.Item{Key: "outlook:a", Version: "v|1"})
+	batch := take(t, store)
+	finish(t, store, batch, reconciler.Outcome{Key: "outlook:a", Retry: true, After: 20 * time.Millisecond, Reason: "no | answer"})
+	batch = take(t, store)
+	same(t, "attempts and reason", []any{batch.Items[0].Attempts, batch.Items[0].Reason}, []any{1, "no | answer"})
+	finish(t, store, batch, reconciler.Outcome{Key: "outlook:a", Repeat: true, After: 20 * time.Millisecond})
+	batch = take(t, store)
+	same(t, "attempts and reason as of a new one", []any{batch.Items[0].Attempts, batch.Items[0].Reason}, []any{0, ""})
+	finish(t, store, batch, reconciler.Outcome{Key: "outlook:a", Retry: true})
+	batch = take(t, store)
+	// An item without an outcome is due again at once.
+	finish(t, store, batch)
+	same(t, "attempts", take(t, store).Items[0].Attempts, 1)
+}
+
+func exclusive(t *testing.T, o opener) {
+	clock := &clock{}
+	one, two := o.store(clock), o.store(clock)
+	add(t, one, reconciler.Item{Key: "outlook:a"})
+	batch := take(t, one)
+	add(t, two, reconciler.Item{Key: "outlook:b"})
+	nothing(t, one)
+	nothing(t, two)
+	finish(t, one, batch, reconciler.Outcome{Key: "outlook:a"})
+	next := take(t, two)
+	same(t, "keys", names(next), []string{"outlook:b"})
+	if next.Fence <= batch.Fence {
+		t.Fatalf("fence: got %d after %d, want it to grow", next.Fence, batch.Fence)
+	}
+}
+
+func abandoned(t *testing.T, o opener) {
+	clock := &clock{}
+	one, two := o.store(clock), o.store(clock)
+	add(t, one, reconciler.Item{Key: "outlook:a"})
+	lost := take(t, one)
+	clock.forward(20 * time.Second)
+	if err := one.Extend(t.Context(), lost.Lease); err != nil {
+		t.Fatalf("Extend: got %v, want no error", err)
+	}
+	clock.forward(20 * time.Second)
+	nothing(t, two)
+	clock.forward(20 * time.Second)
+	batch := take(t, two)
+	same(t, "keys", names(batch), []string{"outlook:a"})
+	for what, err := range map[string]error{
+		"Extend": one.Extend(t.Context(), lost.Lease),
+		"Finish": one.Finish(t.Context(), lost.Lease, []reconciler.Outcome{{Key: "outlook:a"}}),
+	} {
+		if !errors.Is(err, reconciler.ErrLeaseLost) {
+			t.Fatalf("%s by the former holder: got %v, want %v", what, err, reconciler.ErrLeaseLost)
+		}
+	}
+	finish(t, two, batch, reconciler.Outcome{Key: "outlook:a"})
+	if err := two.Extend(t.Context(), batch.Lease); !errors.Is(err, reconciler.ErrLeaseLost) {
+		t.Fatalf("Extend after Finish: got %v, want %v", err, reconciler.ErrLeaseLost)
+	}
+}
+
+func fenced(t *testing.T, o opener) {
+	clock := &clock{}
+	store := o.store(clock)
+	add(t, store, reconciler.Item{Key: "outlook:a"})
+	lost := take(t, store)
+	clock.forward(time.Minute)
+	batch := take(t, store)
+	commit := reconciler.Commit{Links: []reconciler.Link{{RecordID: 3, GraphID: "A"}}, Activities: []reconciler.Activity{{Reason: "x"}}}
+	if err := store.Commit(t.Context(), lost.Lease, commit); !errors.Is(err, reconciler.ErrLeaseLost) {
+		t.Fatalf("Commit: got %v, want %v", err, reconciler.ErrLeaseLost)
+	}
+	if found, err := store.Links(t.Context(), lane, []string{"A"}, []int64{3}); err != nil || len(found) != 0 {
+		t.Fatalf("Links: got %v, %v, want none", found, err)
+	}
+	if err := store.Commit(t.Context(), batch.Lease, commit); err != nil {
+		t.Fatalf("Commit by the holder: got %v, want no error", err)
+	}
+}
+
+func delayed(t *testing.T, o opener) {
+	clock := &clock{}
+	store := o.store(clock)
+	due := clock.now().Add(300 * time.Millisecond)
+	add(t, store, reconciler.Item{Key: "outlook:a", Due: due})
+	nothing(t, store)
+	take(t, store)
+	if now := clock.now(); now.Before(due.Truncate(time.Millisecond)) {
+		t.Fatalf("taken at %s, want not before %s", now, due)
+	}
+}
+
+func urgent(t *testing.T, o opener) {
+	store := o.store(&clock{})
+	past := time.Now().Add(-time.Hour)
+	add(t, store,
+		reconciler.Item{Key: "outlook:old", Priority: reconciler.PriorityBackfill, Due: past},
+		reconciler.Item{Key: "outlook:older", Priority: reconciler.PriorityBackfill, Due: past.Add(-time.Hour)},
+		reconciler.Item{Key: "outlook:new"})
+	ctx, cancel := context.WithTimeout(t.Context(), patient)
+	defer cancel()
+	batch, err := store.Take(ctx, 2)
+	if err != nil {
+		t.Fatalf("Take: got %v, want a batch", err)
+	}
+	same(t, "keys", names(batch), []string{"outlook:new", "outlook:older"})
+}
+
+func woken(t *testing.T, o opener) {
+	clock := &clock{}
+	one, two := o.store(clock), o.store(clock)
+	batches := make(chan reconciler.Batch, 1)
+	go func() {
+		ctx, cancel := context.WithTimeout(t.Context(), patient)
+		defer cancel()
+		batch, err := one.Take(ctx, 1)
+		if err != nil {
+			t.Errorf("Take: got %v, want a batch", err)
+		}
+		batches <- batch
+	}()
+	add(t, two, reconciler.Item{Key: "outlook:a"})
+	same(t, "keys", names(<-batches), []string{"outlook:a"})
+}
+
+func echo(t *testing.T, o opener) {
+	store := o.store(&clock{})
+	add(t, store, reconciler.Item{Key: "sweep"})
+	batch := take(t, store)
+	link := reconciler.Link{RecordID: 3, GraphID: "AAkA_1=", ChangeKey: "CQAAABYAAAC|x"}
+	if err := store.Commit(t.Context(), batch.Lease, reconciler.Commit{Links: []reconciler.Link{link}}); err != nil {
+		t.Fatalf("Commit: got %v, want no error", err)
+	}
+	finish(t, store, batch, reconciler.Outcome{Key: "sweep"})
+	hint := func(lane, version string) reconciler.Hint {
+		return reconciler.Hint{Lane: lane, GraphID: link.GraphID, Item: reconciler.Item{Key: reconciler.OutlookKey(link.GraphID), Version: version}}
+	}
+	echoes, err := store.AddHints(t.Context(), []reconciler.Hint{hint(lane, link.ChangeKey), hint("8", link.ChangeKey)})
+	if err != nil || echoes != 1 {
+		t.Fatalf("AddHints: got %d echoes, %v, want 1", echoes, err)
+	}
+	batch = take(t, store)
+	same(t, "lane", batch.Lane, "8")
+	finish(t, store, batch, reconciler.Outcome{Key: batch.Items[0].Key})
+	nothing(t, store)
+	if echoes, err = store.AddHints(t.Context(), []reconciler.Hint{hint(lane, "other")}); err != nil || echoes != 0 {
+		t.Fatalf("AddHints of a real change: got %d echoes, %v, want 0", echoes, err)
+	}
+	same(t, "lane", take(t, store).Lane, lane)
+}

@@ -1,0 +1,223 @@
+package conformance
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/nightpos/outlook-gateway/reconciler"
+	"github.com/nightpos/outlook-gateway/redis"
+)
+
+// commit records under a fresh lease.
+func commit(t *testing.T, store *redis.Store, what reconciler.Commit) {
+	t.Helper()
+	add(t, store, reconciler.Item{Key: "sweep"})
+	batch := take(t, store)
+	if err := store.Commit(t.Context(), batch.Lease, what); err != nil {
+		t.Fatalf("Commit: got %v, want no error", err)
+	}
+	finish(t, store, batch, reconciler.Outcome{Key: "sweep"})
+}
+
+func exampleLink(id int64) reconciler.Link {
+	return reconciler.Link{
+		RecordID: id, GraphID: fmt.Sprintf("AAkALgAAAAAAHYQDEapmEc2byACqAC-EWg0A%04d==", id), ICalUID: strings.Repeat("040000008200E00074C5B7101A82E008", 3),
+		ChangeKey: "CQAAABYAAACQ2fKdhq8oSKEDSVrdi3lRAAGDUUXn", Role: reconciler.RoleOrganizer, Generation: 3,
+		Outlook: reconciler.NewBase(reconciler.Event{
+			Title: "x", People: []reconciler.Person{{Address: "a@b.example"}}, Categories: []string{"Red"},
+		}),
+		NightPOS: reconciler.NewBase(reconciler.Event{Title: "y"}),
+		Updated:  time.UnixMilli(1_790_000_000_123).UTC(),
+	}
+}
+
+func links(t *testing.T, o opener) {
+	store := o.store(&clock{})
+	one, two, intent := exampleLink(1), exampleLink(2), reconciler.Link{RecordID: 3, Role: reconciler.RoleAttendee, Updated: time.UnixMilli(0).UTC()}
+	two.Ended, two.Role = true, reconciler.RoleGuest
+	commit(t, store, reconciler.Commit{Links: []reconciler.Link{one, two, intent}})
+	found, err := store.Links(t.Context(), lane, []string{two.GraphID, "unknown"}, []int64{1, 3, 99})
+	if err != nil {
+		t.Fatalf("Links: got %v, want no error", err)
+	}
+	slices.SortFunc(found, func(a, b reconciler.Link) int { return int(a.RecordID - b.RecordID) })
+	same(t, "links", found, []reconciler.Link{one, two, intent})
+	commit(t, store, reconciler.Commit{Drop: []int64{1}})
+	var left []int64
+	err = store.AllLinks(t.Context(), lane, func(link reconciler.Link) error {
+		left = append(left, link.RecordID)
+		return nil
+	})
+	if err != nil {
+		t.Fatalf("AllLinks: got %v, want no error", err)
+	}
+	slices.Sort(left)
+	same(t, "records left", left, []int64{2, 3})
+	if found, err := store.Links(t.Context(), lane, []string{one.GraphID}, nil); err != nil || len(found) != 0 {
+		t.Fatalf("Links of a dropped copy: got %v, %v, want none", found, err)
+	}
+	stop := errors.New("enough")
+	if err := store.AllLinks(t.Context(), lane, func(reconciler.Link) error { return stop }); !errors.Is(err, stop) {
+		t.Fatalf("AllLinks: got %v, want the visitor's error", err)
+	}
+}
+
+func moved(t *testing.T, o opener) {
+	store := o.store(&clock{})
+	link := exampleLink(1)
+	commit(t, store, reconciler.Commit{Links: []reconciler.Link{link}})
+	former := link.GraphID
+	link.GraphID = "another"
+	other := exampleLink(2)
+	other.GraphID = former
+	commit(t, store, reconciler.Commit{Links: []reconciler.Link{other, link}})
+	for id, want := range map[string]int64{former: 2, "another": 1} {
+		found, err := store.Links(t.Context(), lane, []string{id}, nil)
+		if err != nil || len(found) != 1 || found[0].RecordID != want {
+			t.Fatalf("Links of %q: got %v, %v, want record %d", id, found, err, want)
+		}
+	}
+}
+
+func logged(t *testing.T, o opener) {
+	store := o.store(&clock{})
+	start := time.UnixMilli(1_790_000_000_000).UTC()
+	var activities []reconciler.Activity
+	for index := range 3 {
+		activities = append(activities, reconciler.Activity{
+			Time: start.Add(time.Duration(index) * time.Second), Lane: lane, RecordID: int64(index), From: reconciler.SideOutlook,
+			Action: reconciler.ActionUpdate, Fields: []reconciler.Field{reconciler.FieldTitle}, Lag: 250 * time.Millisecond, Mails: index, Reason: "because",
+			Conflicts: []reconciler.Conflict{{Field: reconciler.FieldTitle, Loser: reconciler.SideNightPOS, Lost: fmt.Sprintf("secret %d", index)}},
+		})
+	}
+	commit(t, store, reconciler.Commit{Activities: activities})
+	got, err := store.Activities(t.Context(), lane, time.Time{}, 2)
+	if err != nil {
+		t.Fatalf("Activities: got %v, want no error", err)
+	}
+	same(t, "newest", got, []reconciler.Activity{activities[2], activities[1]})
+	got, err = store.Activities(t.Context(), lane, start.Add(time.Second), 10)
+	if err != nil {
+		t.Fatalf("Activities: got %v, want no error", err)
+	}
+	same(t, "older", got, activities[:1])
+}
+
+func meetings(t *testing.T, o opener) {
+	clock := &clock{}
+	one, two := o.store(clock), o.store(clock)
+	want := map[string]int64{}
+	for index := range 20 {
+		want[fmt.Sprintf("uid-%d", index)] = int64(index + 1)
+	}
+	if err := one.SetMeetings(t.Context(), want); err != nil {
+		t.Fatalf("SetMeetings: got %v, want no error", err)
+	}
+	asked := []string{"unknown"}
+	for uid := range want {
+		asked = append(asked, uid)
+	}
+	got, err := two.Meetings(t.Context(), asked)
+	if err != nil {
+		t.Fatalf("Meetings: got %v, want no error", err)
+	}
+	same(t, "meetings", got, want)
+}
+
+func members(t *testing.T, o opener) {
+	clock := &clock{}
+	one, two := o.store(clock), o.store(clock)
+	state := redis.MemberState{Member: reconciler.Member{ID: "7", UserID: 7, PartnerID: 8, Login: "bob", Mailbox: "bob@nightpos.example"}, State: "connected"}
+	if err := one.SaveMember(t.Context(), state); err != nil {
+		t.Fatalf("SaveMember: got %v, want no error", err)
+	}
+	if err := one.SaveToken(t.Context(), "7", []byte("token")); err != nil {
+		t.Fatalf("SaveToken: got %v, want no error", err)
+	}
+	if err := one.SaveSubscription(t.Context(), "7", []byte("subscription")); err != nil {
+		t.Fatalf("SaveSubscription: got %v, want no error", err)
+	}
+	if err := one.SaveSetting(t.Context(), "client_secret", []byte("hush")); err != nil {
+		t.Fatalf("SaveSetting: got %v, want no error", err)
+	}
+	got, err := two.Members(t.Context())
+	if err != nil {
+		t.Fatalf("Members: got %v, want no error", err)
+	}
+	same(t, "members", got, []reconciler.Member{state.Member})
+	for what, read := range map[string]func() ([]byte, error){
+		"token":        func() ([]byte, error) { return two.Token(t.Context(), "7") },
+		"subscription": func() ([]byte, error) { return two.Subscription(t.Context(), "7") },
+		"hush":         func() ([]byte, error) { return two.Setting(t.Context(), "client_secret") },
+	} {
+		if got, err := read(); err != nil || string(got) != what {
+			t.Fatalf("%s: got %q, %v, want it back", what, got, err)
+		}
+	}
+	if err := one.RemoveMember(t.Context(), "7"); err != nil {
+		t.Fatalf("RemoveMember: got %v, want no error", err)
+	}
+	clock.forward(3 * time.Second)
+	if got, err := two.Members(t.Context()); err != nil || len(got) != 0 {
+		t.Fatalf("Members: got %v, %v, want none", got, err)
+	}
+	if _, err := two.Token(t.Context(), "7"); !errors.Is(err, redis.ErrNotFound) {
+		t.Fatalf("Token: got %v, want %v", err, redis.ErrNotFound)
+	}
+}
+
+func crowd(t *testing.T, o opener) {
+	const lanes, perLane, workers = 20, 30, 4
+	clock := &clock{}
+	stores := []*redis.Store{o.store(clock), o.store(clock)}
+	var mutex sync.Mutex
+	seen := map[string]bool{}
+	complete := make(chan struct{})
+	for index := range workers {
+		store := stores[index%len(stores)]
+		go func() {
+			for {
+				batch, err := store.Take(t.Context(), 7)
+				if err != nil {
+					return
+				}
+				var outcomes []reconciler.Outcome
+				mutex.Lock()
+				for _, item := range batch.Items {
+					seen[batch.Lane+" "+item.Key] = true
+					outcomes = append(outcomes, reconciler.Outcome{Key: item.Key})
+				}
+				done := len(seen) == lanes*perLane
+				mutex.Unlock()
+				if err := store.Finish(t.Context(), batch.Lease, outcomes); err != nil {
+					t.Errorf("Finish: got %v, want no error", err)
+				}
+				if done {
+					close(complete)
+					return
+				}
+			}
+		}()
+	}
+	for index := range perLane {
+		var hints []reconciler.Hint
+		for lane := range lanes {
+			hints = append(hints, reconciler.Hint{Lane: fmt.Sprint(lane), Item: reconciler.Item{Key: fmt.Sprintf("outlook:%d", index)}})
+		}
+		if _, err := stores[index%2].AddHints(t.Context(), hints); err != nil {
+			t.Fatalf("AddHints: got %v, want no error", err)
+		}
+	}
+	select {
+	case <-complete:
+	case <-time.After(patient):
+		mutex.Lock()
+		defer mutex.Unlock()
+		t.Fatalf("taken: got %d items, want %d", len(seen), lanes*perLane)
+	}
+}

@@ -1,0 +1,223 @@
+package redis
+
+import (
+	"context"
+	"errors"
+	"math"
+	"sync"
+	"time"
+
+	goredis "github.com/redis/go-redis/v9"
+	"go.uber.org/zap"
+)
+
+// dispatcher hands lanes that can be taken to waiting workers. It hears of them
+// from this process at once, from other processes through the bell, and from
+// the store's own list whenever the soonest alarm of that list is due.
+type dispatcher struct {
+	store *Store
+	// lanes is unbuffered: a lane leaves when a worker is there to take it.
+	lanes chan string
+	// changed wakes run; capacity 1.
+	changed chan struct{}
+
+	mutex sync.Mutex
+	// ready are lanes to offer, oldest first, each at most once.
+	ready  []string
+	queued map[string]bool
+	// poll is when the store's list must be looked at next.
+	poll time.Time
+}
+
+const (
+	// pollLanes bounds what one look at the store's list brings.
+	pollLanes = 256
+	// idlePoll is how often the list is looked at when nothing says so: a bell
+	// that rang while a process died must not be lost for long.
+	idlePoll = time.Second
+	// quietPoll is the same for a store that no other process shares, where
+	// every alarm is told at once.
+	quietPoll = time.Hour
+	// healing is how often a Cluster's lanes are compared with their alarms.
+	healing = 15 * time.Second
+)
+
+func newDispatcher(store *Store) *dispatcher {
+	return &dispatcher{
+		store: store, lanes: make(chan string), changed: make(chan struct{}, 1), queued: map[string]bool{},
+	}
+}
+
+// notify takes note of an alarm.
+func (d *dispatcher) notify(set alarm) {
+	if set.at < 0 {
+		return
+	}
+	d.mutex.Lock()
+	at := time.UnixMilli(set.at)
+	if !at.After(d.store.Now()) {
+		if !d.queued[set.lane] {
+			d.queued[set.lane] = true
+			d.ready = append(d.ready, set.lane)
+		}
+	} else if at.Before(d.poll) {
+		d.poll = at
+	}
+	d.mutex.Unlock()
+	d.wake()
+}
+
+// again makes the dispatcher look at the store's list after a short while.
+func (d *dispatcher) again() {
+	d.mutex.Lock()
+	if soon := d.store.Now().Add(idlePoll); soon.Before(d.poll) {
+		d.poll = soon
+	}
+	d.mutex.Unlock()
+	d.wake()
+}
+
+func (d *dispatcher) wake() {
+	select {
+	case d.changed <- struct{}{}:
+	default:
+	}
+}
+
+// run offers lanes until the context ends.
+func (d *dispatcher) run(ctx context.Context) {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for ctx.Err() == nil {
+		lane, offered, wait := d.next()
+		if wait <= 0 {
+			d.look(ctx)
+			continue
+		}
+		var lanes chan string
+		if offered {
+			lanes = d.lanes
+		}
+		timer.Reset(wait)
+		select {
+		case lanes <- lane:
+			d.handed(lane)
+		case <-d.changed:
+		case <-timer.C:
+		case <-ctx.Done():
+		}
+	}
+}
+
+// next is the lane to offer, if any, and how long until the list must be looked
+// at.
+func (d *dispatcher) next() (lane string, offered bool, wait time.Duration) {
+	d.mutex.Lock()
+	defer d.mutex.Unlock()
+	wait = d.poll.Sub(d.store.Now())
+	if len(d.ready) > 0 {
+		return d.ready[0], true, wait
+	}
+	return "", false, wait
+}
+
+func (d *dispatcher) handed(lane string) {
+	d.mutex.Lock()
+	defer d.mutex.Unlock()
+	delete(d.queued, lane)
+	if len(d.ready) > 0 && d.ready[0] == lane {
+		d.ready = d.ready[1:]
+	}
+}
+
+// look reads the store's list: what is due becomes ready, and the first that is
+// not says when to look again.
+func (d *dispatcher) look(ctx context.Context) {
+	rest := quietPoll
+	if d.store.shared {
+		rest = idlePoll
+	}
+	now := d.store.Now()
+	d.mutex.Lock()
+	d.poll = now.Add(rest)
+	d.mutex.Unlock()
+	found, err := d.store.client.ZRangeWithScores(ctx, d.store.keys.ready(), 0, pollLanes-1).Result()
+	if err != nil {
+		if ctx.Err() == nil {
+			d.store.Log.Warn("the list of ready lanes could not be read", zap.Error(err))
+			d.again()
+		}
+		return
+	}
+	for _, entry := range found {
+		lane, _ := entry.Member.(string)
+		d.notify(alarm{lane: lane, at: int64(math.Ceil(entry.Score))})
+	}
+	if len(found) == pollLanes {
+		d.again()
+	}
+}
+
+// listen waits on the bell for what other processes added. go-redis is not
+// woken by an ending context while it blocks, so each wait is short.
+func (d *dispatcher) listen(ctx context.Context) {
+	for ctx.Err() == nil {
+		rung, err := d.store.client.BLPop(ctx, time.Second, d.store.keys.bell()).Result()
+		switch {
+		case err == nil && len(rung) == 2:
+			d.notify(alarm{lane: rung[1], at: 0})
+		case errors.Is(err, goredis.Nil) || ctx.Err() != nil:
+		default:
+			d.store.Log.Warn("the bell cannot be heard; lanes are found by looking", zap.Error(err))
+			pause(ctx, time.Second)
+		}
+	}
+}
+
+// heal finds lanes of a Cluster whose alarm was lost between two nodes.
+func (d *dispatcher) heal(ctx context.Context) {
+	for ctx.Err() == nil {
+		pause(ctx, healing)
+		if err := d.healOnce(ctx); err != nil && ctx.Err() == nil {
+			d.store.Log.Warn("the lanes could not be compared with their alarms", zap.Error(err))
+		}
+	}
+}
+
+func (d *dispatcher) healOnce(ctx context.Context) error {
+	members, err := d.store.client.HKeys(ctx, d.store.keys.members()).Result()
+	if err != nil {
+		return err
+	}
+	now := milliseconds(d.store.Now())
+	for start := 0; start < len(members); start += pollLanes {
+		lanes := members[start:min(start+pollLanes, len(members))]
+		pipe := d.store.client.Pipeline()
+		var heads []*goredis.ZSliceCmd
+		for _, lane := range lanes {
+			for priority := range 2 {
+				heads = append(heads, pipe.ZRangeWithScores(ctx, d.store.keys.due(lane, priority), 0, 0))
+			}
+		}
+		if _, err := pipe.Exec(ctx); err != nil {
+			return err
+		}
+		for index, head := range heads {
+			for _, entry := range head.Val() {
+				if int64(entry.Score) <= now {
+					d.notify(alarm{lane: lanes[index/2], at: 0})
+				}
+			}
+		}
+	}
+	return nil
+}
+
+func pause(ctx context.Context, duration time.Duration) {
+	timer := time.NewTimer(duration)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-timer.C:
+	}
+}

@@ -1,0 +1,287 @@
+package redis
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	goredis "github.com/redis/go-redis/v9"
+
+	"github.com/nightpos/outlook-gateway/reconciler"
+)
+
+// Add implements reconciler.Queue.
+func (s *Store) Add(ctx context.Context, lane string, items ...reconciler.Item) error {
+	if len(items) == 0 {
+		return nil
+	}
+	hints := make([]reconciler.Hint, 0, len(items))
+	for _, item := range items {
+		hints = append(hints, reconciler.Hint{Lane: lane, Item: item})
+	}
+	_, err := s.AddHints(ctx, hints)
+	return err
+}
+
+// AddHints implements reconciler.Queue. It takes one round trip; two on a
+// Cluster, where a lane and its alarm live on different nodes.
+func (s *Store) AddHints(ctx context.Context, hints []reconciler.Hint) (int, error) {
+	lanes, arguments := s.additions(hints)
+	answers, err := s.runEach(ctx, addScript, lanes, arguments)
+	if err != nil {
+		return 0, fmt.Errorf("adding to the lanes: %w", err)
+	}
+	echoes := 0
+	alarms := make([]alarm, 0, len(lanes))
+	for index, answer := range answers {
+		set, rest, err := parseAlarm(lanes[index], answer)
+		if err != nil || len(rest) != 1 {
+			return 0, fmt.Errorf("adding to the lanes: an answer that cannot be understood: %v", answer)
+		}
+		count, _ := rest[0].(int64)
+		echoes += int(count)
+		alarms = append(alarms, set)
+	}
+	return echoes, s.armed(ctx, alarms)
+}
+
+// additions groups hints by lane, in order, into the arguments of addScript.
+func (s *Store) additions(hints []reconciler.Hint) (lanes []string, arguments [][]any) {
+	now := s.Now()
+	position := map[string]int{}
+	for _, hint := range hints {
+		index, known := position[hint.Lane]
+		if !known {
+			index = len(lanes)
+			position[hint.Lane] = index
+			lanes = append(lanes, hint.Lane)
+			arguments = append(arguments, []any{hint.Lane, milliseconds(now), s.ring()})
+		}
+		item := hint.Item
+		due, first := item.Due, item.First
+		if due.IsZero() {
+			due = now
+		}
+		if first.IsZero() {
+			first = now
+		}
+		copyDigest := ""
+		if hint.GraphID != "" {
+			copyDigest = shortDigest(hint.GraphID)
+		}
+		arguments[index] = append(arguments[index], item.Key, milliseconds(due), milliseconds(first),
+			int(clampPriority(item.Priority)), cleanVersion(item.Version), copyDigest, shortDigest(item.Version))
+	}
+	return lanes, arguments
+}
+
+func clampPriority(priority reconciler.Priority) reconciler.Priority {
+	return min(max(priority, reconciler.PriorityPerson), reconciler.PriorityBackfill)
+}
+
+// cleanVersion takes out the mark that separates the parts of a payload.
+func cleanVersion(version string) string { return strings.ReplaceAll(version, "|", "/") }
+
+// runEach runs a script once for each lane, in one round trip.
+func (s *Store) runEach(ctx context.Context, script *goredis.Script, lanes []string, arguments [][]any) ([][]any, error) {
+	if len(lanes) == 0 {
+		return nil, nil
+	}
+	if len(lanes) == 1 {
+		answer, err := script.Run(ctx, s.client, s.laneKeys(lanes[0]), arguments[0]...).Slice()
+		return [][]any{answer}, err
+	}
+	answers, err := s.pipelined(ctx, script.EvalSha, lanes, arguments)
+	if goredis.HasErrorPrefix(err, "NOSCRIPT") {
+		// Adding twice is as good as once.
+		answers, err = s.pipelined(ctx, script.Eval, lanes, arguments)
+	}
+	return answers, err
+}
+
+func (s *Store) pipelined(ctx context.Context, run func(context.Context, goredis.Scripter, []string, ...any) *goredis.Cmd, lanes []string, arguments [][]any) ([][]any, error) {
+	pipe := s.client.Pipeline()
+	commands := make([]*goredis.Cmd, 0, len(lanes))
+	for index, lane := range lanes {
+		commands = append(commands, run(ctx, pipe, s.laneKeys(lane), arguments[index]...))
+	}
+	if _, err := pipe.Exec(ctx); err != nil {
+		return nil, err
+	}
+	answers := make([][]any, 0, len(lanes))
+	for _, command := range commands {
+		answer, err := command.Slice()
+		if err != nil {
+			return nil, err
+		}
+		answers = append(answers, answer)
+	}
+	return answers, nil
+}
+
+// alarm says when a lane can next be taken; never when the time is negative.
+type alarm struct {
+	lane    string
+	at      int64
+	version int64
+}
+
+// parseAlarm reads the first two values of a script's answer.
+func parseAlarm(lane string, answer []any) (alarm, []any, error) {
+	if len(answer) < 2 {
+		return alarm{}, nil, reconciler.ErrLeaseLost
+	}
+	text, ok := answer[0].(string)
+	version, isNumber := answer[1].(int64)
+	at, err := strconv.ParseInt(text, 10, 64)
+	if !ok || !isNumber || err != nil {
+		return alarm{}, nil, fmt.Errorf("an answer that cannot be understood: %v", answer[:2])
+	}
+	return alarm{lane: lane, at: at, version: version}, answer[2:], nil
+}
+
+// armed passes alarms on: on a Cluster to the node that holds them all, and
+// everywhere to this process's own dispatcher.
+func (s *Store) armed(ctx context.Context, alarms []alarm) error {
+	if s.cluster {
+		now := milliseconds(s.Now())
+		pipe := s.client.Pipeline()
+		for _, set := range alarms {
+			alarmScript.Eval(ctx, pipe, s.wakeKeys(), set.lane, set.at, set.version, now)
+		}
+		if _, err := pipe.Exec(ctx); err != nil {
+			return fmt.Errorf("waking the workers: %w", err)
+		}
+	}
+	for _, set := range alarms {
+		s.waking.notify(set)
+		if s.engine != nil {
+			s.engine.tell(set)
+		}
+	}
+	return nil
+}
+
+// Take implements reconciler.Queue.
+func (s *Store) Take(ctx context.Context, limit int) (reconciler.Batch, error) {
+	for {
+		var lane string
+		select {
+		case lane = <-s.waking.lanes:
+		case <-ctx.Done():
+			return reconciler.Batch{}, ctx.Err()
+		}
+		batch, err := s.lease(ctx, lane, limit)
+		if err != nil {
+			// The lane is still in the store's list of ready ones.
+			s.waking.again()
+			return reconciler.Batch{}, fmt.Errorf("taking a lane: %w", err)
+		}
+		if len(batch.Items) > 0 {
+			return batch, nil
+		}
+	}
+}
+
+func (s *Store) lease(ctx context.Context, lane string, limit int) (reconciler.Batch, error) {
+	now := s.Now()
+	answer, err := takeScript.Run(ctx, s.client, s.laneKeys(lane), lane, milliseconds(now), milliseconds(now.Add(s.Lease)), max(limit, 1)).Slice()
+	if err != nil {
+		return reconciler.Batch{}, err
+	}
+	set, rest, err := parseAlarm(lane, answer)
+	if err != nil {
+		return reconciler.Batch{}, err
+	}
+	if err := s.armed(ctx, []alarm{set}); err != nil {
+		return reconciler.Batch{}, err
+	}
+	fence, _ := rest[0].(int64)
+	batch := reconciler.Batch{Lease: reconciler.Lease{Lane: lane, Fence: fence}}
+	for index := 1; index+2 < len(rest); index += 3 {
+		item, err := parseItem(rest[index], rest[index+1], rest[index+2])
+		if err != nil {
+			return reconciler.Batch{}, err
+		}
+		batch.Items = append(batch.Items, item)
+	}
+	return batch, nil
+}
+
+func parseItem(key, due, payload any) (reconciler.Item, error) {
+	name, _ := key.(string)
+	dueText, _ := due.(string)
+	text, _ := payload.(string)
+	parts := strings.SplitN(text, "|", 5)
+	if name == "" || len(parts) != 5 {
+		return reconciler.Item{}, fmt.Errorf("an item that cannot be understood: %q", text)
+	}
+	dueAt, errDue := strconv.ParseFloat(dueText, 64)
+	priority, errPriority := strconv.Atoi(parts[0])
+	first, errFirst := strconv.ParseInt(parts[1], 10, 64)
+	attempts, errAttempts := strconv.Atoi(parts[2])
+	if err := errors.Join(errDue, errPriority, errFirst, errAttempts); err != nil {
+		return reconciler.Item{}, fmt.Errorf("an item that cannot be understood: %w", err)
+	}
+	return reconciler.Item{
+		Key: name, Due: time.UnixMilli(int64(dueAt)).UTC(), First: time.UnixMilli(first).UTC(),
+		Priority: reconciler.Priority(priority), Attempts: attempts, Version: parts[3], Reason: parts[4],
+	}, nil
+}
+
+// Extend implements reconciler.Queue.
+func (s *Store) Extend(ctx context.Context, lease reconciler.Lease) error {
+	now := s.Now()
+	answer, err := extendScript.Run(ctx, s.client, s.laneKeys(lease.Lane),
+		lease.Lane, milliseconds(now), lease.Fence, milliseconds(now.Add(s.Lease))).Slice()
+	return s.given(ctx, lease, answer, err)
+}
+
+// Finish implements reconciler.Queue.
+func (s *Store) Finish(ctx context.Context, lease reconciler.Lease, outcomes []reconciler.Outcome) error {
+	now := s.Now()
+	arguments := []any{lease.Lane, milliseconds(now), lease.Fence, s.ring()}
+	for _, outcome := range outcomes {
+		again := "0"
+		switch {
+		case outcome.Repeat:
+			again = "2"
+		case outcome.Retry:
+			again = "1"
+		}
+		arguments = append(arguments, outcome.Key, again, milliseconds(now.Add(outcome.After)), outcome.Reason)
+	}
+	answer, err := finishScript.Run(ctx, s.client, s.laneKeys(lease.Lane), arguments...).Slice()
+	return s.given(ctx, lease, answer, err)
+}
+
+// given handles the answer of a script that only the holder of a lease may run.
+func (s *Store) given(ctx context.Context, lease reconciler.Lease, answer []any, err error) error {
+	if err != nil {
+		return fmt.Errorf("holding the lane: %w", err)
+	}
+	set, _, err := parseAlarm(lease.Lane, answer)
+	if err != nil {
+		return err
+	}
+	return s.armed(ctx, []alarm{set})
+}
+
+// Depth says how many items wait in all lanes together and since when the
+// oldest of those that are due waits; the zero time when none is. It looks at
+// the lanes that are ready, at most a thousand, which is what a monitor needs.
+func (s *Store) Depth(ctx context.Context) (lanes int, oldest time.Time, err error) {
+	now := s.Now()
+	ready := s.client.ZRangeByScoreWithScores(ctx, s.keys.ready(), &goredis.ZRangeBy{Min: "-inf", Max: strconv.FormatInt(milliseconds(now), 10), Count: 1000})
+	found, err := ready.Result()
+	if err != nil {
+		return 0, time.Time{}, fmt.Errorf("reading the queue: %w", err)
+	}
+	if len(found) > 0 {
+		oldest = time.UnixMilli(int64(found[0].Score)).UTC()
+	}
+	return len(found), oldest, nil
+}

@@ -1,0 +1,168 @@
+package redis
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	goredis "github.com/redis/go-redis/v9"
+
+	"github.com/nightpos/outlook-gateway/reconciler"
+)
+
+// scanStep is how many links one step of AllLinks reads.
+const scanStep = 500
+
+// Links implements reconciler.Store.
+func (s *Store) Links(ctx context.Context, lane string, graphIDs []string, recordIDs []int64) ([]reconciler.Link, error) {
+	records := make([]string, 0, len(recordIDs)+len(graphIDs))
+	for _, id := range recordIDs {
+		records = append(records, strconv.FormatInt(id, 10))
+	}
+	if len(graphIDs) > 0 {
+		digests := make([]string, 0, len(graphIDs))
+		for _, id := range graphIDs {
+			digests = append(digests, shortDigest(id))
+		}
+		known, err := s.client.HMGet(ctx, s.keys.copies(lane), digests...).Result()
+		if err != nil {
+			return nil, fmt.Errorf("reading links: %w", err)
+		}
+		for _, value := range known {
+			if text, ok := value.(string); ok {
+				record, _, _ := strings.Cut(text, "|")
+				records = append(records, record)
+			}
+		}
+	}
+	slices.Sort(records)
+	records = slices.Compact(records)
+	if len(records) == 0 {
+		return nil, nil
+	}
+	stored, err := s.client.HMGet(ctx, s.keys.links(lane), records...).Result()
+	if err != nil {
+		return nil, fmt.Errorf("reading links: %w", err)
+	}
+	var links []reconciler.Link
+	for index, value := range stored {
+		text, ok := value.(string)
+		if !ok {
+			continue
+		}
+		link, err := parseLink(records[index], text)
+		if err != nil {
+			return nil, fmt.Errorf("reading links: %w", err)
+		}
+		links = append(links, link)
+	}
+	return links, nil
+}
+
+func parseLink(record, text string) (reconciler.Link, error) {
+	id, err := strconv.ParseInt(record, 10, 64)
+	if err != nil {
+		return reconciler.Link{}, errLink
+	}
+	return decodeLink(id, text)
+}
+
+// AllLinks implements reconciler.Store. A link that changes while it runs is
+// visited in its old or its new form, at least once.
+func (s *Store) AllLinks(ctx context.Context, lane string, visit func(reconciler.Link) error) error {
+	cursor := uint64(0)
+	for {
+		found, next, err := s.client.HScan(ctx, s.keys.links(lane), cursor, "", scanStep).Result()
+		if err != nil {
+			return fmt.Errorf("reading links: %w", err)
+		}
+		for index := 0; index+1 < len(found); index += 2 {
+			link, err := parseLink(found[index], found[index+1])
+			if err != nil {
+				return fmt.Errorf("reading links: %w", err)
+			}
+			if err := visit(link); err != nil {
+				return err
+			}
+		}
+		if next == 0 {
+			return nil
+		}
+		cursor = next
+	}
+}
+
+// Commit implements reconciler.Store.
+func (s *Store) Commit(ctx context.Context, lease reconciler.Lease, commit reconciler.Commit) error {
+	arguments := []any{lease.Fence, logLength, len(commit.Links), len(commit.Drop)}
+	for _, link := range commit.Links {
+		copyDigest := ""
+		if link.GraphID != "" {
+			copyDigest = shortDigest(link.GraphID)
+		}
+		arguments = append(arguments, link.RecordID, copyDigest, shortDigest(link.ChangeKey), encodeLink(link))
+	}
+	for _, id := range commit.Drop {
+		arguments = append(arguments, id)
+	}
+	lines, err := s.logLines(ctx, lease.Lane, commit.Activities)
+	if err != nil {
+		return err
+	}
+	arguments = append(arguments, lines...)
+	held, err := commitScript.Run(ctx, s.client, s.laneKeys(lease.Lane), arguments...).Int()
+	switch {
+	case err != nil:
+		return fmt.Errorf("recording a round: %w", err)
+	case held == 0:
+		return reconciler.ErrLeaseLost
+	}
+	return nil
+}
+
+// Meetings implements reconciler.Store.
+func (s *Store) Meetings(ctx context.Context, iCalUIDs []string) (map[string]int64, error) {
+	if len(iCalUIDs) == 0 {
+		return map[string]int64{}, nil
+	}
+	pipe := s.client.Pipeline()
+	commands := make([]*goredis.StringCmd, 0, len(iCalUIDs))
+	for _, uid := range iCalUIDs {
+		digest := shortDigest(uid)
+		commands = append(commands, pipe.HGet(ctx, s.keys.meetings(digest), digest))
+	}
+	if _, err := pipe.Exec(ctx); err != nil && !errors.Is(err, goredis.Nil) {
+		return nil, fmt.Errorf("reading which record stands for a meeting: %w", err)
+	}
+	found := map[string]int64{}
+	for index, command := range commands {
+		id, err := command.Int64()
+		switch {
+		case errors.Is(err, goredis.Nil):
+		case err != nil:
+			return nil, fmt.Errorf("reading which record stands for a meeting: %w", err)
+		default:
+			found[iCalUIDs[index]] = id
+		}
+	}
+	return found, nil
+}
+
+// SetMeetings implements reconciler.Store.
+func (s *Store) SetMeetings(ctx context.Context, records map[string]int64) error {
+	if len(records) == 0 {
+		return nil
+	}
+	pipe := s.client.Pipeline()
+	for uid, id := range records {
+		digest := shortDigest(uid)
+		pipe.HSet(ctx, s.keys.meetings(digest), digest, id)
+	}
+	if _, err := pipe.Exec(ctx); err != nil {
+		return fmt.Errorf("keeping which record stands for a meeting: %w", err)
+	}
+	return nil
+}

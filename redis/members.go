@@ -1,0 +1,174 @@
+package redis
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	goredis "github.com/redis/go-redis/v9"
+
+	"github.com/nightpos/outlook-gateway/reconciler"
+)
+
+// ErrNotFound says that the store holds no such thing.
+var ErrNotFound = errors.New("not found in the store")
+
+// MemberState is a member and how the connection stands.
+type MemberState struct {
+	reconciler.Member
+	// State is one of the states of the admin API.
+	State string
+	// LastSync is when something last crossed, the zero time for never.
+	LastSync time.Time
+	// LastError is what went wrong last and what to do; empty when all is well.
+	LastError string
+}
+
+// memberList is a copy of the members that this process may use for a while.
+type memberList struct {
+	members []MemberState
+	read    time.Time
+}
+
+// memberLife is how long the copy is used.
+const memberLife = 2 * time.Second
+
+// SaveMember adds or changes a member.
+func (s *Store) SaveMember(ctx context.Context, member MemberState) error {
+	if member.ID == "" {
+		return errors.New("saving a member: no id")
+	}
+	text, err := json.Marshal(member)
+	if err != nil {
+		return fmt.Errorf("saving a member: %w", err)
+	}
+	if err := s.client.HSet(ctx, s.keys.members(), member.ID, text).Err(); err != nil {
+		return fmt.Errorf("saving a member: %w", err)
+	}
+	s.members.Store(nil)
+	return nil
+}
+
+// RemoveMember forgets a member, and the token and subscription with it; links
+// and log stay.
+func (s *Store) RemoveMember(ctx context.Context, lane string) error {
+	err := s.client.HDel(ctx, s.keys.members(), lane).Err()
+	s.members.Store(nil)
+	err = errors.Join(err, s.client.Del(ctx, s.keys.token(lane), s.keys.subscription(lane)).Err())
+	if err != nil {
+		return fmt.Errorf("forgetting a member: %w", err)
+	}
+	return nil
+}
+
+// MemberStates returns every member, in order of id. It may be two seconds old.
+func (s *Store) MemberStates(ctx context.Context) ([]MemberState, error) {
+	now := s.Now()
+	if known := s.members.Load(); known != nil && now.Sub(known.read).Abs() < memberLife {
+		return known.members, nil
+	}
+	stored, err := s.client.HGetAll(ctx, s.keys.members()).Result()
+	if err != nil {
+		return nil, fmt.Errorf("reading who is connected: %w", err)
+	}
+	list := &memberList{read: now, members: make([]MemberState, 0, len(stored))}
+	for lane, text := range stored {
+		var member MemberState
+		if err := json.Unmarshal([]byte(text), &member); err != nil {
+			return nil, fmt.Errorf("reading member %s: %w", lane, err)
+		}
+		list.members = append(list.members, member)
+	}
+	slices.SortFunc(list.members, func(a, b MemberState) int { return strings.Compare(a.ID, b.ID) })
+	s.members.Store(list)
+	return list.members, nil
+}
+
+// Members implements reconciler.Store.
+func (s *Store) Members(ctx context.Context) ([]reconciler.Member, error) {
+	states, err := s.MemberStates(ctx)
+	if err != nil {
+		return nil, err
+	}
+	members := make([]reconciler.Member, 0, len(states))
+	for _, state := range states {
+		members = append(members, state.Member)
+	}
+	return members, nil
+}
+
+// SaveToken keeps a member's Microsoft token, encrypted.
+func (s *Store) SaveToken(ctx context.Context, lane string, token []byte) error {
+	key := s.keys.token(lane)
+	sealed, err := s.Seal.Seal(token, key)
+	if err != nil {
+		return err
+	}
+	if err := s.client.Set(ctx, key, sealed, 0).Err(); err != nil {
+		return fmt.Errorf("keeping a token: %w", err)
+	}
+	return nil
+}
+
+// Token returns a member's Microsoft token, or ErrNotFound.
+func (s *Store) Token(ctx context.Context, lane string) ([]byte, error) {
+	key := s.keys.token(lane)
+	sealed, err := s.get(ctx, key)
+	if err != nil {
+		return nil, err
+	}
+	return s.Seal.Open(sealed, key)
+}
+
+// SaveSubscription keeps what is known of a mailbox's subscription.
+func (s *Store) SaveSubscription(ctx context.Context, lane string, subscription []byte) error {
+	if err := s.client.Set(ctx, s.keys.subscription(lane), subscription, 0).Err(); err != nil {
+		return fmt.Errorf("keeping a subscription: %w", err)
+	}
+	return nil
+}
+
+// Subscription returns what is known of a mailbox's subscription, or
+// ErrNotFound.
+func (s *Store) Subscription(ctx context.Context, lane string) ([]byte, error) {
+	return s.get(ctx, s.keys.subscription(lane))
+}
+
+func (s *Store) get(ctx context.Context, key string) ([]byte, error) {
+	value, err := s.client.Get(ctx, key).Bytes()
+	if errors.Is(err, goredis.Nil) {
+		return nil, ErrNotFound
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading the store: %w", err)
+	}
+	return value, nil
+}
+
+// SaveSetting keeps a setting that an administrator made, encrypted.
+func (s *Store) SaveSetting(ctx context.Context, name string, value []byte) error {
+	sealed, err := s.Seal.Seal(value, s.keys.settings()+"/"+name)
+	if err != nil {
+		return err
+	}
+	if err := s.client.HSet(ctx, s.keys.settings(), name, sealed).Err(); err != nil {
+		return fmt.Errorf("keeping setting %s: %w", name, err)
+	}
+	return nil
+}
+
+// Setting returns a setting that an administrator made, or ErrNotFound.
+func (s *Store) Setting(ctx context.Context, name string) ([]byte, error) {
+	sealed, err := s.client.HGet(ctx, s.keys.settings(), name).Bytes()
+	if errors.Is(err, goredis.Nil) {
+		return nil, ErrNotFound
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading setting %s: %w", name, err)
+	}
+	return s.Seal.Open(sealed, s.keys.settings()+"/"+name)
+}

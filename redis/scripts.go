@@ -1,0 +1,255 @@
+package redis
+
+import goredis "github.com/redis/go-redis/v9"
+
+// All times are milliseconds since 1970. The keys of a lane always come in the
+// order of Store.laneKeys:
+//
+//	1 due0  2 due1  3 items  4 taken  5 state  6 links  7 copies  8 log
+//
+// followed, on anything but a Cluster, by those of Store.wakeKeys:
+//
+//	9 ready  10 versions  11 bell
+//
+// so that a lane and the alarm that wakes workers for it change at once. On a
+// Cluster they live on different nodes: there a script answers when the lane is
+// to be woken, and the alarm script is run after it.
+
+// arm sets the lane's alarm: it works out when the lane can next be taken and
+// returns {time or -1, version}. A lane that is out can be taken when its lease
+// ends.
+const armSource = `
+local function payload(text)
+  local priority, first, attempts, version, reason = string.match(text, '^(%d+)|(%d+)|(%d+)|([^|]*)|(.*)$')
+  return tonumber(priority), first, tonumber(attempts), version, reason
+end
+local function pack(priority, first, attempts, version, reason)
+  return priority .. '|' .. first .. '|' .. attempts .. '|' .. version .. '|' .. reason
+end
+local function nextDue()
+  local soonest = -1
+  for index = 1, 2 do
+    local head = redis.call('ZRANGE', KEYS[index], 0, 0, 'WITHSCORES')
+    if head[2] then
+      local due = tonumber(head[2])
+      if soonest < 0 or due < soonest then soonest = due end
+    end
+  end
+  return soonest
+end
+local function arm(lane, now, ring)
+  local lease = tonumber(redis.call('HGET', KEYS[5], 'until') or '0')
+  local at
+  if lease > 0 then at = lease else at = nextDue() end
+  local version = redis.call('HINCRBY', KEYS[5], 'version', 1)
+  if KEYS[9] then
+    if at < 0 then
+      redis.call('ZREM', KEYS[9], lane)
+    else
+      redis.call('ZADD', KEYS[9], at, lane)
+      if ring == '1' and at <= now then
+        redis.call('LPUSH', KEYS[11], lane)
+        redis.call('LTRIM', KEYS[11], 0, 255)
+      end
+    end
+  end
+  return string.format('%.0f', at), version
+end
+`
+
+// alarmScript sets the alarm of a lane on a Cluster.
+// KEYS ready, versions, bell. ARGV lane, time or -1, version, now.
+// An older version than the one known changes nothing.
+var alarmScript = goredis.NewScript(`
+local known = tonumber(redis.call('HGET', KEYS[2], ARGV[1]) or '0')
+if tonumber(ARGV[3]) <= known then return 0 end
+redis.call('HSET', KEYS[2], ARGV[1], ARGV[3])
+if tonumber(ARGV[2]) < 0 then
+  redis.call('ZREM', KEYS[1], ARGV[1])
+else
+  redis.call('ZADD', KEYS[1], ARGV[2], ARGV[1])
+  if tonumber(ARGV[2]) <= tonumber(ARGV[4]) then
+    redis.call('LPUSH', KEYS[3], ARGV[1])
+    redis.call('LTRIM', KEYS[3], 0, 255)
+  end
+end
+return 1
+`)
+
+// addScript adds items. ARGV lane, now, ring, then for each item: key, due,
+// first, priority, version, digest of graph id or empty, digest of change key.
+// Answers {alarm, version, echoes}.
+var addScript = goredis.NewScript(armSource + `
+local now = tonumber(ARGV[2])
+local echoes = 0
+for index = 4, #ARGV, 7 do
+  local key, due, first, priority, version = ARGV[index], tonumber(ARGV[index + 1]), ARGV[index + 2], tonumber(ARGV[index + 3]), ARGV[index + 4]
+  local echo = false
+  if ARGV[index + 5] ~= '' then
+    local known = redis.call('HGET', KEYS[7], ARGV[index + 5])
+    echo = known and string.match(known, '|(.*)$') == ARGV[index + 6]
+  end
+  if echo then
+    echoes = echoes + 1
+  else
+    local old = redis.call('HGET', KEYS[3], key)
+    local attempts, reason, before = 0, '', nil
+    if old then
+      local oldPriority, oldFirst, oldAttempts, _, oldReason = payload(old)
+      before, first, attempts, reason = oldPriority, oldFirst, oldAttempts, oldReason
+      if oldPriority < priority then priority = oldPriority end
+    end
+    redis.call('HSET', KEYS[3], key, pack(priority, first, attempts, version, reason))
+    if redis.call('HEXISTS', KEYS[4], key) == 1 then
+      if redis.call('HGET', KEYS[4], key) == '' then redis.call('HSET', KEYS[4], key, ARGV[index + 2]) end
+    else
+      if before then
+        local waits = redis.call('ZSCORE', KEYS[before + 1], key)
+        if waits and tonumber(waits) < due then due = tonumber(waits) end
+        if before ~= priority then redis.call('ZREM', KEYS[before + 1], key) end
+      end
+      redis.call('ZADD', KEYS[priority + 1], due, key)
+    end
+  end
+end
+local at, version = arm(ARGV[1], now, ARGV[3])
+return {at, version, echoes}
+`)
+
+// takeScript leases a lane. ARGV lane, now, end of the lease, limit.
+// Answers {alarm, version, fence, key, due, payload, ...}; fence is 0 when the
+// lane is out or nothing is due.
+var takeScript = goredis.NewScript(armSource + `
+local now = tonumber(ARGV[2])
+local lease = tonumber(redis.call('HGET', KEYS[5], 'until') or '0')
+if lease > now then
+  local at, version = arm(ARGV[1], now, '0')
+  return {at, version, 0}
+end
+-- A worker that died with its lease leaves its items here.
+local left = redis.call('HKEYS', KEYS[4])
+for _, key in ipairs(left) do
+  local text = redis.call('HGET', KEYS[3], key)
+  if text then redis.call('ZADD', KEYS[payload(text) + 1], now, key) end
+end
+redis.call('DEL', KEYS[4])
+local limit = tonumber(ARGV[4])
+local answer = {}
+for index = 1, 2 do
+  if limit > 0 then
+    local due = redis.call('ZRANGEBYSCORE', KEYS[index], '-inf', now, 'WITHSCORES', 'LIMIT', 0, limit)
+    for position = 1, #due, 2 do
+      local key = due[position]
+      redis.call('ZREM', KEYS[index], key)
+      local text = redis.call('HGET', KEYS[3], key)
+      if text then
+        redis.call('HSET', KEYS[4], key, '')
+        answer[#answer + 1] = key
+        answer[#answer + 1] = due[position + 1]
+        answer[#answer + 1] = text
+        limit = limit - 1
+      end
+    end
+  end
+end
+local fence = 0
+if #answer > 0 then
+  fence = redis.call('HINCRBY', KEYS[5], 'fence', 1)
+  redis.call('HSET', KEYS[5], 'until', ARGV[3])
+else
+  redis.call('HSET', KEYS[5], 'until', 0)
+end
+local at, version = arm(ARGV[1], now, '0')
+local result = {at, version, fence}
+for _, value in ipairs(answer) do result[#result + 1] = value end
+return result
+`)
+
+// holdsSource says whether the fence is that of the lease that is out.
+const holdsSource = `
+local function holds(fence)
+  return redis.call('HGET', KEYS[5], 'fence') == fence and tonumber(redis.call('HGET', KEYS[5], 'until') or '0') > 0
+end
+`
+
+// extendScript keeps a lease. ARGV lane, now, fence, new end.
+// Answers {alarm, version}, or {} when the lease is lost.
+var extendScript = goredis.NewScript(armSource + holdsSource + `
+if not holds(ARGV[3]) then return {} end
+redis.call('HSET', KEYS[5], 'until', ARGV[4])
+local at, version = arm(ARGV[1], tonumber(ARGV[2]), '0')
+return {at, version}
+`)
+
+// finishScript gives a lane back. ARGV lane, now, fence, ring, then for each
+// outcome: key, "1" to put it back or "2" to put it back as new, due, reason.
+// Answers {alarm, version}, or {} when the lease is lost.
+var finishScript = goredis.NewScript(armSource + holdsSource + `
+if not holds(ARGV[3]) then return {} end
+local now = tonumber(ARGV[2])
+for index = 5, #ARGV, 4 do
+  local key = ARGV[index]
+  local mark = redis.call('HGET', KEYS[4], key)
+  local text = redis.call('HGET', KEYS[3], key)
+  if mark and text then
+    local priority, first, attempts, version, reason = payload(text)
+    if mark ~= '' then
+      -- Added again meanwhile: the mark is when.
+      redis.call('HSET', KEYS[3], key, pack(priority, mark, 0, version, ''))
+      redis.call('ZADD', KEYS[priority + 1], now, key)
+    elseif ARGV[index + 1] == '2' then
+      redis.call('HSET', KEYS[3], key, pack(priority, ARGV[index + 2], 0, '', ''))
+      redis.call('ZADD', KEYS[priority + 1], ARGV[index + 2], key)
+    elseif ARGV[index + 1] == '1' then
+      redis.call('HSET', KEYS[3], key, pack(priority, first, attempts + 1, version, ARGV[index + 3]))
+      redis.call('ZADD', KEYS[priority + 1], ARGV[index + 2], key)
+    else
+      redis.call('HDEL', KEYS[3], key)
+    end
+    redis.call('HDEL', KEYS[4], key)
+  end
+end
+local left = redis.call('HKEYS', KEYS[4])
+for _, key in ipairs(left) do
+  local text = redis.call('HGET', KEYS[3], key)
+  if text then redis.call('ZADD', KEYS[payload(text) + 1], now, key) end
+end
+redis.call('DEL', KEYS[4])
+redis.call('HSET', KEYS[5], 'until', 0)
+local at, version = arm(ARGV[1], now, ARGV[4])
+return {at, version}
+`)
+
+// commitScript records a round. ARGV fence, number of log lines to keep, number
+// of links, number of drops, then for each link: record id, digest of graph id
+// or empty, digest of change key, link; then the dropped record ids; then the
+// log lines, oldest first. Answers 1, or 0 when the lease is lost.
+var commitScript = goredis.NewScript(holdsSource + `
+if not holds(ARGV[1]) then return 0 end
+local links, drops = tonumber(ARGV[3]), tonumber(ARGV[4])
+local function forget(record)
+  local old = redis.call('HGET', KEYS[6], record)
+  if not old then return end
+  local copy = string.sub(old, 1, 11)
+  local known = redis.call('HGET', KEYS[7], copy)
+  if known and string.match(known, '^(.*)|') == record then redis.call('HDEL', KEYS[7], copy) end
+end
+local index = 5
+for _ = 1, links do
+  local record = ARGV[index]
+  forget(record)
+  redis.call('HSET', KEYS[6], record, ARGV[index + 3])
+  if ARGV[index + 1] ~= '' then redis.call('HSET', KEYS[7], ARGV[index + 1], record .. '|' .. ARGV[index + 2]) end
+  index = index + 4
+end
+for _ = 1, drops do
+  forget(ARGV[index])
+  redis.call('HDEL', KEYS[6], ARGV[index])
+  index = index + 1
+end
+if index <= #ARGV then
+  for position = index, #ARGV do redis.call('LPUSH', KEYS[8], ARGV[position]) end
+  redis.call('LTRIM', KEYS[8], 0, tonumber(ARGV[2]) - 1)
+end
+return 1
+`)

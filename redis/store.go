@@ -1,0 +1,236 @@
+package redis
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	goredis "github.com/redis/go-redis/v9"
+	"go.uber.org/zap"
+
+	"github.com/nightpos/outlook-gateway/reconciler"
+)
+
+// Store is a reconciler.Queue and a reconciler.Store, and what the gateway
+// itself remembers. It is safe for concurrent use.
+type Store struct {
+	Config
+	client  goredis.UniversalClient
+	cluster bool
+	// shared stores have other processes beside them, which are told of ready
+	// lanes through the bell.
+	shared  bool
+	kind    string
+	durable bool
+	keys    keys
+	engine  *InProcess
+	child   *server
+
+	waking *dispatcher
+	cancel context.CancelFunc
+	group  sync.WaitGroup
+
+	members atomic.Pointer[memberList]
+}
+
+// Config is what a Store needs.
+type Config struct {
+	// URL is REDIS_URL: redis:// or rediss://, several separated by commas for
+	// a Cluster, ?master_name= for Sentinel. Empty means the embedded store.
+	URL string
+	// DataDir is where the embedded store keeps its data.
+	DataDir string
+	// Engine is an in-process engine to share between stores, for tests; with
+	// it URL and DataDir are not used.
+	Engine *InProcess
+	// Server is the redis-server of the embedded store: a path, "" to look for
+	// one on PATH, or "none" for the in-process engine.
+	Server string
+	// Seal encrypts tokens, settings and conflicts' lost values.
+	Seal Sealer
+	// Namespace is the first part of every key; default "outlook-gateway".
+	Namespace string
+	// Lease is how long a lane is held without being extended; default 30 s.
+	Lease time.Duration
+	// Now tells the time; default time.Now.
+	Now func() time.Time
+	// Dialer replaces the network; nil means the system's.
+	Dialer func(ctx context.Context, network, address string) (net.Conn, error)
+	// Log is told of trouble that heals by itself; default none.
+	Log *zap.Logger
+}
+
+var (
+	_ reconciler.Queue = (*Store)(nil)
+	_ reconciler.Store = (*Store)(nil)
+)
+
+// Open connects to the store, or starts the embedded one. Close it when done.
+func Open(ctx context.Context, config Config) (*Store, error) {
+	if config.Seal == nil {
+		return nil, errors.New("opening the store: no key to encrypt with")
+	}
+	if config.Namespace == "" {
+		config.Namespace = "outlook-gateway"
+	}
+	if config.Lease <= 0 {
+		config.Lease = 30 * time.Second
+	}
+	if config.Now == nil {
+		config.Now = time.Now
+	}
+	if config.Log == nil {
+		config.Log = zap.NewNop()
+	}
+	s := &Store{Config: config, keys: keys{namespace: config.Namespace}}
+	if err := s.connect(ctx); err != nil {
+		return nil, err
+	}
+	if err := s.client.Ping(ctx).Err(); err != nil {
+		return nil, errors.Join(fmt.Errorf("REDIS_URL: the store does not answer: %w", err), s.disconnect())
+	}
+	background, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	s.cancel = cancel
+	s.waking = newDispatcher(s)
+	s.group.Go(func() { s.waking.run(background) })
+	if s.shared {
+		s.group.Go(func() { s.waking.listen(background) })
+	}
+	if s.cluster {
+		s.group.Go(func() { s.waking.heal(background) })
+	}
+	if s.engine != nil {
+		leave := s.engine.join(s.waking.notify)
+		s.group.Go(func() { <-background.Done(); leave() })
+	}
+	return s, nil
+}
+
+func (s *Store) connect(ctx context.Context) error {
+	switch {
+	case s.Engine != nil:
+		s.engine = s.Engine
+		s.kind, s.durable = "in-process", false
+		s.client = s.engine.client()
+		return nil
+	case s.URL != "":
+		options, err := parseURL(s.URL)
+		if err != nil {
+			return err
+		}
+		options.Dialer = s.Dialer
+		options.DisableIdentity = true
+		// What did not arrive in time is asked again by the lanes; a long chain
+		// of retries inside a webhook would only make its sender wait.
+		options.MaxRetries = 1
+		options.DialTimeout, options.ReadTimeout, options.WriteTimeout = 2*time.Second, 3*time.Second, 3*time.Second
+		s.client = goredis.NewUniversalClient(options)
+		_, s.cluster = s.client.(*goredis.ClusterClient)
+		s.shared, s.durable = true, true
+		s.kind = map[bool]string{true: "redis cluster", false: "redis"}[s.cluster]
+		if options.MasterName != "" {
+			s.kind = "redis sentinel"
+		}
+		return nil
+	}
+	return s.embed(ctx)
+}
+
+// parseURL understands REDIS_URL.
+func parseURL(text string) (*goredis.UniversalOptions, error) {
+	const example = "example: redis://user:password@host:6379/0"
+	var merged *goredis.UniversalOptions
+	for _, part := range strings.Split(text, ",") {
+		part = strings.TrimSpace(part)
+		master := ""
+		if before, after, found := strings.Cut(part, "?"); found {
+			var rest []string
+			for _, option := range strings.Split(after, "&") {
+				if value, ok := strings.CutPrefix(option, "master_name="); ok {
+					master = value
+					continue
+				}
+				rest = append(rest, option)
+			}
+			part = before
+			if len(rest) > 0 {
+				part += "?" + strings.Join(rest, "&")
+			}
+		}
+		one, err := goredis.ParseURL(part)
+		if err != nil {
+			// The library's message may hold the password.
+			return nil, fmt.Errorf("REDIS_URL is wrong: one of its addresses cannot be understood; %s", example)
+		}
+		if merged == nil {
+			merged = &goredis.UniversalOptions{Username: one.Username, Password: one.Password, DB: one.DB, TLSConfig: one.TLSConfig}
+		}
+		if master != "" {
+			merged.MasterName = master
+		}
+		merged.Addrs = append(merged.Addrs, one.Addr)
+	}
+	if merged.MasterName == "" && len(merged.Addrs) > 1 && merged.DB != 0 {
+		return nil, fmt.Errorf("REDIS_URL is wrong: a Cluster has no database numbers; leave out /%d", merged.DB)
+	}
+	return merged, nil
+}
+
+// Kind names the store, for people.
+func (s *Store) Kind() string { return s.kind }
+
+// Durable says whether an acknowledged hint survives a crash of the process.
+func (s *Store) Durable() bool { return s.durable }
+
+// Ping asks the store whether it is there.
+func (s *Store) Ping(ctx context.Context) error { return s.client.Ping(ctx).Err() }
+
+// Close ends everything that runs for the store. An embedded store has its data
+// on disk when Close returns.
+func (s *Store) Close() error {
+	s.cancel()
+	s.group.Wait()
+	return s.disconnect()
+}
+
+func (s *Store) disconnect() error {
+	err := s.client.Close()
+	if s.child != nil {
+		err = errors.Join(err, s.child.stop())
+	}
+	if s.engine != nil && s.Engine == nil {
+		err = errors.Join(err, s.engine.Close())
+	}
+	return err
+}
+
+// laneKeys are a lane's keys in the order that the scripts expect.
+func (s *Store) laneKeys(lane string) []string {
+	names := []string{
+		s.keys.due(lane, 0), s.keys.due(lane, 1), s.keys.items(lane), s.keys.taken(lane),
+		s.keys.state(lane), s.keys.links(lane), s.keys.copies(lane), s.keys.log(lane),
+	}
+	if !s.cluster {
+		names = append(names, s.wakeKeys()...)
+	}
+	return names
+}
+
+func (s *Store) wakeKeys() []string {
+	return []string{s.keys.ready(), s.keys.versions(), s.keys.bell()}
+}
+
+func milliseconds(t time.Time) int64 { return t.UnixMilli() }
+
+// ring is the argument that makes a script wake other processes.
+func (s *Store) ring() string {
+	if s.shared {
+		return "1"
+	}
+	return "0"
+}

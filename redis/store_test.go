@@ -1,0 +1,307 @@
+package redis_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	goredis "github.com/redis/go-redis/v9"
+
+	"github.com/nightpos/outlook-gateway/reconciler"
+	"github.com/nightpos/outlook-gateway/redis"
+	"github.com/nightpos/outlook-gateway/redis/conformance"
+)
+
+func seal(t testing.TB) redis.Sealer {
+	t.Helper()
+	sealer, err := redis.NewSealer(bytes.Repeat([]byte{1}, 32))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return sealer
+}
+
+func open(t testing.TB, config redis.Config) *redis.Store {
+	t.Helper()
+	config.Seal = seal(t)
+	store, err := redis.Open(t.Context(), config)
+	if err != nil {
+		t.Fatalf("Open: got %v, want a store", err)
+	}
+	t.Cleanup(func() {
+		if err := store.Close(); err != nil {
+			t.Errorf("Close: got %v, want no error", err)
+		}
+	})
+	return store
+}
+
+func TestInProcess(t *testing.T) {
+	engine, err := redis.NewInProcess("", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := engine.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	conformance.Run(t, func(t *testing.T, namespace string, now func() time.Time) *redis.Store {
+		return open(t, redis.Config{Engine: engine, Namespace: namespace, Now: now})
+	})
+}
+
+// program finds redis-server, or skips the test where none is required.
+func program(t testing.TB) string {
+	t.Helper()
+	path, err := exec.LookPath("redis-server")
+	if err != nil {
+		if os.Getenv("REQUIRE_REDIS") != "" {
+			t.Fatal("redis-server is not on PATH")
+		}
+		t.Skip("redis-server is not on PATH; ./scripts/test installs it")
+	}
+	return path
+}
+
+// startServers runs redis-server on free ports of the loopback interface.
+func startServers(t testing.TB, count int, arguments ...string) []string {
+	t.Helper()
+	path := program(t)
+	var addresses []string
+	for range count {
+		listener, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		address := listener.Addr().String()
+		_, port, _ := net.SplitHostPort(address)
+		listener.Close()
+		command := exec.Command(path, append([]string{"--port", port, "--bind", "127.0.0.1", "--dir", t.TempDir(), "--save", ""}, arguments...)...)
+		if err := command.Start(); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() {
+			_ = command.Process.Kill()
+			_ = command.Wait()
+		})
+		addresses = append(addresses, address)
+	}
+	for _, address := range addresses {
+		client := goredis.NewClient(&goredis.Options{Addr: address})
+		eventually(t, "redis-server at "+address, func() error { return client.Ping(t.Context()).Err() })
+		client.Close()
+	}
+	return addresses
+}
+
+// eventually waits until a condition holds.
+func eventually(t testing.TB, what string, check func() error) {
+	t.Helper()
+	deadline := time.Now().Add(30 * time.Second)
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		err := check()
+		if err == nil {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%s: %v", what, err)
+		}
+		<-tick.C
+	}
+}
+
+func TestServer(t *testing.T) {
+	address := startServers(t, 1)[0]
+	conformance.Run(t, func(t *testing.T, namespace string, now func() time.Time) *redis.Store {
+		return open(t, redis.Config{URL: "redis://" + address, Namespace: namespace, Now: now})
+	})
+}
+
+func TestCluster(t *testing.T) {
+	addresses := startServers(t, 6, "--cluster-enabled", "yes", "--cluster-node-timeout", "2000")
+	formCluster(t, addresses)
+	conformance.Run(t, func(t *testing.T, namespace string, now func() time.Time) *redis.Store {
+		return open(t, redis.Config{URL: "redis://" + strings.Join(addresses, ",redis://"), Namespace: namespace, Now: now})
+	})
+}
+
+// formCluster makes three masters with a replica each.
+func formCluster(t *testing.T, addresses []string) {
+	t.Helper()
+	var clients []*goredis.Client
+	for _, address := range addresses {
+		client := goredis.NewClient(&goredis.Options{Addr: address})
+		t.Cleanup(func() { client.Close() })
+		clients = append(clients, client)
+	}
+	ctx := t.Context()
+	for index := range 3 {
+		from, to := index*16384/3, (index+1)*16384/3-1
+		if err := clients[index].ClusterAddSlotsRange(ctx, from, to).Err(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	host, port, _ := net.SplitHostPort(addresses[0])
+	for _, client := range clients[1:] {
+		if err := client.ClusterMeet(ctx, host, port).Err(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for index, client := range clients[3:] {
+		eventually(t, "joining the cluster", func() error {
+			id, err := clients[index].ClusterMyID(ctx).Result()
+			if err != nil {
+				return err
+			}
+			return client.ClusterReplicate(ctx, id).Err()
+		})
+	}
+	for _, client := range clients {
+		eventually(t, "the cluster", func() error {
+			info, err := client.ClusterInfo(ctx).Result()
+			if err == nil && (!strings.Contains(info, "cluster_state:ok") || !strings.Contains(info, "cluster_known_nodes:6")) {
+				return fmt.Errorf("not formed: %s", info)
+			}
+			return err
+		})
+	}
+}
+
+func TestEmbeddedServerKeepsWhatItAcknowledged(t *testing.T) {
+	folder := t.TempDir()
+	config := redis.Config{DataDir: folder, Server: program(t), Seal: seal(t)}
+	store, err := redis.Open(t.Context(), config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !store.Durable() {
+		t.Error("Durable: got false, want true")
+	}
+	if err := store.Add(t.Context(), "1", reconciler.Item{Key: "outlook:a"}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := redis.Open(t.Context(), config); err == nil || !strings.Contains(err.Error(), "in use by another gateway") {
+		t.Errorf("a second store on the folder: got %v, want it refused", err)
+	}
+	if err := store.Close(); err != nil {
+		t.Fatal(err)
+	}
+	reopened := open(t, config)
+	takes(t, reopened, "outlook:a")
+}
+
+func takes(t *testing.T, store *redis.Store, want string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	batch, err := store.Take(ctx, 10)
+	if err != nil || len(batch.Items) != 1 || batch.Items[0].Key != want {
+		t.Fatalf("Take: got %v, %v, want %s", batch, err, want)
+	}
+}
+
+func TestSnapshotIsLoaded(t *testing.T) {
+	folder := t.TempDir()
+	config := redis.Config{DataDir: folder, Server: "none", Seal: seal(t)}
+	store, err := redis.Open(t.Context(), config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if store.Durable() {
+		t.Error("Durable: got true, want false")
+	}
+	if err := store.Add(t.Context(), "1", reconciler.Item{Key: "outlook:a"}); err != nil {
+		t.Fatal(err)
+	}
+	if err := store.SaveToken(t.Context(), "1", []byte("token")); err != nil {
+		t.Fatal(err)
+	}
+	if err := store.Close(); err != nil {
+		t.Fatal(err)
+	}
+	reopened := open(t, config)
+	takes(t, reopened, "outlook:a")
+	if got, err := reopened.Token(t.Context(), "1"); err != nil || string(got) != "token" {
+		t.Errorf("Token: got %q, %v, want it back", got, err)
+	}
+	if content, err := os.ReadFile(filepath.Join(folder, "snapshot")); err != nil || bytes.Contains(content, []byte("token\x00")) {
+		t.Errorf("snapshot: got %v, want the token encrypted", err)
+	}
+}
+
+func TestLeaseEndsInVirtualTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		engine, err := redis.NewInProcess("", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		store, err := redis.Open(t.Context(), redis.Config{Engine: engine, Seal: seal(t)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := store.Add(t.Context(), "1", reconciler.Item{Key: "outlook:a", Due: time.Now().Add(48 * time.Hour)}); err != nil {
+			t.Fatal(err)
+		}
+		begin := time.Now()
+		for _, want := range []time.Duration{48 * time.Hour, 48*time.Hour + 30*time.Second} {
+			if _, err := store.Take(t.Context(), 1); err != nil {
+				t.Fatal(err)
+			}
+			if got := time.Since(begin); got < want || got > want+time.Second {
+				t.Errorf("taken after: got %s, want %s", got, want)
+			}
+		}
+		if err := store.Close(); err != nil {
+			t.Error(err)
+		}
+		if err := engine.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestWrongAddress(t *testing.T) {
+	for _, address := range []string{"http://localhost", "redis://:hunter2@host:port:x", "redis://a:1/2,redis://b:1/2"} {
+		_, err := redis.Open(t.Context(), redis.Config{URL: address, Seal: seal(t)})
+		if err == nil || !strings.HasPrefix(err.Error(), "REDIS_URL is wrong") || strings.Contains(err.Error(), "hunter2") {
+			t.Errorf("%s: got %v, want an error that names REDIS_URL and no password", address, err)
+		}
+	}
+}
+
+func TestSealer(t *testing.T) {
+	former, current := bytes.Repeat([]byte{1}, 32), bytes.Repeat([]byte{2}, 32)
+	old, _ := redis.NewSealer(former)
+	both, err := redis.NewSealer(current, former)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sealed, err := old.Seal([]byte("hush"), "here")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if plain, err := both.Open(sealed, "here"); err != nil || string(plain) != "hush" {
+		t.Errorf("after a rotation: got %q, %v, want it back", plain, err)
+	}
+	if _, err := both.Open(sealed, "there"); err == nil {
+		t.Error("at another place: got it opened, want an error")
+	}
+	renewed, _ := both.Seal([]byte("hush"), "here")
+	if _, err := old.Open(renewed, "here"); err == nil || !strings.Contains(err.Error(), "GATEWAY_SECRET_KEY") {
+		t.Errorf("with a key that is not known: got %v, want an error that names the setting", err)
+	}
+	if _, err := redis.NewSealer([]byte("short")); err == nil {
+		t.Error("a short key: got accepted, want an error")
+	}
+}
