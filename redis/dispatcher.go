@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math"
+	"slices"
 	"sync"
 	"time"
 
@@ -89,11 +90,12 @@ func (d *dispatcher) run(ctx context.Context) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for ctx.Err() == nil {
-		lane, offered, wait := d.next()
+		wait := d.wait()
 		if wait <= 0 {
 			d.look(ctx)
 			continue
 		}
+		lane, offered := d.next()
 		var lanes chan string
 		if offered {
 			lanes = d.lanes
@@ -101,32 +103,45 @@ func (d *dispatcher) run(ctx context.Context) {
 		timer.Reset(wait)
 		select {
 		case lanes <- lane:
-			d.handed(lane)
+			continue
 		case <-d.changed:
 		case <-timer.C:
 		case <-ctx.Done():
 		}
+		if offered {
+			d.back(lane)
+		}
 	}
 }
 
-// next is the lane to offer, if any, and how long until the list must be looked
-// at.
-func (d *dispatcher) next() (lane string, offered bool, wait time.Duration) {
+// wait is how long until the list must be looked at.
+func (d *dispatcher) wait() time.Duration {
 	d.mutex.Lock()
 	defer d.mutex.Unlock()
-	wait = d.poll.Sub(d.store.Now())
-	if len(d.ready) > 0 {
-		return d.ready[0], true, wait
-	}
-	return "", false, wait
+	return d.poll.Sub(d.store.Now())
 }
 
-func (d *dispatcher) handed(lane string) {
+// next takes out the lane to offer, if any. It is out before a worker has it, so
+// that an alarm which comes while the worker already takes the lane makes it
+// ready once more instead of being folded into the offer.
+func (d *dispatcher) next() (lane string, offered bool) {
 	d.mutex.Lock()
 	defer d.mutex.Unlock()
+	if len(d.ready) == 0 {
+		return "", false
+	}
+	lane, d.ready = d.ready[0], d.ready[1:]
 	delete(d.queued, lane)
-	if len(d.ready) > 0 && d.ready[0] == lane {
-		d.ready = d.ready[1:]
+	return lane, true
+}
+
+// back puts a lane that nobody took in front again.
+func (d *dispatcher) back(lane string) {
+	d.mutex.Lock()
+	defer d.mutex.Unlock()
+	if !d.queued[lane] {
+		d.queued[lane] = true
+		d.ready = slices.Insert(d.ready, 0, lane)
 	}
 }
 

@@ -67,9 +67,6 @@ func (k keys) meetings(digest string) string {
 	return k.namespace + ":{meetings:" + digest[:2] + "}"
 }
 
-// lock holds the owner of a singleton.
-func (k keys) lock(name string) string { return k.namespace + ":{lock:" + name + "}" }
-
 // shortDigest is 66 bits of SHA-256: enough to tell ids apart, in 11 bytes.
 func shortDigest(text string) string {
 	sum := sha256.Sum256([]byte(text))

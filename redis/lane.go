@@ -32,6 +32,8 @@ func (s *Store) AddHints(ctx context.Context, hints []reconciler.Hint) (int, err
 	lanes, arguments := s.additions(hints)
 	answers, err := s.runEach(ctx, addScript, lanes, arguments)
 	if err != nil {
+		// They may have been added and only the answer lost.
+		s.waking.again()
 		return 0, fmt.Errorf("adding to the lanes: %w", err)
 	}
 	echoes := 0
@@ -261,6 +263,8 @@ func (s *Store) Finish(ctx context.Context, lease reconciler.Lease, outcomes []r
 // given handles the answer of a script that only the holder of a lease may run.
 func (s *Store) given(ctx context.Context, lease reconciler.Lease, answer []any, err error) error {
 	if err != nil {
+		// The lane may have been given back and only the answer lost.
+		s.waking.again()
 		return fmt.Errorf("holding the lane: %w", err)
 	}
 	set, _, err := parseAlarm(lease.Lane, answer)

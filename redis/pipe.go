@@ -75,12 +75,17 @@ func (p *pipe) pass() {
 
 // Close ends both directions.
 func (p *pipe) Close() error {
-	p.once.Do(func() { close(p.done) })
+	p.once.Do(func() {
+		close(p.done)
+		p.mutex.Lock()
+		p.failed = net.ErrClosed
+		p.mutex.Unlock()
+	})
 	return p.Conn.Close()
 }
 
 // SetDeadline is about reading: writes do not wait.
-func (p *pipe) SetDeadline(deadline time.Time) error { return p.Conn.SetReadDeadline(deadline) }
+func (p *pipe) SetDeadline(deadline time.Time) error { return p.SetReadDeadline(deadline) }
 
 // SetWriteDeadline does nothing, since writes do not wait.
 func (p *pipe) SetWriteDeadline(time.Time) error { return nil }

@@ -59,6 +59,7 @@ func NewSealer(keys ...[]byte) (Sealer, error) {
 	return made, nil
 }
 
+// Seal implements Sealer with the first key.
 func (s *sealer) Seal(plain []byte, place string) ([]byte, error) {
 	sealed, err := s.keys[s.first].Encrypt(plain, []byte(place))
 	if err != nil {
@@ -67,6 +68,7 @@ func (s *sealer) Seal(plain []byte, place string) ([]byte, error) {
 	return append(s.first[:], sealed...), nil
 }
 
+// Open implements Sealer with whichever key sealed the value.
 func (s *sealer) Open(sealed []byte, place string) ([]byte, error) {
 	if len(sealed) < len(keyID{}) {
 		return nil, fmt.Errorf("decrypting %s: too short", place)

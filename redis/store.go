@@ -194,12 +194,18 @@ func (s *Store) Ping(ctx context.Context) error { return s.client.Ping(ctx).Err(
 // on disk when Close returns.
 func (s *Store) Close() error {
 	s.cancel()
+	// Only a connection that closes ends a wait for the bell early.
+	err := s.client.Close()
 	s.group.Wait()
-	return s.disconnect()
+	return errors.Join(err, s.release())
 }
 
-func (s *Store) disconnect() error {
-	err := s.client.Close()
+// disconnect undoes connect.
+func (s *Store) disconnect() error { return errors.Join(s.client.Close(), s.release()) }
+
+// release ends the embedded store, if it is ours.
+func (s *Store) release() error {
+	var err error
 	if s.child != nil {
 		err = errors.Join(err, s.child.stop())
 	}

@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -45,18 +46,36 @@ func open(t testing.TB, config redis.Config) *redis.Store {
 }
 
 func TestInProcess(t *testing.T) {
+	t.Parallel()
+	var mutex sync.Mutex
+	engines := map[string]*redis.InProcess{}
+	conformance.RunVirtual(t, func(t *testing.T, namespace string, now func() time.Time) *redis.Store {
+		mutex.Lock()
+		engine := engines[namespace]
+		mutex.Unlock()
+		if engine == nil {
+			engine = newEngine(t)
+			mutex.Lock()
+			engines[namespace] = engine
+			mutex.Unlock()
+		}
+		return open(t, redis.Config{Engine: engine, Namespace: namespace, Now: now})
+	})
+}
+
+// newEngine starts an engine that keeps nothing, until the test ends.
+func newEngine(t testing.TB) *redis.InProcess {
+	t.Helper()
 	engine, err := redis.NewInProcess("", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
 		if err := engine.Close(); err != nil {
-			t.Error(err)
+			t.Errorf("Close: got %v, want no error", err)
 		}
 	})
-	conformance.Run(t, func(t *testing.T, namespace string, now func() time.Time) *redis.Store {
-		return open(t, redis.Config{Engine: engine, Namespace: namespace, Now: now})
-	})
+	return engine
 }
 
 // program finds redis-server, or skips the test where none is required.
@@ -122,6 +141,7 @@ func eventually(t testing.TB, what string, check func() error) {
 }
 
 func TestServer(t *testing.T) {
+	t.Parallel()
 	address := startServers(t, 1)[0]
 	conformance.Run(t, func(t *testing.T, namespace string, now func() time.Time) *redis.Store {
 		return open(t, redis.Config{URL: "redis://" + address, Namespace: namespace, Now: now})
@@ -129,6 +149,7 @@ func TestServer(t *testing.T) {
 }
 
 func TestCluster(t *testing.T) {
+	t.Parallel()
 	addresses := startServers(t, 6, "--cluster-enabled", "yes", "--cluster-node-timeout", "2000")
 	formCluster(t, addresses)
 	conformance.Run(t, func(t *testing.T, namespace string, now func() time.Time) *redis.Store {
@@ -242,14 +263,7 @@ func TestSnapshotIsLoaded(t *testing.T) {
 
 func TestLeaseEndsInVirtualTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		engine, err := redis.NewInProcess("", nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		store, err := redis.Open(t.Context(), redis.Config{Engine: engine, Seal: seal(t)})
-		if err != nil {
-			t.Fatal(err)
-		}
+		store := open(t, redis.Config{Engine: newEngine(t)})
 		if err := store.Add(t.Context(), "1", reconciler.Item{Key: "outlook:a", Due: time.Now().Add(48 * time.Hour)}); err != nil {
 			t.Fatal(err)
 		}
@@ -262,11 +276,28 @@ func TestLeaseEndsInVirtualTime(t *testing.T) {
 				t.Errorf("taken after: got %s, want %s", got, want)
 			}
 		}
-		if err := store.Close(); err != nil {
-			t.Error(err)
+	})
+}
+
+// A client that writes more than fits between it and the engine must not wait
+// for an engine that waits for it to read answers.
+func TestManyLanesInOneRoundTrip(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := open(t, redis.Config{Engine: newEngine(t)})
+		const lanes = 1000
+		hints := make([]reconciler.Hint, 0, lanes)
+		for lane := range lanes {
+			hints = append(hints, reconciler.Hint{Lane: fmt.Sprint(lane), Item: reconciler.Item{Key: "outlook:a", Version: strings.Repeat("v", 1000)}})
 		}
-		if err := engine.Close(); err != nil {
-			t.Error(err)
+		begin := time.Now()
+		if _, err := store.AddHints(t.Context(), hints); err != nil {
+			t.Fatalf("AddHints: got %v, want no error", err)
+		}
+		if waited := time.Since(begin); waited != 0 {
+			t.Errorf("AddHints: waited %s, want no waiting", waited)
+		}
+		for range lanes {
+			takes(t, store, "outlook:a")
 		}
 	})
 }

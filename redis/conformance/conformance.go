@@ -10,6 +10,7 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -22,8 +23,27 @@ import (
 // the gateway would. The clock is the store's; a namespace keeps cases apart.
 type Open func(t *testing.T, namespace string, now func() time.Time) *redis.Store
 
-// Run runs the suite.
+// Run runs the suite in real time, all cases at once: stores spend most of it
+// waiting.
 func Run(t *testing.T, open Open) {
+	each(t, func(t *testing.T, check func(*testing.T, opener), namespace string) {
+		t.Parallel()
+		check(t, opener{t: t, open: open, namespace: namespace})
+	})
+}
+
+// RunVirtual runs the suite in virtual time, each case in a bubble of its own:
+// open must make its engine inside it.
+func RunVirtual(t *testing.T, open Open) {
+	each(t, func(t *testing.T, check func(*testing.T, opener), namespace string) {
+		t.Parallel()
+		synctest.Test(t, func(t *testing.T) {
+			check(t, opener{t: t, open: open, namespace: namespace, virtual: true})
+		})
+	})
+}
+
+func each(t *testing.T, run func(t *testing.T, check func(*testing.T, opener), namespace string)) {
 	cases := map[string]func(*testing.T, opener){
 		"an item is taken, worked on and gone":          taken,
 		"adding what waits changes nothing":             folded,
@@ -43,9 +63,9 @@ func Run(t *testing.T, open Open) {
 		"members, tokens, subscriptions, settings stay": members,
 		"many lanes and workers lose nothing":           crowd,
 	}
-	for _, name := range slices.Sorted(maps.Keys(cases)) {
+	for index, name := range slices.Sorted(maps.Keys(cases)) {
 		t.Run(name, func(t *testing.T) {
-			cases[name](t, opener{t: t, open: open, namespace: fmt.Sprintf("test-%d-%s", time.Now().UnixNano(), name[:4])})
+			run(t, cases[name], fmt.Sprintf("test-%d-%d", time.Now().UnixNano(), index))
 		})
 	}
 }
@@ -54,15 +74,21 @@ type opener struct {
 	t         *testing.T
 	open      Open
 	namespace string
+	virtual   bool
 }
 
 // store opens a replica whose clock the test may move.
 func (o opener) store(clock *clock) *redis.Store { return o.open(o.t, o.namespace, clock.now) }
 
-// clock is the real time plus what the test adds.
+// clock makes the clock of a case.
+func (o opener) clock() *clock { return &clock{virtual: o.virtual} }
+
+// clock is the real time plus what the test adds. In virtual time nothing is
+// added: the time is slept through.
 type clock struct {
-	mutex sync.Mutex
-	ahead time.Duration
+	virtual bool
+	mutex   sync.Mutex
+	ahead   time.Duration
 }
 
 func (c *clock) now() time.Time {
@@ -72,6 +98,10 @@ func (c *clock) now() time.Time {
 }
 
 func (c *clock) forward(by time.Duration) {
+	if c.virtual {
+		time.Sleep(by)
+		return
+	}
 	c.mutex.Lock()
 	defer c.mutex.Unlock()
 	c.ahead += by
@@ -134,7 +164,7 @@ func same(t *testing.T, what string, got, want any) {
 }
 
 func taken(t *testing.T, o opener) {
-	store := o.store(&clock{})
+	store := o.store(o.clock())
 	add(t, store, reconciler.Item{Key: "outlook:a", Version: "v1"}, reconciler.Item{Key: "nightpos:3"})
 	batch := take(t, store)
 	same(t, "keys", slices.Sorted(slices.Values(names(batch))), []string{"nightpos:3", "outlook:a"})
@@ -146,7 +176,7 @@ func taken(t *testing.T, o opener) {
 }
 
 func folded(t *testing.T, o opener) {
-	clock := &clock{}
+	clock := o.clock()
 	store := o.store(clock)
 	first := clock.now().Add(-time.Minute).Truncate(time.Millisecond).UTC()
 	add(t, store, reconciler.Item{Key: "outlook:a", Version: "v1", First: first, Priority: reconciler.PriorityBackfill, Due: clock.now().Add(time.Hour)})
@@ -160,7 +190,7 @@ func folded(t *testing.T, o opener) {
 }
 
 func again(t *testing.T, o opener) {
-	store := o.store(&clock{})
+	store := o.store(o.clock())
 	add(t, store, reconciler.Item{Key: "outlook:a", Version: "v1"})
 	batch := take(t, store)
 	add(t, store, reconciler.Item{Key: "outlook:a", Version: "v2"})
@@ -172,7 +202,7 @@ func again(t *testing.T, o opener) {
 }
 
 func retried(t *testing.T, o opener) {
-	clock := &clock{}
+	clock := o.clock()
 	store := o.store(clock)
 	add(t, store, reconciler.Item{Key: "outlook:a", Version: "v|1"})
 	batch := take(t, store)
@@ -190,7 +220,7 @@ func retried(t *testing.T, o opener) {
 }
 
 func exclusive(t *testing.T, o opener) {
-	clock := &clock{}
+	clock := o.clock()
 	one, two := o.store(clock), o.store(clock)
 	add(t, one, reconciler.Item{Key: "outlook:a"})
 	batch := take(t, one)
@@ -206,7 +236,7 @@ func exclusive(t *testing.T, o opener) {
 }
 
 func abandoned(t *testing.T, o opener) {
-	clock := &clock{}
+	clock := o.clock()
 	one, two := o.store(clock), o.store(clock)
 	add(t, one, reconciler.Item{Key: "outlook:a"})
 	lost := take(t, one)
@@ -234,7 +264,7 @@ func abandoned(t *testing.T, o opener) {
 }
 
 func fenced(t *testing.T, o opener) {
-	clock := &clock{}
+	clock := o.clock()
 	store := o.store(clock)
 	add(t, store, reconciler.Item{Key: "outlook:a"})
 	lost := take(t, store)
@@ -253,7 +283,7 @@ func fenced(t *testing.T, o opener) {
 }
 
 func delayed(t *testing.T, o opener) {
-	clock := &clock{}
+	clock := o.clock()
 	store := o.store(clock)
 	due := clock.now().Add(300 * time.Millisecond)
 	add(t, store, reconciler.Item{Key: "outlook:a", Due: due})
@@ -265,7 +295,7 @@ func delayed(t *testing.T, o opener) {
 }
 
 func urgent(t *testing.T, o opener) {
-	store := o.store(&clock{})
+	store := o.store(o.clock())
 	past := time.Now().Add(-time.Hour)
 	add(t, store,
 		reconciler.Item{Key: "outlook:old", Priority: reconciler.PriorityBackfill, Due: past},
@@ -281,7 +311,7 @@ func urgent(t *testing.T, o opener) {
 }
 
 func woken(t *testing.T, o opener) {
-	clock := &clock{}
+	clock := o.clock()
 	one, two := o.store(clock), o.store(clock)
 	batches := make(chan reconciler.Batch, 1)
 	go func() {
@@ -298,7 +328,7 @@ func woken(t *testing.T, o opener) {
 }
 
 func echo(t *testing.T, o opener) {
-	store := o.store(&clock{})
+	store := o.store(o.clock())
 	add(t, store, reconciler.Item{Key: "sweep"})
 	batch := take(t, store)
 	link := reconciler.Link{RecordID: 3, GraphID: "AAkA_1=", ChangeKey: "CQAAABYAAAC|x"}

@@ -1,6 +1,7 @@
 package conformance
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -37,7 +38,7 @@ func exampleLink(id int64) reconciler.Link {
 }
 
 func links(t *testing.T, o opener) {
-	store := o.store(&clock{})
+	store := o.store(o.clock())
 	one, two, intent := exampleLink(1), exampleLink(2), reconciler.Link{RecordID: 3, Role: reconciler.RoleAttendee, Updated: time.UnixMilli(0).UTC()}
 	two.Ended, two.Role = true, reconciler.RoleGuest
 	commit(t, store, reconciler.Commit{Links: []reconciler.Link{one, two, intent}})
@@ -68,7 +69,7 @@ func links(t *testing.T, o opener) {
 }
 
 func moved(t *testing.T, o opener) {
-	store := o.store(&clock{})
+	store := o.store(o.clock())
 	link := exampleLink(1)
 	commit(t, store, reconciler.Commit{Links: []reconciler.Link{link}})
 	former := link.GraphID
@@ -85,7 +86,7 @@ func moved(t *testing.T, o opener) {
 }
 
 func logged(t *testing.T, o opener) {
-	store := o.store(&clock{})
+	store := o.store(o.clock())
 	start := time.UnixMilli(1_790_000_000_000).UTC()
 	var activities []reconciler.Activity
 	for index := range 3 {
@@ -109,7 +110,7 @@ func logged(t *testing.T, o opener) {
 }
 
 func meetings(t *testing.T, o opener) {
-	clock := &clock{}
+	clock := o.clock()
 	one, two := o.store(clock), o.store(clock)
 	want := map[string]int64{}
 	for index := range 20 {
@@ -130,7 +131,7 @@ func meetings(t *testing.T, o opener) {
 }
 
 func members(t *testing.T, o opener) {
-	clock := &clock{}
+	clock := o.clock()
 	one, two := o.store(clock), o.store(clock)
 	state := redis.MemberState{Member: reconciler.Member{ID: "7", UserID: 7, PartnerID: 8, Login: "bob", Mailbox: "bob@nightpos.example"}, State: "connected"}
 	if err := one.SaveMember(t.Context(), state); err != nil {
@@ -173,17 +174,26 @@ func members(t *testing.T, o opener) {
 
 func crowd(t *testing.T, o opener) {
 	const lanes, perLane, workers = 20, 30, 4
-	clock := &clock{}
+	clock := o.clock()
 	stores := []*redis.Store{o.store(clock), o.store(clock)}
 	var mutex sync.Mutex
 	seen := map[string]bool{}
 	complete := make(chan struct{})
+	var once sync.Once
+	var group sync.WaitGroup
+	working, stop := context.WithCancel(t.Context())
+	defer group.Wait()
+	defer stop()
 	for index := range workers {
 		store := stores[index%len(stores)]
-		go func() {
+		group.Go(func() {
 			for {
-				batch, err := store.Take(t.Context(), 7)
+				batch, err := store.Take(working, 7)
+				if errors.Is(err, context.Canceled) {
+					return
+				}
 				if err != nil {
+					t.Errorf("Take: got %v, want a batch", err)
 					return
 				}
 				var outcomes []reconciler.Outcome
@@ -198,11 +208,10 @@ func crowd(t *testing.T, o opener) {
 					t.Errorf("Finish: got %v, want no error", err)
 				}
 				if done {
-					close(complete)
-					return
+					once.Do(func() { close(complete) })
 				}
 			}
-		}()
+		})
 	}
 	for index := range perLane {
 		var hints []reconciler.Hint
