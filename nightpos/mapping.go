@@ -99,8 +99,8 @@ func parseDate(date, instant text) time.Time {
 	return parseStamp(instant).Truncate(24 * time.Hour)
 }
 
-// timeValues writes the time. Turning whole days on or off takes all of them;
-// instants at midnight keep NightPOS from inventing office hours.
+// timeValues writes the time. Whole days are written as instants at midnight,
+// from which NightPOS takes the dates; given dates, it would invent office hours.
 func timeValues(when reconciler.When, into values) {
 	into["allday"] = when.AllDay
 	if !when.AllDay {
@@ -112,7 +112,6 @@ func timeValues(when reconciler.When, into values) {
 		last = when.Start
 	}
 	into["start"], into["stop"] = when.Start.Format(dateFormat)+" 00:00:00", last.Format(dateFormat)+" 00:00:00"
-	into["start_date"], into["stop_date"] = when.Start.Format(dateFormat), last.Format(dateFormat)
 }
 
 // optional is how an empty text is written.

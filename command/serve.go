@@ -1,0 +1,44 @@
+package command
+
+import (
+	"fmt"
+	"net"
+
+	"go.uber.org/zap"
+
+	"github.com/nightpos/outlook-gateway/gateway"
+	"github.com/nightpos/outlook-gateway/service"
+)
+
+// serveCommand runs the gateway until it is told to stop.
+type serveCommand struct {
+	Config string `help:"YAML file with settings, named as the environment variables in lower case; the environment wins." placeholder:"FILE"`
+}
+
+// Run starts the gateway, prints one line when it is ready, and returns when it
+// has stopped.
+func (c serveCommand) Run(in *invocation) error {
+	settings, err := gateway.LoadSettings(in.Lookup, c.Config)
+	if err != nil {
+		return err
+	}
+	log := in.logger(settings.LogLevel, settings.LogFormat)
+	defer func() { _ = log.Sync() }()
+	if settings.MicrosoftClientID == "" || settings.MicrosoftClientSecret == "" {
+		return fmt.Errorf("MICROSOFT_CLIENT_ID or MICROSOFT_CLIENT_SECRET is missing; example: the application (client) id and the value of a client secret of the registration in Entra")
+	}
+	var listening net.ListenConfig
+	listener, err := listening.Listen(in.ctx, "tcp", settings.Listen)
+	if err != nil {
+		return fmt.Errorf("GATEWAY_LISTEN is wrong: %w; example: :8080", err)
+	}
+	version, _ := buildVersion()
+	running, err := service.Start(in.ctx, service.Config{Settings: settings, Listener: listener, Version: version, Log: log})
+	if err != nil {
+		_ = listener.Close()
+		return err
+	}
+	log.Info("ready", zap.String("address", listener.Addr().String()), zap.String("public_url", settings.PublicURL),
+		zap.String("store", running.Store().Kind()), zap.String("version", version))
+	return running.Wait()
+}

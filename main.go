@@ -1,0 +1,19 @@
+// Command outlook-gateway keeps the calendars of NightPOS and Outlook in step,
+// within seconds and in both directions.
+package main
+
+import (
+	"context"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/nightpos/outlook-gateway/command"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	code := command.Run(ctx, os.Args[1:], command.System())
+	stop()
+	os.Exit(code)
+}

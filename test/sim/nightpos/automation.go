@@ -1,0 +1,274 @@
+package nightpos
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"net/http"
+	"net/url"
+	"reflect"
+	"regexp"
+	"strings"
+	"time"
+)
+
+// webhookPatience is how long NightPOS waits for the answer to a webhook, while
+// its own user waits for NightPOS.
+const webhookPatience = time.Second
+
+// createRule makes an automation rule together with its actions.
+func (t *transaction) createRule(given map[string]any) (int, error) {
+	given = maps.Clone(given)
+	lines := given["action_server_ids"]
+	delete(given, "action_server_ids")
+	values, err := t.assign("base.automation", given, nil)
+	if err != nil {
+		return 0, err
+	}
+	if _, there := given["active"]; !there {
+		values["active"] = true
+	}
+	if err := t.checkRequired("base.automation", values); err != nil {
+		return 0, err
+	}
+	made := t.insert("base.automation", values)
+	list, _ := lines.([]any)
+	for _, item := range list {
+		command, ok := item.([]any)
+		if !ok || len(command) != 3 || command[0] != 0 {
+			return 0, valueError("Wrong value for base.automation.action_server_ids: %v", item)
+		}
+		action := maps.Clone(objectOf(command[2]))
+		action["base_automation_id"], action["usage"] = made.id, "base_automation"
+		if action["state"] == "webhook" {
+			// The given name is replaced.
+			action["name"] = "Send Webhook Notification"
+		}
+		if err := t.checkWebhookFields(action); err != nil {
+			return 0, err
+		}
+		if _, err := t.create("ir.actions.server", action); err != nil {
+			return 0, err
+		}
+	}
+	return made.id, nil
+}
+
+// checkWebhookFields refuses fields that only a group may see.
+func (t *transaction) checkWebhookFields(action map[string]any) error {
+	ids, err := t.commands("ir.model.fields", nil, action["webhook_field_ids"])
+	if err != nil {
+		return err
+	}
+	var refused []string
+	for _, id := range ids {
+		if found := t.get("ir.model.fields", id); found != nil && truth(found.values["groups"]) {
+			refused = append(refused, textOf(found.values["field_description"]))
+		}
+	}
+	if len(refused) > 0 {
+		return validationError("Group-restricted fields cannot be included in webhook payloads, as it could allow any user to accidentally leak sensitive information. You will have to remove the following fields from the webhook payload in the following actions:\n- %s", strings.Join(refused, ", "))
+	}
+	return nil
+}
+
+// fire runs the rules that a change of a record sets off. Rules without trigger
+// fields go off as many times as the record is written inside one change:
+// repeats.
+func (t *transaction) fire(r *record, operation string, before map[string]any, repeats int) error {
+	if !t.server.hasRules() {
+		return nil
+	}
+	for _, rule := range t.all("base.automation") {
+		model := t.get("ir.model", intOf(rule.values["model_id"]))
+		if !truth(rule.values["active"]) || model == nil || model.values["model"] != r.model || !triggered(textOf(rule.values["trigger"]), operation) {
+			continue
+		}
+		times := repeats
+		if triggers, _ := intsOf(rule.values["trigger_field_ids"]); len(triggers) > 0 && operation != "unlink" {
+			times = 1
+			if operation == "write" && !t.anyChanged(r, before, triggers) {
+				times = 0
+			}
+		}
+		for range times {
+			if err := t.runRule(rule, r); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func triggered(trigger, operation string) bool {
+	switch trigger {
+	case "on_create_or_write":
+		return operation == "create" || operation == "write"
+	case "on_unlink":
+		return operation == "unlink"
+	case "on_create":
+		return operation == "create"
+	case "on_write":
+		return operation == "write"
+	}
+	return false
+}
+
+// anyChanged says whether one of the trigger fields shows something else.
+func (t *transaction) anyChanged(r *record, before map[string]any, triggers []int) bool {
+	for _, id := range triggers {
+		defined := t.get("ir.model.fields", id)
+		if defined == nil {
+			continue
+		}
+		name := textOf(defined.values["name"])
+		if t.server.schema[r.model][name].computed != nil {
+			continue
+		}
+		if !reflect.DeepEqual(normal(before[name]), normal(r.values[name])) {
+			return true
+		}
+	}
+	return false
+}
+
+// normal makes nothing, false and empty alike.
+func normal(value any) any {
+	if !truth(value) {
+		return nil
+	}
+	return value
+}
+
+func (t *transaction) runRule(rule, r *record) error {
+	domain, err := t.ruleDomain(textOf(rule.values["filter_domain"]))
+	if err != nil {
+		return err
+	}
+	every := t.as(true, nil)
+	test, err := every.compile(r.model, domain)
+	if err != nil || !test(r) {
+		return err
+	}
+	for _, action := range t.all("ir.actions.server") {
+		if intOf(action.values["base_automation_id"]) == rule.id && action.values["state"] == "webhook" {
+			t.server.post(textOf(action.values["webhook_url"]), every.payload(action, r))
+		}
+	}
+	return nil
+}
+
+// contextDomain is the one form of Python that is understood in a rule's domain
+// besides a list of leaves.
+var contextDomain = regexp.MustCompile(`^(.*) if model\.env\.context\.get\('([a-z_]+)'\) else (.*)$`)
+
+func (t *transaction) ruleDomain(text string) ([]any, error) {
+	text = strings.TrimSpace(text)
+	if parts := contextDomain.FindStringSubmatch(text); parts != nil {
+		text = parts[3]
+		if truth(t.context[parts[2]]) {
+			text = parts[1]
+		}
+	}
+	if text == "" {
+		return nil, nil
+	}
+	// A Python literal of this kind is JSON with other brackets and words.
+	text = strings.NewReplacer("(", "[", ")", "]", "'", `"`, "True", "true", "False", "false", "None", "null").Replace(text)
+	var domain []any
+	if err := json.Unmarshal([]byte(text), &domain); err != nil {
+		return nil, valueError("Invalid domain: %s", text)
+	}
+	list, _ := plain(domain).([]any)
+	return list, nil
+}
+
+// payload is the body of a webhook, read without access checks.
+func (t *transaction) payload(action, r *record) []byte {
+	body := map[string]any{"_action": fmt.Sprintf("%s(#%d)", textOf(action.values["name"]), action.id), "_id": r.id, "_model": r.model}
+	fields, _ := intsOf(action.values["webhook_field_ids"])
+	for _, id := range fields {
+		defined := t.get("ir.model.fields", id)
+		if defined == nil {
+			continue
+		}
+		name := textOf(defined.values["name"])
+		body["id"] = r.id
+		body[name] = t.show(r, name, false)
+		if instant, ok := t.value(r, name).(time.Time); ok {
+			body[name] = micro(instant)
+		}
+	}
+	content, err := json.Marshal(body)
+	if err != nil {
+		return nil
+	}
+	return content
+}
+
+// post sends a webhook and waits for its answer, up to a point. What goes wrong
+// is nobody's concern here, as in NightPOS: it is logged and lost.
+func (s *Server) post(address string, body []byte) {
+	var fate WebhookFate
+	if s.config.Webhook != nil {
+		fate = s.config.Webhook(address, body)
+	}
+	s.count("webhook")
+	if fate.Drop {
+		return
+	}
+	for range 1 + fate.Duplicates {
+		if fate.Delay > 0 && !s.pause(fate.Delay) {
+			return
+		}
+		s.send(address, body)
+	}
+}
+
+func (s *Server) send(address string, body []byte) {
+	target, err := url.Parse(address)
+	if err != nil {
+		return
+	}
+	user := target.User
+	target.User = nil
+	request, err := http.NewRequestWithContext(s.context, http.MethodPost, target.String(), bytes.NewReader(body))
+	if err != nil {
+		return
+	}
+	request.Header.Set("User-Agent", "python-requests/2.28.1")
+	request.Header.Set("Accept", "*/*")
+	request.Header.Set("Content-Type", "application/json")
+	if user != nil {
+		password, _ := user.Password()
+		request.SetBasicAuth(user.Username(), password)
+	}
+	answer, err := s.webhooks.Do(request)
+	if err != nil {
+		s.count("webhook lost")
+		return
+	}
+	_ = answer.Body.Close()
+	if answer.StatusCode >= http.StatusBadRequest {
+		s.count("webhook lost")
+	}
+}
+
+// WebhookFate is what a test has happen to a webhook. The zero value is the
+// ordinary fate.
+type WebhookFate struct {
+	// Drop loses it without a trace.
+	Drop bool
+	// Delay comes before each sending, inside the transaction.
+	Delay time.Duration
+	// Duplicates are sent besides.
+	Duplicates int
+}
+
+// hasRules spares transactions the search where there are no rules at all.
+func (s *Server) hasRules() bool {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	return len(s.tables["base.automation"].records) > 0
+}

@@ -1,0 +1,17 @@
+// Package nightpos is a simulated NightPOS: a database with the people of the
+// recordings, its external API (JSON-RPC), its web sessions, its calendar, and
+// its automation rules with webhooks.
+//
+// It behaves as the real servers were recorded to behave, traps included:
+// webhooks leave inside the transaction, before the change can be read, one per
+// record and firing, with one second's patience and no second try; a transaction
+// that is rolled back has sent its webhooks all the same, and one that is
+// repeated sends them again; private events read as "Busy"; write_date is the
+// start of the transaction and is read in whole seconds; a method that returns
+// nothing is answered with neither result nor error.
+//
+// A server action of state "code" is not interpreted as Python: it carries out
+// the list of operations in the context key gw_ops and answers with their
+// results, whatever its code says. It holds single events; a rule of recurrence
+// is refused with an error that says so.
+package nightpos

@@ -1,0 +1,195 @@
+package nightpos
+
+import (
+	"slices"
+	"time"
+)
+
+// doorModels are the models that operations may be about.
+var doorModels = []string{"calendar.event", "calendar.attendee", "calendar.alarm", "calendar.event.type", "calendar.recurrence"}
+
+// keyModule is the namespace of the external ids that keyed creates leave.
+const keyModule = "__outlook_gateway__"
+
+// runAction runs a server action of state "code": the operations in the context,
+// with the access checks lifted, for the members of the action's groups.
+func (t *transaction) runAction(ids []int) (any, error) {
+	if len(ids) != 1 {
+		return nil, valueError("Expected singleton: ir.actions.server%v", ids)
+	}
+	action := t.get("ir.actions.server", ids[0])
+	if action == nil {
+		return nil, missing("ir.actions.server", ids, t.uid)
+	}
+	wanted, _ := intsOf(action.values[groupsField])
+	user := t.get("res.users", t.uid)
+	groups, _ := intsOf(user.values[groupsField])
+	if len(wanted) > 0 && !slices.ContainsFunc(wanted, func(id int) bool { return slices.Contains(groups, id) }) {
+		return nil, accessError("You don't have enough access rights to run this action.")
+	}
+	if action.values["state"] != "code" {
+		return nil, nil
+	}
+	operations, _ := t.context["gw_ops"].([]any)
+	d := &door{transaction: t}
+	for _, item := range operations {
+		result, err := d.run(objectOf(item))
+		if err != nil {
+			return nil, err
+		}
+		d.results = append(d.results, result)
+	}
+	if d.results == nil {
+		d.results = []any{}
+	}
+	return map[string]any{"type": "ir.actions.act_window_close", "infos": map[string]any{"results": d.results}}, nil
+}
+
+// door is one run of the operations.
+type door struct {
+	*transaction
+	results []any
+}
+
+func (d *door) run(operation map[string]any) (any, error) {
+	model := textOf(operation["model"])
+	if !slices.Contains(doorModels, model) {
+		return nil, userError("gateway: model not allowed: %s", model)
+	}
+	t := d.as(true, objectOf(operation["context"]))
+	if operation["context"] == nil {
+		t.context = map[string]any{}
+	}
+	ids, _ := intsOf(operation["ids"])
+	ids = slices.Clone(ids)
+	of, _ := intsOf(operation["of"])
+	for _, index := range of {
+		made, _ := d.results[index].([]int)
+		ids = append(ids, made...)
+	}
+	if after, given := operation["after"].(int); given && d.results[after] != true {
+		return "skipped", nil
+	}
+	var existing []int
+	for _, id := range ids {
+		if t.get(model, id) != nil && !slices.Contains(existing, id) {
+			existing = append(existing, id)
+		}
+	}
+	switch operation["do"] {
+	case "read":
+		return t.doorRead(model, existing, operation)
+	case "search_read":
+		domain, _ := operation["domain"].([]any)
+		if by := textOf(operation["by"]); by != "" {
+			domain = []any{[]any{by, "in", plain(ids)}}
+		}
+		found, err := t.search(model, domain, textOf(operation["order"]), 0, intOf(operation["limit"]))
+		if err != nil {
+			return nil, err
+		}
+		return t.doorRead(model, found, operation)
+	case "exists":
+		return append([]int{}, existing...), nil
+	case "keys_of":
+		return t.keysOf(model, ids, stringsOf(operation["keys"])), nil
+	case "create":
+		return t.doorCreate(model, operation)
+	case "write":
+		return t.doorWrite(model, ids, existing, operation)
+	case "unlink":
+		return true, t.unlink(model, existing)
+	}
+	return nil, userError("gateway: unknown operation: %s", textOf(operation["do"]))
+}
+
+func (t *transaction) doorRead(model string, ids []int, operation map[string]any) (any, error) {
+	rows, err := t.read(model, ids, stringsOf(operation["fields"]), false)
+	if err != nil {
+		return nil, err
+	}
+	for _, row := range rows {
+		for _, name := range stringsOf(operation["micro"]) {
+			row[name] = ""
+			if instant, ok := t.value(t.get(model, intOf(row["id"])), name).(time.Time); ok {
+				row[name] = micro(instant)
+			}
+		}
+	}
+	return rows, nil
+}
+
+// keysOf pairs records with the keys they were made with.
+func (t *transaction) keysOf(model string, ids []int, keys []string) any {
+	pairs := []any{}
+	for _, data := range t.all("ir.model.data") {
+		if data.values["module"] != keyModule || data.values["model"] != model {
+			continue
+		}
+		id, name := intOf(data.values["res_id"]), textOf(data.values["name"])
+		if (len(keys) > 0 && slices.Contains(keys, name)) || (len(keys) == 0 && slices.Contains(ids, id)) {
+			pairs = append(pairs, []any{id, name})
+		}
+	}
+	return pairs
+}
+
+func (t *transaction) doorCreate(model string, operation map[string]any) (any, error) {
+	keys := stringsOf(operation["keys"])
+	list, _ := operation["vals"].([]any)
+	made := []int{}
+	for index, item := range list {
+		name := ""
+		if index < len(keys) {
+			name = keys[index]
+		}
+		known, id := t.externalID(keyModule, name)
+		if known != nil && t.get(model, id) != nil {
+			made = append(made, id)
+			continue
+		}
+		if known != nil {
+			t.remove(known)
+		}
+		id, err := t.create(model, objectOf(item))
+		if err != nil {
+			return nil, err
+		}
+		if name != "" {
+			t.insert("ir.model.data", map[string]any{"module": keyModule, "name": name, "model": model, "res_id": id, "noupdate": true})
+		}
+		made = append(made, id)
+	}
+	return made, nil
+}
+
+// externalID finds an external id and the record it names.
+func (t *transaction) externalID(module, name string) (*record, int) {
+	if name == "" {
+		return nil, 0
+	}
+	for _, data := range t.all("ir.model.data") {
+		if data.values["module"] == module && data.values["name"] == name {
+			return data, intOf(data.values["res_id"])
+		}
+	}
+	return nil, 0
+}
+
+func (t *transaction) doorWrite(model string, ids, existing []int, operation map[string]any) (any, error) {
+	if len(existing) < len(ids) {
+		return "missing", nil
+	}
+	for name, value := range objectOf(operation["guard"]) {
+		for _, id := range existing {
+			shown := ""
+			if instant, ok := t.value(t.get(model, id), name).(time.Time); ok {
+				shown = micro(instant)
+			}
+			if shown != value {
+				return "stale", nil
+			}
+		}
+	}
+	return true, t.write(model, existing, objectOf(operation["vals"]))
+}

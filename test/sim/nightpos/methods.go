@@ -1,0 +1,263 @@
+package nightpos
+
+import (
+	"net/mail"
+	"slices"
+	"strings"
+)
+
+// arguments are what a method was called with.
+type arguments struct {
+	list  []any
+	named map[string]any
+}
+
+// at is a positional argument, or the named one.
+func (a arguments) at(index int, name string) any {
+	if index < len(a.list) {
+		return a.list[index]
+	}
+	return a.named[name]
+}
+
+// ids are the records a method is about, which come first.
+func (a arguments) ids() []int {
+	ids, _ := intsOf(a.at(0, "ids"))
+	return ids
+}
+
+// nothing is the answer of methods that return None: neither result nor error.
+type nothing struct{}
+
+// method runs one method of a model inside a transaction.
+func (t *transaction) method(model, name string, given arguments) (any, error) {
+	if _, known := t.server.schema[model]; !known {
+		return nil, userError("Object %s doesn't exist", model)
+	}
+	if strings.HasPrefix(name, "_") {
+		return nil, accessError("Private methods (such as %s) cannot be called remotely.", name)
+	}
+	switch name {
+	case "create":
+		return t.createMethod(model, given.at(0, "vals_list"))
+	case "read":
+		rows, err := t.read(model, given.ids(), stringsOf(given.at(1, "fields")), given.named["load"] != "")
+		return rows, err
+	case "write":
+		return true, t.write(model, given.ids(), objectOf(given.at(1, "vals")))
+	case "unlink":
+		return true, t.unlink(model, given.ids())
+	case "exists":
+		return t.existing(model, given.ids()), nil
+	case "search", "search_count", "search_read":
+		return t.searchMethod(model, name, given)
+	case "fields_get":
+		return t.fieldsGet(model), nil
+	}
+	return t.special(model, name, given)
+}
+
+func (t *transaction) special(model, name string, given arguments) (any, error) {
+	switch model + "." + name {
+	case "calendar.event.action_archive":
+		return nothing{}, t.write(model, given.ids(), map[string]any{"active": false})
+	case "calendar.event.action_unarchive":
+		return nothing{}, t.write(model, given.ids(), map[string]any{"active": true})
+	case "calendar.event.action_mass_deletion":
+		return nothing{}, t.unlink(model, given.ids())
+	case "calendar.event.action_mass_archive":
+		return nothing{}, t.write(model, given.ids(), map[string]any{"active": false})
+	case "calendar.event.change_attendee_status":
+		return true, t.changeStatus(given.ids(), textOf(given.at(1, "status")))
+	case "calendar.event.load":
+		return t.load(model, stringsOf(given.at(0, "fields")), given.at(1, "data"))
+	case "calendar.event.get_external_id":
+		return t.externalIDs(model, given.ids()), nil
+	case "calendar.attendee.do_accept":
+		return true, t.answer(given.ids(), "accepted")
+	case "calendar.attendee.do_decline":
+		return true, t.answer(given.ids(), "declined")
+	case "calendar.attendee.do_tentative":
+		return true, t.answer(given.ids(), "tentative")
+	case "res.partner.find_or_create":
+		return t.findOrCreate(textOf(given.at(0, "email")))
+	case "ir.config_parameter.get_param":
+		return t.parameter(textOf(given.at(0, "key")))
+	case "ir.actions.server.run":
+		return t.runAction(given.ids())
+	}
+	return nil, newFault("builtins.AttributeError", "The method '%s' does not exist on the model '%s'", name, model)
+}
+
+func (t *transaction) createMethod(model string, given any) (any, error) {
+	list, many := given.([]any)
+	if !many {
+		return t.create(model, objectOf(given))
+	}
+	ids := []int{}
+	for _, item := range list {
+		id, err := t.create(model, objectOf(item))
+		if err != nil {
+			return nil, err
+		}
+		ids = append(ids, id)
+	}
+	return ids, nil
+}
+
+func (t *transaction) existing(model string, ids []int) []int {
+	left := []int{}
+	for _, id := range ids {
+		if t.get(model, id) != nil {
+			left = append(left, id)
+		}
+	}
+	return left
+}
+
+func (t *transaction) searchMethod(model, name string, given arguments) (any, error) {
+	if err := t.checkModelAccess(model, "read"); err != nil {
+		return nil, err
+	}
+	domain, _ := given.at(0, "domain").([]any)
+	first := 1
+	if name == "search_read" {
+		first = 2
+	}
+	offset, limit := intOf(given.at(first, "offset")), intOf(given.at(first+1, "limit"))
+	ids, err := t.search(model, domain, textOf(given.at(first+2, "order")), offset, limit)
+	switch {
+	case err != nil:
+		return nil, err
+	case name == "search":
+		return ids, nil
+	case name == "search_count":
+		return len(ids), nil
+	}
+	return t.read(model, ids, stringsOf(given.at(1, "fields")), given.named["load"] != "")
+}
+
+// fieldsGet describes the fields of a model that are simulated.
+func (t *transaction) fieldsGet(model string) map[string]any {
+	described := map[string]any{}
+	for name, defined := range t.server.schema[model] {
+		one := map[string]any{"type": string(defined.kind), "required": defined.required, "string": defined.label}
+		if defined.relation != "" {
+			one["relation"] = defined.relation
+		}
+		described[name] = one
+	}
+	return described
+}
+
+// findOrCreate finds the contact of an address, in any case, or makes it from
+// "Name <address>".
+func (t *transaction) findOrCreate(text string) (any, error) {
+	address, name := strings.TrimSpace(text), ""
+	if parsed, err := mail.ParseAddress(text); err == nil {
+		address, name = parsed.Address, parsed.Name
+	}
+	if address == "" {
+		return nil, valueError("An email is required for find_or_create to work")
+	}
+	for _, partner := range t.all("res.partner") {
+		if truth(partner.values["active"]) && strings.EqualFold(textOf(partner.values["email"]), address) {
+			return partner.id, nil
+		}
+	}
+	if name == "" {
+		name = address
+	}
+	return t.create("res.partner", map[string]any{"name": name, "email": strings.ToLower(address)})
+}
+
+func (t *transaction) parameter(name string) (any, error) {
+	if err := t.checkModelAccess("ir.config_parameter", "read"); err != nil {
+		return nil, err
+	}
+	for _, parameter := range t.all("ir.config_parameter") {
+		if parameter.values["key"] == name {
+			return t.show(parameter, "value", false), nil
+		}
+	}
+	return false, nil
+}
+
+func (t *transaction) externalIDs(model string, ids []int) map[string]any {
+	found := map[string]any{}
+	for _, id := range ids {
+		found[itoa(id)] = ""
+		for _, data := range t.all("ir.model.data") {
+			if data.values["model"] == model && intOf(data.values["res_id"]) == id {
+				found[itoa(id)] = textOf(data.values["module"]) + "." + textOf(data.values["name"])
+			}
+		}
+	}
+	return found
+}
+
+// load imports rows under external ids: a second load of the same id updates.
+// Errors come inside the result, and undo everything.
+func (t *transaction) load(model string, fields []string, data any) (any, error) {
+	rows, _ := data.([]any)
+	ids := []int{}
+	refuse := func(index int, err error, more map[string]any) (any, error) {
+		message := map[string]any{"rows": map[string]any{"from": index, "to": index}, "record": index, "type": "error", "message": err.Error()}
+		if failed, ok := err.(*fault); ok {
+			message["message"] = failed.message
+		}
+		for name, value := range more {
+			message[name] = value
+		}
+		clear(t.written)
+		return map[string]any{"ids": false, "messages": []any{message}, "nextrow": 0}, nil
+	}
+	for index, item := range rows {
+		cells, _ := item.([]any)
+		values, external := map[string]any{}, ""
+		for column, name := range fields {
+			if column >= len(cells) {
+				continue
+			}
+			cell := cells[column]
+			switch {
+			case name == "id":
+				external = textOf(cell)
+			case name == "partner_ids/.id":
+				var partners []any
+				for _, part := range strings.Split(textOf(cell), ",") {
+					partners = append(partners, atoi(part))
+				}
+				values["partner_ids"] = []any{[]any{6, 0, partners}}
+			case t.server.schema[model][name].kind == kindDatetime && truth(cell):
+				instant, err := t.localTime(textOf(cell))
+				if err != nil {
+					return refuse(index, userError("'%s' does not seem to be a valid datetime for field '%s'", textOf(cell), t.server.schema[model][name].label),
+						map[string]any{"field": name, "field_name": t.server.schema[model][name].label, "moreinfo": "Use the format '2012-12-31 23:59:59'"})
+				}
+				values[name] = instant
+			default:
+				values[name] = cell
+			}
+		}
+		module, name, _ := strings.Cut(external, ".")
+		known, id := t.externalID(module, name)
+		var err error
+		if known != nil && t.get(model, id) != nil {
+			err = t.write(model, []int{id}, values)
+		} else if id, err = t.create(model, values); err == nil && name != "" {
+			t.insert("ir.model.data", map[string]any{"module": module, "name": name, "model": model, "res_id": id, "noupdate": false})
+		}
+		if err != nil {
+			return refuse(index, err, nil)
+		}
+		ids = append(ids, id)
+	}
+	return map[string]any{"ids": ids, "messages": []any{}, "nextrow": 0}, nil
+}
+
+// inGroup says whether a user is in a group.
+func inGroup(user *record, group int) bool {
+	groups, _ := intsOf(user.values[groupsField])
+	return slices.Contains(groups, group)
+}

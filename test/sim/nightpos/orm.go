@@ -1,0 +1,452 @@
+package nightpos
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// value is what a field holds, computed ones included.
+func (t *transaction) value(r *record, name string) any {
+	if name == "id" {
+		return r.id
+	}
+	if computed := t.server.schema[r.model][name].computed; computed != nil {
+		return computed(t, r)
+	}
+	return r.values[name]
+}
+
+func (t *transaction) displayName(r *record) any {
+	switch {
+	case r.model == "calendar.event" && t.masked(r):
+		return maskedName
+	case r.model == "calendar.attendee":
+		return t.value(r, "common_name")
+	case r.model == "ir.model.fields":
+		return textOf(r.values["name"]) + " (" + textOf(r.values["model"]) + ")"
+	}
+	return r.values["name"]
+}
+
+// maskedName is shown of a private event in place of its name.
+const maskedName = "Busy"
+
+// unmasked fields of private events are readable by everybody.
+var unmasked = []string{
+	"id", "active", "allday", "start", "stop", "start_date", "stop_date", "duration", "privacy", "show_as", "user_id", "partner_id",
+	"recurrency", "recurrence_id", "follow_recurrence", "rrule", "event_tz", "need_sync_m", "write_uid", "create_uid", "videocall_source",
+}
+
+// masked says that the reader may not see what an event is about.
+func (t *transaction) masked(r *record) bool {
+	if t.sudo || r.values["privacy"] != "private" {
+		return false
+	}
+	if intOf(r.values["user_id"]) == t.uid {
+		return false
+	}
+	partners, _ := intsOf(r.values["partner_ids"])
+	return !slices.Contains(partners, t.partner())
+}
+
+// partner is the acting user's contact.
+func (t *transaction) partner() int {
+	if user := t.get("res.users", t.uid); user != nil {
+		return intOf(user.values["partner_id"])
+	}
+	return 0
+}
+
+func (t *transaction) administrator() bool {
+	user := t.get("res.users", t.uid)
+	if user == nil {
+		return false
+	}
+	groups, _ := intsOf(user.values[groupsField])
+	return slices.Contains(groups, groupSettings)
+}
+
+// read shows records; those that do not exist are silently left out. Without
+// names every reference is a bare id.
+func (t *transaction) read(model string, ids []int, fields []string, names bool) ([]map[string]any, error) {
+	defined, known := t.server.schema[model]
+	if !known {
+		return nil, userError("Object %s doesn't exist", model)
+	}
+	if err := t.checkModelAccess(model, "read"); err != nil {
+		return nil, err
+	}
+	if len(fields) == 0 {
+		for name := range defined {
+			if !defined[name].admin || t.sudo || t.administrator() {
+				fields = append(fields, name)
+			}
+		}
+	}
+	var forbidden []string
+	for _, name := range fields {
+		one, known := defined[name]
+		if !known {
+			return nil, valueError("Invalid field '%s' on model '%s'", name, model)
+		}
+		own := model == "res.users" && slices.Equal(ids, []int{t.uid}) && !strings.HasPrefix(name, "microsoft_")
+		if one.admin && !t.sudo && !t.administrator() && !own {
+			forbidden = append(forbidden, name)
+		}
+	}
+	if len(forbidden) > 0 {
+		return nil, accessError("You do not have enough rights to access the fields \"%s\" on %s (%s). Please contact your system administrator.\n\nOperation: read\nUser: %d\nFields:\n- %s (allowed for groups 'Administration / Settings')",
+			strings.Join(forbidden, ","), titles[model], model, t.uid, strings.Join(forbidden, "\n- "))
+	}
+	rows := []map[string]any{}
+	for _, id := range ids {
+		found := t.get(model, id)
+		if found == nil {
+			continue
+		}
+		masked := model == "calendar.event" && t.masked(found)
+		row := map[string]any{"id": id}
+		for _, name := range fields {
+			row[name] = t.show(found, name, names)
+			if !masked || slices.Contains(unmasked, name) {
+				continue
+			}
+			switch defined[name].kind {
+			case kindMany, kindLines:
+				row[name] = []int{}
+			case kindInt:
+				row[name] = 0
+			default:
+				row[name] = false
+			}
+			if name == "name" || name == "display_name" {
+				row[name] = maskedName
+			}
+		}
+		rows = append(rows, row)
+	}
+	return rows, nil
+}
+
+// show is a field as read answers it.
+func (t *transaction) show(r *record, name string, names bool) any {
+	value := t.value(r, name)
+	defined := t.server.schema[r.model][name]
+	switch shown := value.(type) {
+	case nil:
+		switch defined.kind {
+		case kindMany, kindLines:
+			return []int{}
+		case kindInt:
+			return 0
+		case kindFloat:
+			return 0.0
+		}
+		return false
+	case time.Time:
+		return shown.UTC().Format(datetimeFormat)
+	case string:
+		if shown == "" {
+			return false
+		}
+	case int:
+		if defined.kind == kindOne {
+			if !names {
+				return shown
+			}
+			target := t.get(defined.relation, shown)
+			if target == nil {
+				return false
+			}
+			return []any{shown, t.displayName(target)}
+		}
+	}
+	return value
+}
+
+// assign checks the values of a create or write and turns them into what is
+// stored. Lists of records are given as commands; current are the record's lists.
+func (t *transaction) assign(model string, given map[string]any, current map[string]any) (map[string]any, error) {
+	defined := t.server.schema[model]
+	assigned := map[string]any{}
+	for name, value := range given {
+		one, known := defined[name]
+		if !known {
+			return nil, valueError("Invalid field '%s' on model '%s'", name, model)
+		}
+		converted, err := t.convert(model, name, one, value, current[name])
+		if err != nil {
+			return nil, err
+		}
+		assigned[name] = converted
+	}
+	return assigned, nil
+}
+
+func (t *transaction) convert(model, name string, defined field, value, current any) (any, error) {
+	switch defined.kind {
+	case kindMany:
+		before, _ := current.([]int)
+		return t.commands(defined.relation, before, value)
+	case kindLines:
+		return value, nil
+	case kindBool:
+		return truth(value), nil
+	case kindOne, kindInt, kindFloat:
+		if !truth(value) {
+			if defined.kind == kindOne {
+				return nil, nil
+			}
+			return 0, nil
+		}
+		if pair, ok := value.([]any); ok && len(pair) > 0 {
+			value = pair[0]
+		}
+		if _, number := value.(int); !number && defined.kind == kindOne {
+			return nil, valueError("Wrong value for %s.%s: %v", model, name, value)
+		}
+		return value, nil
+	}
+	if !truth(value) {
+		return nil, nil
+	}
+	switch defined.kind {
+	case kindDatetime:
+		return parseDatetime(value)
+	case kindDate:
+		text, _ := value.(string)
+		if len(text) > len(dateFormat) {
+			text = text[:len(dateFormat)]
+		}
+		if _, err := time.Parse(dateFormat, text); err != nil {
+			return nil, valueError("time data '%v' does not match format '%%Y-%%m-%%d'", value)
+		}
+		return text, nil
+	case kindSelection:
+		if !slices.Contains(defined.selection, textOf(value)) {
+			return nil, valueError("Wrong value for %s.%s: '%v'", model, name, value)
+		}
+	case kindHTML:
+		return sanitise(fmt.Sprint(value)), nil
+	}
+	return fmt.Sprint(value), nil
+}
+
+// parseDatetime takes "2006-01-02 15:04:05" and "2006-01-02" and nothing else.
+func parseDatetime(value any) (any, error) {
+	if instant, ok := value.(time.Time); ok {
+		return instant.UTC().Truncate(time.Second), nil
+	}
+	text, _ := value.(string)
+	format := datetimeFormat
+	if len(text) == len(dateFormat) {
+		format = dateFormat
+	}
+	if len(text) > len(datetimeFormat) {
+		if _, err := time.Parse(datetimeFormat, text[:len(datetimeFormat)]); err == nil {
+			return nil, valueError("unconverted data remains: %s", text[len(datetimeFormat):])
+		}
+	}
+	instant, err := time.Parse(format, text)
+	if err != nil {
+		return nil, valueError("time data '%v' does not match format '%%Y-%%m-%%d %%H:%%M:%%S'", value)
+	}
+	return instant, nil
+}
+
+// commands carries out the commands that a list of records is written with.
+func (t *transaction) commands(relation string, before []int, value any) ([]int, error) {
+	after := slices.Clone(before)
+	if !truth(value) {
+		if value == nil || value == false {
+			return []int{}, nil
+		}
+	}
+	list, ok := value.([]any)
+	if !ok {
+		return nil, valueError("Wrong value for a list of %s: %v", relation, value)
+	}
+	if ids, bare := intsOf(list); bare && len(ids) > 0 {
+		return slices.Compact(slices.Sorted(slices.Values(ids))), nil
+	}
+	for _, item := range list {
+		command, ok := item.([]any)
+		if !ok || len(command) == 0 {
+			return nil, valueError("Wrong value for a list of %s: %v", relation, item)
+		}
+		target := 0
+		if len(command) > 1 {
+			target = intOf(command[1])
+		}
+		switch command[0] {
+		case 0:
+			if len(command) < 3 {
+				return nil, valueError("Wrong command %v", command)
+			}
+			made, err := t.create(relation, objectOf(command[2]))
+			if err != nil {
+				return nil, err
+			}
+			after = append(after, made)
+		case 2, 3:
+			after = slices.DeleteFunc(after, func(id int) bool { return id == target })
+		case 4:
+			if !slices.Contains(after, target) {
+				after = append(after, target)
+			}
+		case 5:
+			after = nil
+		case 6:
+			if len(command) < 3 {
+				return nil, valueError("Wrong command %v", command)
+			}
+			ids, ok := intsOf(command[2])
+			if !ok {
+				return nil, valueError("Wrong command %v", command)
+			}
+			after = slices.Clone(ids)
+		default:
+			return nil, valueError("Wrong command %v", command)
+		}
+	}
+	for _, id := range after {
+		if t.get(relation, id) == nil {
+			return nil, missing(relation, []int{id}, t.uid)
+		}
+	}
+	slices.Sort(after)
+	return slices.Compact(after), nil
+}
+
+// checkRequired refuses records without what they must have.
+func (t *transaction) checkRequired(model string, values map[string]any) error {
+	for name, defined := range t.server.schema[model] {
+		if defined.required && !truth(values[name]) && values[name] != 0 {
+			return validationError("The operation cannot be completed:\n- Create/update: a mandatory field is not set.\n- Delete: another model requires the record being deleted. If possible, archive it instead.\n\nModel: %s (%s)\nField: %s (%s)\n",
+				titles[model], model, defined.label, name)
+		}
+	}
+	return nil
+}
+
+// create makes one record.
+func (t *transaction) create(model string, given map[string]any) (int, error) {
+	if _, known := t.server.schema[model]; !known {
+		return 0, userError("Object %s doesn't exist", model)
+	}
+	if err := t.checkModelAccess(model, "create"); err != nil {
+		return 0, err
+	}
+	switch model {
+	case "calendar.event":
+		return t.createEvent(given)
+	case "res.users":
+		return t.createUser(given)
+	case "base.automation":
+		return t.createRule(given)
+	}
+	values, err := t.assign(model, given, nil)
+	if err != nil {
+		return 0, err
+	}
+	if _, archives := t.server.schema[model]["active"]; archives && values["active"] == nil {
+		values["active"] = true
+	}
+	if model == "calendar.attendee" {
+		if values["state"] == nil {
+			values["state"] = "needsAction"
+		}
+		values["access_token"] = t.server.token()
+	}
+	if err := t.checkRequired(model, values); err != nil {
+		return 0, err
+	}
+	made := t.insert(model, values)
+	if model == "calendar.attendee" {
+		t.changed[intOf(values["event_id"])] = false
+		return made.id, t.fire(made, "create", nil, 2)
+	}
+	return made.id, nil
+}
+
+// write changes records that must all exist.
+func (t *transaction) write(model string, ids []int, given map[string]any) error {
+	if _, known := t.server.schema[model]; !known {
+		return userError("Object %s doesn't exist", model)
+	}
+	if err := t.checkModelAccess(model, "write"); err != nil {
+		return err
+	}
+	for _, id := range ids {
+		found := t.get(model, id)
+		if found == nil {
+			return missing(model, []int{id}, t.uid)
+		}
+		var err error
+		switch model {
+		case "calendar.event":
+			err = t.writeEvent(found, given)
+		case "calendar.attendee":
+			err = t.writeAttendee(found, given)
+		default:
+			err = t.writePlain(found, given)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (t *transaction) writePlain(found *record, given map[string]any) error {
+	values, err := t.assign(found.model, given, found.values)
+	if err != nil {
+		return err
+	}
+	changed := t.change(found)
+	for name, value := range values {
+		changed.values[name] = value
+	}
+	t.touch(changed)
+	return t.checkRequired(found.model, changed.values)
+}
+
+// unlink deletes records that must all exist.
+func (t *transaction) unlink(model string, ids []int) error {
+	if err := t.checkModelAccess(model, "unlink"); err != nil {
+		return err
+	}
+	for _, id := range ids {
+		found := t.get(model, id)
+		if found == nil {
+			return missing(model, []int{id}, t.uid)
+		}
+		switch model {
+		case "calendar.event":
+			if err := t.unlinkEvent(found); err != nil {
+				return err
+			}
+		case "calendar.attendee":
+			t.changed[intOf(found.values["event_id"])] = false
+			if err := t.fire(found, "unlink", nil, 1); err != nil {
+				return err
+			}
+		case "base.automation":
+			for _, action := range t.all("ir.actions.server") {
+				if intOf(action.values["base_automation_id"]) == id {
+					t.remove(action)
+				}
+			}
+		}
+		t.remove(found)
+		// External ids go with their record.
+		for _, data := range t.all("ir.model.data") {
+			if data.values["model"] == model && intOf(data.values["res_id"]) == id {
+				t.remove(data)
+			}
+		}
+	}
+	return nil
+}

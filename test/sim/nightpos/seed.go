@@ -1,0 +1,157 @@
+package nightpos
+
+import (
+	"errors"
+	"maps"
+	"slices"
+	"time"
+)
+
+// groupSettings is Administration/Settings, groupUser the internal users.
+const (
+	groupUser     = 1
+	groupSettings = 4
+	// groupsField is what the list of groups is called in 17 and 18.
+	groupsField = "groups_id"
+	adminID     = 2
+)
+
+// populate fills a fresh database with what the recordings found there.
+func (s *Server) populate() error {
+	t := s.begin(adminID, map[string]any{"no_mail_to_attendees": true}).as(true, nil)
+	for _, name := range []string{"User types / Internal User", "Portal", "Public", "Administration / Settings", "Contact Creation"} {
+		t.insert("res.groups", map[string]any{"name": name})
+	}
+	t.insert("res.partner", map[string]any{"name": "My Company", "active": true})
+	t.insert("res.partner", map[string]any{"name": "System", "active": false})
+	t.insert("res.partner", map[string]any{"name": "Administrator", "email": "admin@nightpos.example", "active": true, "tz": "Europe/Brussels"})
+	t.insert("res.users", map[string]any{"login": "__system__", "name": "System", "active": false, "partner_id": 2})
+	t.insert("res.users", map[string]any{
+		"login": "admin", "name": "Administrator", "email": "admin@nightpos.example", "password": "admin", "active": true,
+		"partner_id": 3, groupsField: []int{groupUser, groupSettings}, "tz": "Europe/Brussels", "notification_type": "email",
+	})
+	// Ids as recorded: users 6 and 7, contacts 7 to 10.
+	s.tables["res.users"].last, s.tables["res.partner"].last = 5, 6
+	people := append([]Person{
+		{Name: "Alice", Login: "alice", Address: "alice@nightpos.example", Password: "alice", Zone: "Europe/Brussels"},
+		{Name: "Bob", Login: "bob", Address: "bob@nightpos.example", Password: "bob", Zone: "America/New_York"},
+	}, s.config.People...)
+	for index, person := range people {
+		if index == 2 {
+			t.contacts()
+		}
+		if person.Login == "" || person.Name == "" {
+			return errors.New("a person needs a name and a login")
+		}
+		_, err := t.create("res.users", map[string]any{
+			"name": person.Name, "login": person.Login, "email": person.Address, "password": person.Password, "tz": person.Zone,
+		})
+		if err != nil {
+			return err
+		}
+	}
+	if len(people) == 2 {
+		t.contacts()
+	}
+	t.alarms()
+	t.models()
+	t.insert("ir.config_parameter", map[string]any{"key": "web.base.url", "value": s.config.BaseURL})
+	return t.commit()
+}
+
+func (t *transaction) contacts() {
+	t.insert("res.partner", map[string]any{"name": "Carol External", "email": "carol@customer.example", "active": true})
+	t.insert("res.partner", map[string]any{"name": "Dave Nomail", "active": true})
+}
+
+// alarms are those that come with the calendar.
+func (t *transaction) alarms() {
+	for _, alarm := range []struct {
+		name, kind, unit string
+		amount           int
+	}{
+		{"Notification - 15 Minutes", "notification", "minutes", 15}, {"Notification - 30 Minutes", "notification", "minutes", 30},
+		{"Notification - 1 Hours", "notification", "hours", 1}, {"Notification - 2 Hours", "notification", "hours", 2},
+		{"Notification - 1 Days", "notification", "days", 1}, {"Email - 3 Hours", "email", "hours", 3}, {"Email - 6 Hours", "email", "hours", 6},
+	} {
+		t.insert("calendar.alarm", map[string]any{"name": alarm.name, "alarm_type": alarm.kind, "interval": alarm.unit, "duration": alarm.amount})
+	}
+}
+
+// models fills the tables that describe the models themselves. The recorded ids
+// of the three calendar models are kept.
+func (t *transaction) models() {
+	known := map[string]int{"calendar.attendee": 341, "calendar.recurrence": 342, "calendar.event": 343}
+	next := 50
+	fieldID := 2000
+	for _, name := range slices.Sorted(maps.Keys(t.server.schema)) {
+		id, recorded := known[name]
+		if !recorded {
+			id = next
+			next++
+		}
+		t.written[key{"ir.model", id}] = &record{model: "ir.model", id: id, values: map[string]any{
+			"model": name, "name": titles[name], "create_date": t.started, "write_date": t.started, "create_uid": 1, "write_uid": 1,
+		}}
+		for _, field := range slices.Sorted(maps.Keys(t.server.schema[name])) {
+			fieldID++
+			defined := t.server.schema[name][field]
+			t.written[key{"ir.model.fields", fieldID}] = &record{model: "ir.model.fields", id: fieldID, values: map[string]any{
+				"name": field, "model": name, "model_id": id, "ttype": string(defined.kind), "store": defined.computed == nil,
+				"groups": []int{}, "create_date": t.started, "write_date": t.started,
+			}}
+		}
+	}
+	t.server.tables["ir.model"].last, t.server.tables["ir.model.fields"].last = 500, fieldID
+}
+
+// createUser makes a user and the contact that belongs to it.
+func (t *transaction) createUser(given map[string]any) (int, error) {
+	values, err := t.assign("res.users", given, nil)
+	if err != nil {
+		return 0, err
+	}
+	if !truth(values["name"]) {
+		values["name"] = values["login"]
+	}
+	for _, other := range t.all("res.users") {
+		if other.values["login"] == values["login"] {
+			return 0, validationError("You can not have two users with the same login!")
+		}
+	}
+	values["active"] = true
+	if values[groupsField] == nil {
+		values[groupsField] = []int{groupUser}
+	}
+	if values["notification_type"] == nil {
+		values["notification_type"] = "email"
+	}
+	if values["partner_id"] == nil {
+		partner := t.insert("res.partner", map[string]any{"name": values["name"], "email": values["email"], "tz": values["tz"], "active": true})
+		values["partner_id"] = partner.id
+	}
+	if err := t.checkRequired("res.users", values); err != nil {
+		return 0, err
+	}
+	return t.insert("res.users", values).id, nil
+}
+
+// signedIn finds the user of a login and password, zero for none.
+func (s *Server) signedIn(login, password string) int {
+	t := s.begin(0, nil)
+	for _, user := range t.all("res.users") {
+		if user.values["login"] == login && truth(user.values["active"]) && truth(password) && user.values["password"] == password {
+			return user.id
+		}
+	}
+	return 0
+}
+
+// authentic checks a user id and password.
+func (s *Server) authentic(uid int, password string) bool {
+	user := s.begin(0, nil).get("res.users", uid)
+	return user != nil && truth(user.values["active"]) && truth(password) && user.values["password"] == password
+}
+
+// age is the life of what is kept for browsers.
+const age = 7 * 24 * time.Hour

@@ -1,0 +1,203 @@
+package nightpos
+
+import (
+	"maps"
+	"slices"
+	"time"
+)
+
+// record is one row. A committed record is never changed: writers clone it.
+type record struct {
+	model   string
+	id      int
+	version uint64
+	values  map[string]any
+}
+
+func (r *record) clone() *record {
+	return &record{model: r.model, id: r.id, version: r.version, values: maps.Clone(r.values)}
+}
+
+// table holds the committed records of a model.
+type table struct {
+	records map[int]*record
+	last    int
+}
+
+// key names a record.
+type key struct {
+	model string
+	id    int
+}
+
+// transaction sees what is committed and what it wrote itself. Nobody else sees
+// the latter until commit. It is used by one goroutine.
+type transaction struct {
+	server  *Server
+	uid     int
+	context map[string]any
+	sudo    bool
+	// started is write_date for everything written here.
+	started time.Time
+	// written holds what was written; nil for deleted.
+	written map[key]*record
+	// seen is the committed version each written record had at first.
+	seen map[key]uint64
+	// changed events and mails are told after the commit; true for deleted.
+	changed map[int]bool
+	mails   *[]Mail
+}
+
+func (s *Server) begin(uid int, context map[string]any) *transaction {
+	if context == nil {
+		context = map[string]any{}
+	}
+	return &transaction{
+		server: s, uid: uid, context: context, started: s.now().UTC().Truncate(time.Microsecond),
+		written: map[key]*record{}, seen: map[key]uint64{}, changed: map[int]bool{}, mails: &[]Mail{},
+	}
+}
+
+// as is the same transaction with other rights or another context.
+func (t *transaction) as(sudo bool, context map[string]any) *transaction {
+	other := *t
+	other.sudo = sudo
+	if context != nil {
+		other.context = context
+	}
+	return &other
+}
+
+func (t *transaction) get(model string, id int) *record {
+	if found, ok := t.written[key{model, id}]; ok {
+		return found
+	}
+	t.server.mutex.Lock()
+	defer t.server.mutex.Unlock()
+	return t.server.tables[model].records[id]
+}
+
+// all returns the records of a model in the order of their ids.
+func (t *transaction) all(model string) []*record {
+	found := map[int]*record{}
+	t.server.mutex.Lock()
+	maps.Copy(found, t.server.tables[model].records)
+	t.server.mutex.Unlock()
+	for name, written := range t.written {
+		switch {
+		case name.model != model:
+		case written == nil:
+			delete(found, name.id)
+		default:
+			found[name.id] = written
+		}
+	}
+	ids := slices.Sorted(maps.Keys(found))
+	records := make([]*record, len(ids))
+	for index, id := range ids {
+		records[index] = found[id]
+	}
+	return records
+}
+
+// attendees are an event's, in the order of their ids.
+func (t *transaction) attendees(event int) []*record {
+	var ids []int
+	t.server.mutex.Lock()
+	for id := range t.server.attending[event] {
+		ids = append(ids, id)
+	}
+	t.server.mutex.Unlock()
+	for name := range t.written {
+		if name.model == "calendar.attendee" && !slices.Contains(ids, name.id) {
+			ids = append(ids, name.id)
+		}
+	}
+	slices.Sort(ids)
+	var found []*record
+	for _, id := range ids {
+		if attendee := t.get("calendar.attendee", id); attendee != nil && intOf(attendee.values["event_id"]) == event {
+			found = append(found, attendee)
+		}
+	}
+	return found
+}
+
+// insert adds a record. Its id is gone even if the transaction is rolled back.
+func (t *transaction) insert(model string, values map[string]any) *record {
+	t.server.mutex.Lock()
+	table := t.server.tables[model]
+	table.last++
+	id := table.last
+	t.server.mutex.Unlock()
+	values["create_date"], values["write_date"] = t.started, t.started
+	values["create_uid"], values["write_uid"] = t.uid, t.uid
+	added := &record{model: model, id: id, values: values}
+	t.written[key{model, id}] = added
+	return added
+}
+
+// change returns a copy of a record that may be changed.
+func (t *transaction) change(found *record) *record {
+	name := key{found.model, found.id}
+	if written, mine := t.written[name]; mine && written != nil {
+		return written
+	}
+	t.seen[name] = found.version
+	copied := found.clone()
+	t.written[name] = copied
+	return copied
+}
+
+// touch notes who wrote a record and when.
+func (t *transaction) touch(changed *record) {
+	changed.values["write_date"], changed.values["write_uid"] = t.started, t.uid
+}
+
+func (t *transaction) remove(found *record) {
+	name := key{found.model, found.id}
+	if _, mine := t.written[name]; !mine {
+		t.seen[name] = found.version
+	}
+	t.written[name] = nil
+}
+
+// commit makes everything readable at once, or fails with a conflict when
+// somebody else changed one of the records meanwhile.
+func (t *transaction) commit() error {
+	s := t.server
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	for name, version := range t.seen {
+		current := s.tables[name.model].records[name.id]
+		if current == nil || current.version != version {
+			return conflict{}
+		}
+	}
+	for name, written := range t.written {
+		records := s.tables[name.model].records
+		if old := records[name.id]; old != nil && name.model == "calendar.attendee" {
+			delete(s.attending[intOf(old.values["event_id"])], name.id)
+		}
+		if written == nil {
+			delete(records, name.id)
+			continue
+		}
+		s.version++
+		kept := written.clone()
+		kept.version = s.version
+		records[name.id] = kept
+		if name.model == "calendar.attendee" {
+			event := intOf(kept.values["event_id"])
+			if s.attending[event] == nil {
+				s.attending[event] = map[int]bool{}
+			}
+			s.attending[event][name.id] = true
+		}
+	}
+	s.mails = append(s.mails, *t.mails...)
+	if len(s.mails) > maximumMails {
+		s.mails = slices.Clone(s.mails[len(s.mails)-maximumMails:])
+	}
+	return nil
+}
