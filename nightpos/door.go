@@ -46,9 +46,6 @@ const (
 	groupName  = namePrefix + "account"
 )
 
-// keyModule is the namespace of the external ids that creates leave.
-const keyModule = "__outlook_gateway__"
-
 // operation is one entry of gw_ops.
 type operation struct {
 	Do      string            `json:"do"`

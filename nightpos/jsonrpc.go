@@ -52,7 +52,7 @@ func newJSONRPC(config Config) *jsonRPC {
 			return false, nil
 		}
 		if err != nil {
-			return true, nil
+			return true, nil //nolint:nilerr // the error that is not nil says to try again
 		}
 		switch answer.StatusCode {
 		case http.StatusTooManyRequests, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:

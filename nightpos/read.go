@@ -152,8 +152,11 @@ func (c *Client) listIDs(ctx context.Context, member reconciler.Member, window r
 		Do: "search_read", Model: "calendar.event", Fields: []string{"id"}, Order: "id", Limit: readLimit,
 		Domain: []any{
 			[]any{"id", ">", last},
-			[]any{"start", "<", until.Format(datetimeFormat)}, []any{"stop", ">=", from.Format(datetimeFormat)},
-			"|", []any{"user_id", "=", member.UserID}, []any{"partner_ids", "in", []int64{member.PartnerID}},
+			[]any{"start", "<", until.Format(datetimeFormat)},
+			[]any{"stop", ">=", from.Format(datetimeFormat)},
+			"|",
+			[]any{"user_id", "=", member.UserID},
+			[]any{"partner_ids", "in", []int64{member.PartnerID}},
 		},
 	}})
 	if err != nil {

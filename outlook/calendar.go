@@ -104,7 +104,7 @@ func (c *Client) List(ctx context.Context, member reconciler.Member, window reco
 	return copies, nil
 }
 
-var errEndless = errors.New("Graph's pages repeat themselves or do not end")
+var errEndless = errors.New("the pages of a listing repeat themselves or do not end")
 
 // pages follows a listing to its end.
 func pages[Item any](ctx context.Context, c *Client, lane, name, path string) ([]Item, error) {

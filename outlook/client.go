@@ -184,7 +184,7 @@ func (c *Client) send(ctx context.Context, lane string, call call, refresh bool)
 		address = c.config.GraphURL + address
 	} else if !strings.HasPrefix(address, c.config.GraphURL+"/") {
 		// A next link that leads elsewhere would carry the token with it.
-		return nil, errors.New("Graph sent an address outside Graph")
+		return nil, errors.New("the answer of Graph leads to an address outside Graph")
 	}
 	var content []byte
 	if call.body != nil {

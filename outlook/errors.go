@@ -17,10 +17,10 @@ import (
 // ErrApplication says that Microsoft does not accept the gateway's own
 // registration (expired secret, wrong secret, disabled application): nobody's
 // token can be renewed until an administrator acts.
-var ErrApplication = errors.New("Microsoft does not accept the application: check client id and client secret")
+var ErrApplication = errors.New("the application is not accepted by Microsoft: check client id and client secret")
 
 // ErrForbidden says that the person's consent does not cover a call.
-var ErrForbidden = errors.New("Microsoft refused access")
+var ErrForbidden = errors.New("access was refused by Microsoft")
 
 // ErrMalformedID says that an id cannot be one of this mailbox's.
 var ErrMalformedID = errors.New("the id is not one of this mailbox")
@@ -119,15 +119,12 @@ func unreachable(ctx context.Context, err error) error {
 // says is wrong with the content is refused for good.
 func refusal(err error) error {
 	var answered *GraphError
-	if !errors.As(err, &answered) || answered.kind == reconciler.ErrReconnect || answered.kind == reconciler.ErrGone ||
-		answered.kind == reconciler.ErrStale || answered.Status >= http.StatusInternalServerError {
-		return err
-	}
 	var retry *reconciler.RetryError
-	if errors.As(err, &retry) {
+	if !errors.As(err, &answered) || errors.As(err, &retry) || errors.Is(err, reconciler.ErrReconnect) ||
+		errors.Is(err, reconciler.ErrGone) || errors.Is(err, reconciler.ErrStale) {
 		return err
 	}
-	if answered.kind == ErrMalformedID {
+	if errors.Is(err, ErrMalformedID) {
 		return fmt.Errorf("%w: %w", reconciler.ErrGone, err)
 	}
 	return &reconciler.RefusedError{Reason: "Outlook: " + strconv.Itoa(answered.Status) + " " + answered.Code, Err: err}

@@ -32,7 +32,7 @@ type gate struct {
 
 func newGates(now func() time.Time) *gates { return &gates{now: now, open: map[string]*gate{}} }
 
-var errToldToWait = errors.New("Microsoft asked to leave this mailbox alone for a while")
+var errToldToWait = errors.New("asked by Microsoft to leave this mailbox alone for a while")
 
 // enter waits for a place; leave gives it back. While the mailbox is to be left
 // alone it fails at once with the time that is left: the lane comes back then,

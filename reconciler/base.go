@@ -3,7 +3,6 @@ package reconciler
 import (
 	"crypto/sha256"
 	"encoding/base64"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -50,18 +49,6 @@ func NewBase(event Event) Base {
 
 // entryKey names one person or category within its field.
 func entryKey(field Field, entry string) string { return string(field) + "/" + digest(entry) }
-
-// entries returns the digests of the entries of a field that the base holds.
-func (b Base) entries(field Field) []string {
-	var found []string
-	for key := range b {
-		if entry, ok := strings.CutPrefix(key, string(field)+"/"); ok {
-			found = append(found, entry)
-		}
-	}
-	slices.Sort(found)
-	return found
-}
 
 func whenDigest(when When) string {
 	return digest(strconv.FormatBool(when.AllDay), when.Start.UTC().Format(time.RFC3339), when.End.UTC().Format(time.RFC3339), when.Zone)

@@ -87,7 +87,7 @@ type Outcome struct {
 	// Repeat puts it back as if it had just been added, due After from now:
 	// work that is done and comes round again.
 	Repeat bool
-	After time.Duration
+	After  time.Duration
 	// Reason is kept with an item that is put back.
 	Reason string
 }

@@ -81,7 +81,7 @@ func (e *InProcess) client() *goredis.Client {
 			}
 			return newPipe(connection), nil
 		},
-		DisableIdentity: true, Protocol: 2, MaxRetries: -1,
+		DisableIdentity: true, Protocol: 2, MaxRetries: -1, MaintNotificationsConfig: quiet(),
 	})
 }
 

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	goredis "github.com/redis/go-redis/v9"
+	"github.com/redis/go-redis/v9/maintnotifications"
 	"go.uber.org/zap"
 
 	"github.com/nightpos/outlook-gateway/reconciler"
@@ -124,7 +125,7 @@ func (s *Store) connect(ctx context.Context) error {
 			return err
 		}
 		options.Dialer = s.Dialer
-		options.DisableIdentity = true
+		options.DisableIdentity, options.MaintNotificationsConfig = true, quiet()
 		// What did not arrive in time is asked again by the lanes; a long chain
 		// of retries inside a webhook would only make its sender wait.
 		options.MaxRetries = 1
@@ -179,6 +180,12 @@ func parseURL(text string) (*goredis.UniversalOptions, error) {
 		return nil, fmt.Errorf("REDIS_URL is wrong: a Cluster has no database numbers; leave out /%d", merged.DB)
 	}
 	return merged, nil
+}
+
+// quiet turns off a handshake that only Redis's own cloud knows, and that looks
+// up host names for it.
+func quiet() *maintnotifications.Config {
+	return &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
 }
 
 // Kind names the store, for people.

@@ -78,8 +78,8 @@ func newEngine(t testing.TB) *redis.InProcess {
 	return engine
 }
 
-// program finds redis-server, or skips the test where none is required.
-func program(t testing.TB) string {
+// programPath finds redis-server, or skips the test where none is required.
+func programPath(t testing.TB) string {
 	t.Helper()
 	path, err := exec.LookPath("redis-server")
 	if err != nil {
@@ -94,7 +94,7 @@ func program(t testing.TB) string {
 // startServers runs redis-server on free ports of the loopback interface.
 func startServers(t testing.TB, count int, arguments ...string) []string {
 	t.Helper()
-	path := program(t)
+	path := programPath(t)
 	var addresses []string
 	for range count {
 		listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -201,7 +201,7 @@ func formCluster(t *testing.T, addresses []string) {
 
 func TestEmbeddedServerKeepsWhatItAcknowledged(t *testing.T) {
 	folder := t.TempDir()
-	config := redis.Config{DataDir: folder, Server: program(t), Seal: seal(t)}
+	config := redis.Config{DataDir: folder, Server: programPath(t), Seal: seal(t)}
 	store, err := redis.Open(t.Context(), config)
 	if err != nil {
 		t.Fatal(err)

@@ -41,12 +41,12 @@ func (t *transaction) createRule(given map[string]any) (int, error) {
 		}
 		action := maps.Clone(objectOf(command[2]))
 		action["base_automation_id"], action["usage"] = made.id, "base_automation"
+		if err := t.checkWebhookFields(action); err != nil {
+			return 0, err
+		}
 		if action["state"] == "webhook" {
 			// The given name is replaced.
 			action["name"] = "Send Webhook Notification"
-		}
-		if err := t.checkWebhookFields(action); err != nil {
-			return 0, err
 		}
 		if _, err := t.create("ir.actions.server", action); err != nil {
 			return 0, err
@@ -63,38 +63,49 @@ func (t *transaction) checkWebhookFields(action map[string]any) error {
 	}
 	var refused []string
 	for _, id := range ids {
-		if found := t.get("ir.model.fields", id); found != nil && truth(found.values["groups"]) {
+		found := t.get("ir.model.fields", id)
+		if found != nil && t.server.schema[textOf(found.values["model"])][textOf(found.values["name"])].group != "" {
 			refused = append(refused, textOf(found.values["field_description"]))
 		}
 	}
 	if len(refused) > 0 {
-		return validationError("Group-restricted fields cannot be included in webhook payloads, as it could allow any user to accidentally leak sensitive information. You will have to remove the following fields from the webhook payload in the following actions:\n- %s", strings.Join(refused, ", "))
+		return validationError("Group-restricted fields cannot be included in webhook payloads, as it could allow any user to accidentally leak sensitive information. You will have to remove the following fields from the webhook payload in the following actions:\n %s: %s",
+			textOf(action["name"]), strings.Join(refused, ", "))
 	}
 	return nil
 }
 
-// fire runs the rules that a change of a record sets off. Rules without trigger
-// fields go off as many times as the record is written inside one change:
-// repeats.
-func (t *transaction) fire(r *record, operation string, before map[string]any, repeats int) error {
-	if !t.server.hasRules() {
+// written is one record and, for a write, what it was before.
+type written struct {
+	*record
+	before map[string]any
+}
+
+// fire runs the rules that a change of records sets off. One change writes its
+// records several times over, and at each pass a rule without trigger fields
+// goes off for all of them; one with trigger fields goes off once.
+func (t *transaction) fire(operation string, passes int, records ...written) error {
+	if len(records) == 0 || !t.server.hasRules() {
 		return nil
 	}
+	var rules []*record
 	for _, rule := range t.all("base.automation") {
 		model := t.get("ir.model", intOf(rule.values["model_id"]))
-		if !truth(rule.values["active"]) || model == nil || model.values["model"] != r.model || !triggered(textOf(rule.values["trigger"]), operation) {
-			continue
+		if truth(rule.values["active"]) && model != nil && model.values["model"] == records[0].model && triggered(textOf(rule.values["trigger"]), operation) {
+			rules = append(rules, rule)
 		}
-		times := repeats
-		if triggers, _ := intsOf(rule.values["trigger_field_ids"]); len(triggers) > 0 && operation != "unlink" {
-			times = 1
-			if operation == "write" && !t.anyChanged(r, before, triggers) {
-				times = 0
-			}
-		}
-		for range times {
-			if err := t.runRule(rule, r); err != nil {
-				return err
+	}
+	for pass := range passes {
+		for _, rule := range rules {
+			for _, one := range records {
+				if triggers, _ := intsOf(rule.values["trigger_field_ids"]); len(triggers) > 0 && operation != "unlink" {
+					if pass > 0 || operation == "write" && !t.anyChanged(one.record, one.before, triggers) {
+						continue
+					}
+				}
+				if err := t.runRule(rule, one.record); err != nil {
+					return err
+				}
 			}
 		}
 	}

@@ -86,12 +86,30 @@ func mentions(domain []any, name string) bool {
 	return false
 }
 
-// natural is how models are sorted unless somebody asks.
-var natural = map[string]string{"calendar.event": "start desc, id desc", "calendar.attendee": "create_date ASC", "res.users": "name, login", "res.partner": "id", "calendar.event.type": "name"}
+// naturalOrder is how models are sorted unless somebody asks.
+var naturalOrder = map[string]string{"calendar.event": "start desc, id desc", "calendar.attendee": "create_date ASC", "res.users": "name, login", "res.partner": "name, id desc", "calendar.event.type": "name", "ir.model.fields": "name"}
+
+// natural is a list of records as reading shows it: in their model's order.
+func (t *transaction) natural(model string, ids []int) []int {
+	var found []*record
+	for _, id := range ids {
+		if one := t.get(model, id); one != nil {
+			found = append(found, one)
+		}
+	}
+	if err := t.sort(model, found, ""); err != nil {
+		return ids
+	}
+	sorted := make([]int, len(found))
+	for index, one := range found {
+		sorted[index] = one.id
+	}
+	return sorted
+}
 
 func (t *transaction) sort(model string, found []*record, order string) error {
 	if order == "" {
-		order = natural[model]
+		order = naturalOrder[model]
 	}
 	type term struct {
 		name       string

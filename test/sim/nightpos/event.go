@@ -10,35 +10,104 @@ import (
 // errSeries refuses what this simulator does not hold.
 func errSeries() error { return userError("This simulated NightPOS holds single events only.") }
 
-func (t *transaction) createEvent(given map[string]any) (int, error) {
-	given = maps.Clone(given)
-	if truth(given["recurrency"]) && (truth(given["rrule"]) || truth(given["rrule_type"])) {
-		return 0, errSeries()
+// made is an event just created, before anybody was told.
+type made struct {
+	*record
+	attendees []written
+	invited   []int
+	// chosen says that the people were given, not filled in.
+	chosen bool
+}
+
+// createEvents makes events of one call. Rules go off for all of them together.
+func (t *transaction) createEvents(list []map[string]any) ([]int, error) {
+	ids, events, early, late := []int{}, []written{}, []written{}, []written{}
+	var created []made
+	for _, given := range list {
+		one, err := t.createEvent(given)
+		if err != nil {
+			return nil, err
+		}
+		created = append(created, one)
+		ids, events = append(ids, one.id), append(events, written{record: one.record})
+		early = append(early, one.attendees...)
+		if !one.chosen {
+			late = append(late, one.attendees...)
+		}
 	}
+	for index, given := range list {
+		if ruled(given) {
+			return nil, t.refuseSeries(created[index], given)
+		}
+	}
+	if err := t.fire("create", 1, early...); err != nil {
+		return nil, err
+	}
+	// The second pass over attendees comes before the events' passes when people
+	// were given, and after them when they were filled in.
+	again := slices.DeleteFunc(slices.Clone(early), func(one written) bool {
+		return slices.ContainsFunc(late, func(other written) bool { return other.record == one.record })
+	})
+	if err := t.fire("create", 1, again...); err != nil {
+		return nil, err
+	}
+	if err := t.fire("create", 5, events...); err != nil {
+		return nil, err
+	}
+	if err := t.fire("create", 1, late...); err != nil {
+		return nil, err
+	}
+	for _, one := range created {
+		t.mail(one.record, "invitation", one.invited)
+	}
+	return ids, nil
+}
+
+// ruled says that an event is to be repeated by a rule.
+func ruled(given map[string]any) bool {
+	return truth(given["recurrency"]) && (truth(given["rrule"]) || truth(given["rrule_type"]))
+}
+
+// refuseSeries refuses a rule. One that NightPOS itself refuses, a week without
+// a day, comes with the webhooks that have left by then.
+func (t *transaction) refuseSeries(event made, given map[string]any) error {
+	days := []string{"sun", "mon", "tue", "wed", "thu", "fri", "sat"}
+	if given["rrule_type"] != "weekly" || truth(given["rrule"]) || slices.ContainsFunc(days, func(day string) bool { return truth(given[day]) }) {
+		return errSeries()
+	}
+	if err := t.fire("create", 1, event.attendees...); err != nil {
+		return err
+	}
+	if err := t.fire("create", 2, written{record: event.record}); err != nil {
+		return err
+	}
+	return userError("You have to choose at least one day in the week")
+}
+
+func (t *transaction) createEvent(given map[string]any) (made, error) {
+	given = maps.Clone(given)
 	lines, people := given["attendee_ids"], given["partner_ids"]
 	_, peopleGiven := given["partner_ids"]
 	delete(given, "attendee_ids")
 	delete(given, "partner_ids")
 	values, err := t.assign("calendar.event", given, nil)
 	if err != nil {
-		return 0, err
+		return made{}, err
 	}
 	t.defaults(values, given)
-	if err := t.setTimes(values, given); err != nil {
-		return 0, err
-	}
+	t.setTimes(values, given)
 	invited := []int{}
 	switch {
 	case peopleGiven:
 		if invited, err = t.commands("res.partner", nil, people); err != nil {
-			return 0, err
+			return made{}, err
 		}
 	case lines == nil:
 		invited = []int{t.partner()}
 	}
 	states, err := attendeeStates(lines)
 	if err != nil {
-		return 0, err
+		return made{}, err
 	}
 	for partner := range states {
 		if !slices.Contains(invited, partner) {
@@ -47,27 +116,25 @@ func (t *transaction) createEvent(given map[string]any) (int, error) {
 	}
 	values["partner_ids"] = slices.Sorted(slices.Values(invited))
 	if err := t.checkRequired("calendar.event", values); err != nil {
-		return 0, err
+		return made{}, err
 	}
-	if err := checkTimes(values); err != nil {
-		return 0, err
+	event := made{record: t.insert("calendar.event", values), invited: invited, chosen: peopleGiven || lines != nil}
+	if err := t.checkTimes(values); err != nil {
+		return made{}, err
 	}
-	made := t.insert("calendar.event", values)
-	t.changed[made.id] = false
+	t.changed[event.id] = false
 	for _, partner := range t.attendeeOrder(invited, lines) {
 		state := states[partner]
 		if state == "" && partner == t.partner() {
 			state = "accepted"
 		}
-		if err := t.invite(made.id, partner, state); err != nil {
-			return 0, err
+		attendee, err := t.invite(event.id, partner, state)
+		if err != nil {
+			return made{}, err
 		}
+		event.attendees = append(event.attendees, written{record: attendee})
 	}
-	if err := t.fire(made, "create", nil, 5); err != nil {
-		return 0, err
-	}
-	t.mail(made, "invitation", invited)
-	return made.id, nil
+	return event, nil
 }
 
 // attendeeOrder: rows that are given come first, the others in the order of a
@@ -106,13 +173,29 @@ func attendeeStates(lines any) (map[int]string, error) {
 	return states, nil
 }
 
-func (t *transaction) invite(event, partner int, state string) error {
+// invite adds an attendee, before any rule goes off.
+func (t *transaction) invite(event, partner int, state string) (*record, error) {
 	values := map[string]any{"event_id": event, "partner_id": partner}
 	if state != "" {
 		values["state"] = state
 	}
-	_, err := t.create("calendar.attendee", values)
-	return err
+	return t.addAttendee(values)
+}
+
+func (t *transaction) addAttendee(given map[string]any) (*record, error) {
+	values, err := t.assign("calendar.attendee", given, nil)
+	if err != nil {
+		return nil, err
+	}
+	if values["state"] == nil {
+		values["state"] = "needsAction"
+	}
+	values["access_token"] = t.server.token()
+	if err := t.checkRequired("calendar.attendee", values); err != nil {
+		return nil, err
+	}
+	t.changed[intOf(values["event_id"])] = false
+	return t.insert("calendar.attendee", values), nil
 }
 
 func (t *transaction) defaults(values, given map[string]any) {
@@ -126,7 +209,6 @@ func (t *transaction) defaults(values, given map[string]any) {
 	fallback("user_id", t.uid)
 	fallback("need_sync_m", true)
 	fallback("videocall_source", "custom")
-	fallback("access_token", t.server.token())
 	fallback("alarm_ids", []int{})
 	fallback("categ_ids", []int{})
 	if t.server.config.Version < 18 {
@@ -139,7 +221,7 @@ func (t *transaction) defaults(values, given map[string]any) {
 
 // setTimes works out dates, instants and duration from each other, as the
 // form's computed fields do.
-func (t *transaction) setTimes(values, given map[string]any) error {
+func (t *transaction) setTimes(values, given map[string]any) {
 	has := func(name string) bool { return truth(given[name]) }
 	date := func(name string, hour int) (time.Time, bool) {
 		day, err := time.Parse(dateFormat, textOf(values[name]))
@@ -160,7 +242,6 @@ func (t *transaction) setTimes(values, given map[string]any) error {
 		values["stop"] = t.started.Truncate(30 * time.Minute).Add(90 * time.Minute)
 	}
 	derive(values)
-	return nil
 }
 
 // derive sets what follows from start, stop and allday.
@@ -174,14 +255,17 @@ func derive(values map[string]any) {
 	}
 }
 
-func checkTimes(values map[string]any) error {
+func (t *transaction) checkTimes(values map[string]any) error {
 	start, _ := values["start"].(time.Time)
 	stop, _ := values["stop"].(time.Time)
 	if !stop.Before(start) {
 		return nil
 	}
-	return validationError("The ending date and time cannot be earlier than the starting date and time.\nMeeting “%s” starts at %s and ends at %s",
-		textOf(values["name"]), start.Format(datetimeFormat), stop.Format(datetimeFormat))
+	text := "The ending date and time cannot be earlier than the starting date and time.\nMeeting “%s” starts at %s and ends at %s"
+	if t.server.config.Version < 18 {
+		text = "The ending date and time cannot be earlier than the starting date and time.\nMeeting '%s' starts '%s' and ends '%s'"
+	}
+	return validationError(text, textOf(values["name"]), start.Format(datetimeFormat), stop.Format(datetimeFormat))
 }
 
 // checkEventAccess is the record rule of private events.
@@ -197,68 +281,98 @@ func (t *transaction) checkEventAccess(found *record, operation string) error {
 		name, t.uid, operation)
 }
 
-func (t *transaction) writeEvent(found *record, given map[string]any) error {
-	if err := t.checkEventAccess(found, "write"); err != nil {
+// writeEvents changes events of one call. Rules go off for all of them together.
+func (t *transaction) writeEvents(found []*record, given map[string]any) error {
+	if ruled(given) {
+		return errSeries()
+	}
+	var changed []written
+	for _, one := range found {
+		before := maps.Clone(one.values)
+		event, err := t.writeEvent(one, given)
+		if err != nil {
+			return err
+		}
+		changed = append(changed, written{event, before})
+	}
+	passes := 1
+	for _, name := range []string{"start", "stop", "allday", "start_date", "stop_date"} {
+		if _, there := given[name]; there {
+			passes = 3
+		}
+	}
+	if err := t.fire("write", passes, changed...); err != nil {
 		return err
 	}
-	if truth(given["recurrency"]) && (truth(given["rrule"]) || truth(given["rrule_type"])) {
-		return errSeries()
+	for _, one := range changed {
+		old, _ := intsOf(one.before["partner_ids"])
+		current, _ := intsOf(one.values["partner_ids"])
+		t.mail(one.record, "invitation", slices.DeleteFunc(slices.Clone(current), func(id int) bool { return slices.Contains(old, id) }))
+		if moved(one) {
+			t.mail(one.record, "update", slices.DeleteFunc(slices.Clone(current), func(id int) bool { return !slices.Contains(old, id) }))
+		}
+	}
+	return nil
+}
+
+// syncedFields are those whose writing makes the built-in Outlook sync want the
+// event again.
+var syncedFields = []string{
+	"name", "description", "allday", "start", "stop", "user_id", "privacy", "attendee_ids", "alarm_ids", "location",
+	"show_as", "active", "videocall_location",
+}
+
+func moved(one written) bool {
+	return one.before["start"] != one.values["start"] || one.before["stop"] != one.values["stop"]
+}
+
+func (t *transaction) writeEvent(found *record, given map[string]any) (*record, error) {
+	if err := t.checkEventAccess(found, "write"); err != nil {
+		return nil, err
 	}
 	lines := given["attendee_ids"]
 	given = maps.Clone(given)
 	delete(given, "attendee_ids")
 	values, err := t.assign("calendar.event", given, found.values)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	before := maps.Clone(found.values)
 	changed := t.change(found)
 	maps.Copy(changed.values, values)
-	if err := t.moveTimes(changed.values, before, given); err != nil {
-		return err
+	for _, name := range syncedFields {
+		_, there := given[name]
+		_, said := given["need_sync_m"]
+		if there && !said {
+			changed.values["need_sync_m"] = true
+		}
 	}
+	t.moveTimes(changed.values, before, given)
 	t.touch(changed)
 	t.changed[found.id] = false
 	if err := t.checkRequired("calendar.event", changed.values); err != nil {
-		return err
+		return nil, err
 	}
-	if err := checkTimes(changed.values); err != nil {
-		return err
+	if err := t.checkTimes(changed.values); err != nil {
+		return nil, err
 	}
 	old, _ := intsOf(before["partner_ids"])
 	current, _ := intsOf(changed.values["partner_ids"])
 	if err := t.writeLines(lines); err != nil {
-		return err
+		return nil, err
 	}
 	if err := t.replacePeople(found.id, old, current); err != nil {
-		return err
+		return nil, err
 	}
-	moved := before["start"] != changed.values["start"] || before["stop"] != changed.values["stop"]
-	if moved {
-		if err := t.forgetOrganizer(changed); err != nil {
-			return err
-		}
+	if moved(written{changed, before}) {
+		return changed, t.forgetOrganizer(changed)
 	}
-	firings := 1
-	for _, name := range []string{"start", "stop", "allday", "start_date", "stop_date"} {
-		if _, there := given[name]; there {
-			firings = 3
-		}
-	}
-	if err := t.fire(changed, "write", before, firings); err != nil {
-		return err
-	}
-	added := slices.DeleteFunc(slices.Clone(current), func(id int) bool { return slices.Contains(old, id) })
-	t.mail(changed, "invitation", added)
-	if moved {
-		t.mail(changed, "update", slices.DeleteFunc(slices.Clone(current), func(id int) bool { return !slices.Contains(old, id) }))
-	}
-	return nil
+	return changed, nil
 }
 
 // moveTimes: a new start alone keeps the duration; new dates of a whole day come
 // with office hours.
-func (t *transaction) moveTimes(values, before, given map[string]any) error {
+func (t *transaction) moveTimes(values, before, given map[string]any) {
 	_, stopGiven := given["stop"]
 	_, durationGiven := given["duration"]
 	start, _ := values["start"].(time.Time)
@@ -266,7 +380,8 @@ func (t *transaction) moveTimes(values, before, given map[string]any) error {
 	oldStop, _ := before["stop"].(time.Time)
 	switch {
 	case truth(given["start_date"]) || truth(given["stop_date"]):
-		return t.setTimes(values, given)
+		t.setTimes(values, given)
+		return
 	case durationGiven && !stopGiven:
 		hours, _ := values["duration"].(float64)
 		if whole, ok := values["duration"].(int); ok {
@@ -277,7 +392,6 @@ func (t *transaction) moveTimes(values, before, given map[string]any) error {
 		values["stop"] = start.Add(oldStop.Sub(oldStart))
 	}
 	derive(values)
-	return nil
 }
 
 // writeLines carries out [[1, id, values], [2, id, 0], …].
@@ -314,14 +428,18 @@ func (t *transaction) replacePeople(event int, old, current []int) error {
 			}
 		}
 	}
+	var added []written
 	for _, partner := range setOrder(current) {
-		if !slices.Contains(old, partner) {
-			if err := t.invite(event, partner, ""); err != nil {
-				return err
-			}
+		if slices.Contains(old, partner) {
+			continue
 		}
+		attendee, err := t.invite(event, partner, "")
+		if err != nil {
+			return err
+		}
+		added = append(added, written{record: attendee})
 	}
-	return nil
+	return t.fire("create", 2, added...)
 }
 
 // forgetOrganizer: when somebody else moves an event, its organizer has to
@@ -343,7 +461,7 @@ func (t *transaction) unlinkEvent(found *record) error {
 	if err := t.checkEventAccess(found, "unlink"); err != nil {
 		return err
 	}
-	if err := t.fire(found, "unlink", nil, 1); err != nil {
+	if err := t.fire("unlink", 1, written{record: found}); err != nil {
 		return err
 	}
 	// Attendees go by the database's cascade, which no rule sees.
@@ -365,7 +483,7 @@ func (t *transaction) writeAttendee(found *record, given map[string]any) error {
 	maps.Copy(changed.values, values)
 	t.touch(changed)
 	t.changed[intOf(changed.values["event_id"])] = false
-	return t.fire(changed, "write", before, 1)
+	return t.fire("write", 1, written{changed, before})
 }
 
 // answer is what the buttons of an invitation do.

@@ -1,6 +1,7 @@
 package nightpos
 
 import (
+	"errors"
 	"net/mail"
 	"slices"
 	"strings"
@@ -52,6 +53,9 @@ func (t *transaction) method(model, name string, given arguments) (any, error) {
 	case "search", "search_count", "search_read":
 		return t.searchMethod(model, name, given)
 	case "fields_get":
+		if described := t.server.catalogue.describe(model, stringsOf(given.at(1, "attributes"))); described != nil {
+			return described, nil
+		}
 		return t.fieldsGet(model), nil
 	}
 	return t.special(model, name, given)
@@ -93,6 +97,13 @@ func (t *transaction) createMethod(model string, given any) (any, error) {
 	list, many := given.([]any)
 	if !many {
 		return t.create(model, objectOf(given))
+	}
+	if model == "calendar.event" && t.checkModelAccess(model, "create") == nil {
+		values := make([]map[string]any, len(list))
+		for index, item := range list {
+			values[index] = objectOf(item)
+		}
+		return t.createEvents(values)
 	}
 	ids := []int{}
 	for _, item := range list {
@@ -203,7 +214,8 @@ func (t *transaction) load(model string, fields []string, data any) (any, error)
 	ids := []int{}
 	refuse := func(index int, err error, more map[string]any) (any, error) {
 		message := map[string]any{"rows": map[string]any{"from": index, "to": index}, "record": index, "type": "error", "message": err.Error()}
-		if failed, ok := err.(*fault); ok {
+		var failed *fault
+		if errors.As(err, &failed) {
 			message["message"] = failed.message
 		}
 		for name, value := range more {

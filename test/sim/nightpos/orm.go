@@ -36,7 +36,7 @@ const maskedName = "Busy"
 // unmasked fields of private events are readable by everybody.
 var unmasked = []string{
 	"id", "active", "allday", "start", "stop", "start_date", "stop_date", "duration", "privacy", "show_as", "user_id", "partner_id",
-	"recurrency", "recurrence_id", "follow_recurrence", "rrule", "event_tz", "need_sync_m", "write_uid", "create_uid", "videocall_source",
+	"recurrency", "recurrence_id", "follow_recurrence", "rrule", "event_tz", "videocall_source",
 }
 
 // masked says that the reader may not see what an event is about.
@@ -147,6 +147,10 @@ func (t *transaction) show(r *record, name string, names bool) any {
 		return false
 	case time.Time:
 		return shown.UTC().Format(datetimeFormat)
+	case []int:
+		if defined.kind == kindMany {
+			return t.natural(defined.relation, shown)
+		}
 	case string:
 		if shown == "" {
 			return false
@@ -341,7 +345,17 @@ func (t *transaction) create(model string, given map[string]any) (int, error) {
 	}
 	switch model {
 	case "calendar.event":
-		return t.createEvent(given)
+		ids, err := t.createEvents([]map[string]any{given})
+		if err != nil {
+			return 0, err
+		}
+		return ids[0], nil
+	case "calendar.attendee":
+		attendee, err := t.addAttendee(given)
+		if err != nil {
+			return 0, err
+		}
+		return attendee.id, t.fire("create", 2, written{record: attendee})
 	case "res.users":
 		return t.createUser(given)
 	case "base.automation":
@@ -354,21 +368,10 @@ func (t *transaction) create(model string, given map[string]any) (int, error) {
 	if _, archives := t.server.schema[model]["active"]; archives && values["active"] == nil {
 		values["active"] = true
 	}
-	if model == "calendar.attendee" {
-		if values["state"] == nil {
-			values["state"] = "needsAction"
-		}
-		values["access_token"] = t.server.token()
-	}
 	if err := t.checkRequired(model, values); err != nil {
 		return 0, err
 	}
-	made := t.insert(model, values)
-	if model == "calendar.attendee" {
-		t.changed[intOf(values["event_id"])] = false
-		return made.id, t.fire(made, "create", nil, 2)
-	}
-	return made.id, nil
+	return t.insert(model, values).id, nil
 }
 
 // write changes records that must all exist.
@@ -379,19 +382,24 @@ func (t *transaction) write(model string, ids []int, given map[string]any) error
 	if err := t.checkModelAccess(model, "write"); err != nil {
 		return err
 	}
+	found := make([]*record, 0, len(ids))
 	for _, id := range ids {
-		found := t.get(model, id)
-		if found == nil {
+		one := t.get(model, id)
+		if one == nil {
 			return missing(model, []int{id}, t.uid)
 		}
+		found = append(found, one)
+	}
+	if model == "calendar.event" {
+		return t.writeEvents(found, given)
+	}
+	for _, one := range found {
 		var err error
 		switch model {
-		case "calendar.event":
-			err = t.writeEvent(found, given)
 		case "calendar.attendee":
-			err = t.writeAttendee(found, given)
+			err = t.writeAttendee(one, given)
 		default:
-			err = t.writePlain(found, given)
+			err = t.writePlain(one, given)
 		}
 		if err != nil {
 			return err
@@ -430,7 +438,7 @@ func (t *transaction) unlink(model string, ids []int) error {
 			}
 		case "calendar.attendee":
 			t.changed[intOf(found.values["event_id"])] = false
-			if err := t.fire(found, "unlink", nil, 1); err != nil {
+			if err := t.fire("unlink", 1, written{record: found}); err != nil {
 				return err
 			}
 		case "base.automation":

@@ -23,15 +23,7 @@ func atoi(text string) int {
 
 // localTime reads an imported time in the zone of the context, or the user's.
 func (t *transaction) localTime(text string) (string, error) {
-	zone := textOf(t.context["tz"])
-	if user := t.get("res.users", t.uid); zone == "" && user != nil {
-		zone = textOf(user.values["tz"])
-	}
-	location, err := time.LoadLocation(zone)
-	if err != nil {
-		location = time.UTC
-	}
-	instant, err := time.ParseInLocation(datetimeFormat, text, location)
+	instant, err := time.ParseInLocation(datetimeFormat, text, t.zone())
 	return instant.UTC().Format(datetimeFormat), err
 }
 

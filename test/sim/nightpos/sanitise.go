@@ -31,6 +31,8 @@ func sanitise(content string) string {
 		if kind == html.ErrorToken {
 			return strings.TrimSpace(out.String())
 		}
+		// Line ends stay as they were, which the token's text has lost.
+		raw := string(tokenizer.Raw())
 		token := tokenizer.Token()
 		switch {
 		case inside != "":
@@ -43,7 +45,7 @@ func sanitise(content string) string {
 			}
 		case dropped[token.Data] && kind != html.TextToken, opened[token.Data] && kind != html.TextToken, kind == html.CommentToken, kind == html.DoctypeToken:
 		case kind == html.TextToken:
-			out.WriteString(escapeText(token.Data))
+			out.WriteString(escapeText(html.UnescapeString(raw)))
 		default:
 			token.Attr = harmless(token.Attr)
 			out.WriteString(token.String())

@@ -27,6 +27,8 @@ type field struct {
 	label string
 	// admin fields may be read by administrators only.
 	admin bool
+	// group, if set, may see the field; then webhooks may not carry it.
+	group string
 	// computed fields are worked out when read.
 	computed func(*transaction, *record) any
 }
@@ -97,6 +99,29 @@ func schema(version int) map[string]model {
 		privacy.required, privacy.label = true, "Privacy"
 		event["privacy"] = privacy
 	}
+	attending := func(t *transaction, r *record) *record {
+		for _, attendee := range t.attendees(r.id) {
+			if intOf(attendee.values["partner_id"]) == t.partner() {
+				return attendee
+			}
+		}
+		return nil
+	}
+	event["attendees_count"] = field{kind: kindInt, computed: func(t *transaction, r *record) any { return len(t.attendees(r.id)) }}
+	event["awaiting_count"] = field{kind: kindInt, computed: count("needsAction")}
+	event["current_attendee"] = field{kind: kindOne, relation: "calendar.attendee", computed: func(t *transaction, r *record) any {
+		if own := attending(t, r); own != nil {
+			return own.id
+		}
+		return nil
+	}}
+	event["current_status"] = field{kind: kindSelection, computed: func(t *transaction, r *record) any {
+		if own := attending(t, r); own != nil {
+			return own.values["state"]
+		}
+		return nil
+	}}
+	event["display_time"] = field{kind: kindText, computed: func(t *transaction, r *record) any { return t.displayTime(r) }}
 	groups := "groups_id"
 	models := map[string]model{
 		"calendar.event": event.log(),
@@ -166,7 +191,7 @@ func schema(version int) map[string]model {
 		}.log(),
 		"ir.model": model{"model": {kind: kindText}, "name": {kind: kindText}}.log(),
 		"ir.model.fields": model{
-			"name": {kind: kindText}, "model": {kind: kindText}, "model_id": {kind: kindOne, relation: "ir.model"},
+			"name": {kind: kindText}, "model": {kind: kindText}, "model_id": {kind: kindOne, relation: "ir.model"}, "field_description": {kind: kindText},
 			"ttype": {kind: kindText}, "store": {kind: kindBool}, "groups": {kind: kindMany, relation: "res.groups"}, "related": {kind: kindText},
 		}.log(),
 		"ir.model.data": model{

@@ -70,39 +70,57 @@ func (t *transaction) alarms() {
 		name, kind, unit string
 		amount           int
 	}{
-		{"Notification - 15 Minutes", "notification", "minutes", 15}, {"Notification - 30 Minutes", "notification", "minutes", 30},
-		{"Notification - 1 Hours", "notification", "hours", 1}, {"Notification - 2 Hours", "notification", "hours", 2},
-		{"Notification - 1 Days", "notification", "days", 1}, {"Email - 3 Hours", "email", "hours", 3}, {"Email - 6 Hours", "email", "hours", 6},
+		{"Notification - 15 Minutes", "notification", "minutes", 15},
+		{"Notification - 30 Minutes", "notification", "minutes", 30},
+		{"Notification - 1 Hours", "notification", "hours", 1},
+		{"Notification - 2 Hours", "notification", "hours", 2},
+		{"Notification - 1 Days", "notification", "days", 1},
+		{"Email - 3 Hours", "email", "hours", 3},
+		{"Email - 6 Hours", "email", "hours", 6},
 	} {
 		t.insert("calendar.alarm", map[string]any{"name": alarm.name, "alarm_type": alarm.kind, "interval": alarm.unit, "duration": alarm.amount})
 	}
 }
 
-// models fills the tables that describe the models themselves. The recorded ids
-// of the three calendar models are kept.
+// models fills the tables that describe the models themselves, under the
+// recorded ids where there are any.
 func (t *transaction) models() {
-	known := map[string]int{"calendar.attendee": 341, "calendar.recurrence": 342, "calendar.event": 343}
+	recorded := t.server.catalogue
 	next := 50
-	fieldID := 2000
+	fieldID := 4000
 	for _, name := range slices.Sorted(maps.Keys(t.server.schema)) {
-		id, recorded := known[name]
-		if !recorded {
+		id, known := recorded.Models[name]
+		if !known {
 			id = next
 			next++
 		}
 		t.written[key{"ir.model", id}] = &record{model: "ir.model", id: id, values: map[string]any{
 			"model": name, "name": titles[name], "create_date": t.started, "write_date": t.started, "create_uid": 1, "write_uid": 1,
 		}}
+		for _, one := range recorded.Fields[name] {
+			t.describeField(one.ID, map[string]any{
+				"name": one.Name, "model": name, "model_id": id, "ttype": one.Kind, "store": one.Store, "related": one.Related,
+			})
+		}
+		if recorded.Fields[name] != nil {
+			continue
+		}
 		for _, field := range slices.Sorted(maps.Keys(t.server.schema[name])) {
 			fieldID++
 			defined := t.server.schema[name][field]
-			t.written[key{"ir.model.fields", fieldID}] = &record{model: "ir.model.fields", id: fieldID, values: map[string]any{
+			t.describeField(fieldID, map[string]any{
 				"name": field, "model": name, "model_id": id, "ttype": string(defined.kind), "store": defined.computed == nil,
-				"groups": []int{}, "create_date": t.started, "write_date": t.started,
-			}}
+			})
 		}
 	}
 	t.server.tables["ir.model"].last, t.server.tables["ir.model.fields"].last = 500, fieldID
+}
+
+func (t *transaction) describeField(id int, values map[string]any) {
+	defined := t.server.schema[textOf(values["model"])][textOf(values["name"])]
+	values["field_description"], values["groups"] = defined.label, []int{}
+	values["create_date"], values["write_date"] = t.started, t.started
+	t.written[key{"ir.model.fields", id}] = &record{model: "ir.model.fields", id: id, values: values}
 }
 
 // createUser makes a user and the contact that belongs to it.

@@ -71,12 +71,13 @@ type Change struct {
 
 // Server is a simulated NightPOS. All methods may be called concurrently.
 type Server struct {
-	config   Config
-	now      func() time.Time
-	schema   map[string]model
-	webhooks *http.Client
-	context  context.Context
-	stop     context.CancelFunc
+	config    Config
+	now       func() time.Time
+	schema    map[string]model
+	catalogue *catalogue
+	webhooks  *http.Client
+	context   context.Context
+	stop      context.CancelFunc
 
 	// mutex guards everything below. It is held for computing only, never while
 	// waiting, so that the server runs in a synctest bubble.
@@ -109,8 +110,12 @@ func New(config Config) (*Server, error) {
 	if config.Transport == nil {
 		config.Transport = http.DefaultTransport
 	}
+	recorded, err := readCatalogue(config.Version)
+	if err != nil {
+		return nil, err
+	}
 	s := &Server{
-		config: config, now: config.Now, schema: schema(config.Version),
+		config: config, now: config.Now, schema: schema(config.Version), catalogue: recorded,
 		webhooks: &http.Client{
 			Transport: config.Transport, Timeout: webhookPatience,
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
@@ -119,6 +124,7 @@ func New(config Config) (*Server, error) {
 		tables: map[string]*table{}, attending: map[int]map[int]bool{}, counts: map[string]int{}, sessions: map[string]int{},
 	}
 	s.context, s.stop = context.WithCancel(context.Background())
+	recorded.complete(s.schema)
 	for name := range s.schema {
 		s.tables[name] = &table{records: map[int]*record{}}
 	}

@@ -22,9 +22,11 @@ func TestEventLife(t *testing.T) {
 		content["singleValueExtendedProperties"] = []any{map[string]any{"id": property, "value": "Rec-1"}}
 		made := w.want(w.call(alice, "POST", "/me/events", content), 201, "")
 		got := map[string]any{}
-		for _, name := range []string{"subject", "start", "end", "originalStartTimeZone", "isAllDay", "showAs", "sensitivity", "importance",
+		for _, name := range []string{
+			"subject", "start", "end", "originalStartTimeZone", "isAllDay", "showAs", "sensitivity", "importance",
 			"isReminderOn", "reminderMinutesBeforeStart", "responseRequested", "type", "recurrence", "transactionId", "isOrganizer",
-			"attendees", "bodyPreview", "createdDateTime", "responseStatus", "isOnlineMeeting", "onlineMeeting", "categories"} {
+			"attendees", "bodyPreview", "createdDateTime", "responseStatus", "isOnlineMeeting", "onlineMeeting", "categories",
+		} {
 			got[name] = made.body[name]
 		}
 		want := map[string]any{

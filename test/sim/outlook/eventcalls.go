@@ -2,6 +2,7 @@ package outlook
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"strings"
 )
@@ -83,8 +84,8 @@ func (s *Server) postEvent(_ context.Context, q *request) (*answer, error) {
 
 // inMode shows the id inside a duplicate error in the mode of the request.
 func inMode(err error, q *request) error {
-	refused, ok := err.(*graphError)
-	if !ok || !q.view.immutable {
+	var refused *graphError
+	if !errors.As(err, &refused) || !q.view.immutable {
 		return err
 	}
 	if id, ok := refused.extra["@event.existingEventId"].(string); ok {

@@ -39,8 +39,10 @@ type extendedIs struct{ member, operator, text string }
 // anyExtended holds if one extended property fulfils the inner condition.
 type anyExtended struct{ inner condition }
 
-func (c both) holds(m *mailbox, e *event) bool   { return c.left.holds(m, e) && c.right.holds(m, e) }
+func (c both) holds(m *mailbox, e *event) bool { return c.left.holds(m, e) && c.right.holds(m, e) }
+
 func (c either) holds(m *mailbox, e *event) bool { return c.left.holds(m, e) || c.right.holds(m, e) }
+
 func (c negated) holds(m *mailbox, e *event) bool {
 	return !c.inner.holds(m, e)
 }
@@ -188,7 +190,7 @@ func (p *filterParser) whole() (condition, error) {
 func filterTokens(text string) []string {
 	var tokens []string
 	for at := 0; at < len(text); {
-		switch c := text[at]; {
+		switch c := text[at]; { //nolint:staticcheck // one of the cases is a range
 		case c == ' ' || c == '\t':
 			at++
 		case c == '(' || c == ')' || c == ',':

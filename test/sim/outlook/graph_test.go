@@ -150,7 +150,7 @@ func TestFaults(t *testing.T) {
 	var fault atomic.Pointer[outlook.Fault]
 	strike := func(c *outlook.Config) {
 		c.Faults = func(call outlook.CallInfo) *outlook.Fault {
-			if call.Template != "/me/events" || call.Method != "POST" {
+			if call.Template != "/me/events" || call.Method != http.MethodPost {
 				return nil
 			}
 			return fault.Load()

@@ -97,9 +97,11 @@ func (o *listOptions) read(name, value string) (err error) {
 // selectable are the properties of 7.1.
 var selectable = func() map[string]bool {
 	names := maps.Clone(ignoredProperties)
-	for _, name := range []string{"allowNewTimeProposals", "attendees", "body", "categories", "end", "hideAttendees", "importance", "isAllDay",
+	for _, name := range []string{
+		"allowNewTimeProposals", "attendees", "body", "categories", "end", "hideAttendees", "importance", "isAllDay",
 		"isOnlineMeeting", "isReminderOn", "location", "locations", "onlineMeetingProvider", "recurrence", "reminderMinutesBeforeStart",
-		"responseRequested", "sensitivity", "showAs", "start", "subject", "transactionId", "exceptionOccurrences"} {
+		"responseRequested", "sensitivity", "showAs", "start", "subject", "transactionId", "exceptionOccurrences",
+	} {
 		names[name] = true
 	}
 	return names

@@ -43,7 +43,8 @@ func inBubble(t *testing.T, adjust func(*outlook.Config), run func(*testing.T, *
 			BaseURL: "http://outlook.sim", Seed: 7, Transport: w.network.Transport(),
 			People: []outlook.Person{
 				{Name: "Alice Able", Address: alice, TimeZone: "Europe/Berlin"},
-				{Name: "Bob Best", Address: bob}, {Name: "Carol Cook", Address: carol},
+				{Name: "Bob Best", Address: bob},
+				{Name: "Carol Cook", Address: carol},
 			},
 		}
 		if adjust != nil {

@@ -3,6 +3,7 @@ package outlook
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -209,8 +210,8 @@ func writeJSON(w http.ResponseWriter, status int, body any) {
 
 // refusal renders an error as an answer.
 func refusal(err error) *answer {
-	refused, ok := err.(*graphError)
-	if !ok {
+	var refused *graphError
+	if !errors.As(err, &refused) {
 		refused = failure(http.StatusInternalServerError, "ErrorInternalServerError", "%s", err.Error())
 	}
 	body := map[string]any{"code": refused.code, "message": refused.message}

@@ -2,6 +2,7 @@ package outlook_test
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net/http"
 	"net/url"
@@ -70,8 +71,8 @@ func (w *world) code(config *oauth2.Config, options ...oauth2.AuthCodeOption) st
 // refusedToken checks the error of the token endpoint.
 func refusedToken(t *testing.T, name string, err error, status int, code string, number string) {
 	t.Helper()
-	refused, ok := err.(*oauth2.RetrieveError)
-	if !ok {
+	var refused *oauth2.RetrieveError
+	if !errors.As(err, &refused) {
 		t.Errorf("%s: got %v, want a refusal", name, err)
 		return
 	}
