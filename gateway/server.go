@@ -190,7 +190,9 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 		if err = server.Shutdown(ending); err != nil {
 			err = errors.Join(fmt.Errorf("stopping HTTP: requests did not end within %s: %w", stopTime, err), server.Close())
 		}
-		<-served // always http.ErrServerClosed after a shutdown
+		if ended := <-served; !errors.Is(ended, http.ErrServerClosed) {
+			err = errors.Join(err, fmt.Errorf("serving HTTP: %w", ended))
+		}
 		// What only memory holds goes to the store before the process ends.
 		_ = s.spill.flush(ending) // what it leaves is reported below
 	}
