@@ -24,37 +24,47 @@ const (
 	faultAfter        // the server did it and the answer was lost
 )
 
-// world is what both fake calendars share: a clock, the hints that their
-// changes cause, and the faults of the next writes.
-type world struct {
-	now    time.Time
-	hints  []reconciler.Item
-	faults []fault
+// world is the time that both fake calendars live in.
+type world struct{ now time.Time }
+
+// calendar is what each fake has for itself, since the engine writes both at
+// once: when it was last changed, the hints that its changes cause, and the
+// faults of its next writes. Nothing in it depends on the other side, so that a
+// history repeats from its seed.
+type calendar struct {
+	*world
+	changed time.Time
+	hints   []reconciler.Item
+	faults  []fault
 }
 
-func (w *world) tick() time.Time {
-	w.now = w.now.Add(time.Millisecond)
-	return w.now
+// tick gives the time of a change, later than any before it on this side.
+func (c *calendar) tick() time.Time {
+	if c.changed.Before(c.now) {
+		c.changed = c.now
+	}
+	c.changed = c.changed.Add(time.Millisecond)
+	return c.changed
 }
 
-func (w *world) nextFault() fault {
-	if len(w.faults) == 0 {
+func (c *calendar) nextFault() fault {
+	if len(c.faults) == 0 {
 		return faultNone
 	}
-	next := w.faults[0]
-	w.faults = w.faults[1:]
+	next := c.faults[0]
+	c.faults = c.faults[1:]
 	return next
 }
 
-func (w *world) hint(key, version string) {
-	w.hints = append(w.hints, reconciler.Item{Key: key, Version: version, First: w.now})
+func (c *calendar) hint(key, version string) {
+	c.hints = append(c.hints, reconciler.Item{Key: key, Version: version, First: c.changed})
 }
 
 // fakeOutlook is one mailbox with the habits that matter to a plan: it rewrites
 // bodies, keeps one reminder, cannot take meeting links, sees all shades of
 // show-as, and counts the mails it would send.
 type fakeOutlook struct {
-	*world
+	calendar
 	copies map[string]*reconciler.Copy
 	keys   map[string]string
 	serial int
@@ -224,7 +234,7 @@ func assign(to *reconciler.Event, from reconciler.Event, fields reconciler.Field
 // free and busy only, no zones and no attendee types, and it moves its stamp on
 // every write but not for answers.
 type fakeNightPOS struct {
-	*world
+	calendar
 	records map[int64]*reconciler.Record
 	keys    map[string]int64
 	serial  int64

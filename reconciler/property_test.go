@@ -48,8 +48,8 @@ func newHistory(t *rapid.T) *history {
 	w := &world{now: time.Date(2027, 1, 11, 9, 0, 0, 0, time.UTC)}
 	h := &history{
 		world: w, test: t, deleted: map[string]bool{}, restored: map[string]bool{},
-		outlook:  &fakeOutlook{world: w, copies: map[string]*reconciler.Copy{}, keys: map[string]string{}},
-		nightpos: &fakeNightPOS{world: w, records: map[int64]*reconciler.Record{}, keys: map[string]int64{}},
+		outlook:  &fakeOutlook{calendar: calendar{world: w}, copies: map[string]*reconciler.Copy{}, keys: map[string]string{}},
+		nightpos: &fakeNightPOS{calendar: calendar{world: w}, records: map[int64]*reconciler.Record{}, keys: map[string]int64{}},
 	}
 	h.memory = newMemory(func() time.Time { return w.now }, alice)
 	policy := rapid.SampledFrom([]reconciler.Policy{reconciler.PolicyNewest, reconciler.PolicyOutlook, reconciler.PolicyNightPOS}).Draw(t, "policy")
@@ -147,9 +147,23 @@ func (h *history) tag() string {
 	return fmt.Sprintf("tag-%03d", h.births)
 }
 
+func (h *history) calendars() []*calendar {
+	return []*calendar{&h.outlook.calendar, &h.nightpos.calendar}
+}
+
+// pass lets the world catch up with what was changed.
+func (h *history) pass() {
+	for _, side := range h.calendars() {
+		if side.changed.After(h.now) {
+			h.now = side.changed
+		}
+	}
+}
+
 // step lets one thing happen.
 func (h *history) step() {
 	t := h.test
+	defer h.pass()
 	switch rapid.SampledFrom([]string{
 		"create outlook", "create nightpos", "edit outlook", "edit outlook", "edit nightpos", "edit nightpos", "delete outlook",
 		"archive", "unarchive", "unlink", "deliver", "deliver", "deliver", "work", "work", "work", "fault", "lose lease", "wait",
@@ -203,7 +217,8 @@ func (h *history) step() {
 	case "work":
 		h.work()
 	case "fault":
-		h.faults = append(h.faults, rapid.SampledFrom([]fault{faultBefore, faultAfter}).Draw(t, "fault"))
+		at := h.calendars()[rapid.IntRange(0, 1).Draw(t, "at")]
+		at.faults = append(at.faults, rapid.SampledFrom([]fault{faultBefore, faultAfter}).Draw(t, "fault"))
 	case "lose lease":
 		h.memory.loseNext = true
 	case "wait":
@@ -229,19 +244,26 @@ func (h *history) linked(graphID string) bool {
 
 // deliver brings one of the waiting hints, in any order, once, twice or never.
 func (h *history) deliver() {
-	if len(h.hints) == 0 {
+	var waiting []*calendar
+	for _, side := range h.calendars() {
+		if len(side.hints) > 0 {
+			waiting = append(waiting, side)
+		}
+	}
+	if len(waiting) == 0 {
 		return
 	}
-	index := rapid.IntRange(0, len(h.hints)-1).Draw(h.test, "hint")
+	side := waiting[rapid.IntRange(0, len(waiting)-1).Draw(h.test, "side")]
+	index := rapid.IntRange(0, len(side.hints)-1).Draw(h.test, "hint")
 	switch rapid.IntRange(0, 5).Draw(h.test, "delivery") {
 	case 0: // lost
 	case 1: // now, and once more later
-		h.add(h.hints[index])
+		h.add(side.hints[index])
 		return
 	default:
-		h.add(h.hints[index])
+		h.add(side.hints[index])
 	}
-	h.hints = slices.Delete(h.hints, index, index+1)
+	side.hints = slices.Delete(side.hints, index, index+1)
 }
 
 func (h *history) add(item reconciler.Item) {
@@ -261,15 +283,18 @@ func (h *history) work() {
 	if err := h.engine.Process(context.Background(), batch); err != nil && !errors.Is(err, reconciler.ErrLeaseLost) {
 		h.test.Fatalf("a round failed: %v", err)
 	}
+	h.pass()
 }
 
 // quiet delivers everything, sweeps, and works until nothing waits.
 func (h *history) quiet() {
-	h.faults, h.memory.loseNext = nil, false
-	for pass := 0; pass < 3; pass++ {
-		for len(h.hints) > 0 {
-			h.add(h.hints[0])
-			h.hints = h.hints[1:]
+	h.memory.loseNext = false
+	for range 3 {
+		for _, side := range h.calendars() {
+			for _, item := range side.hints {
+				h.add(item)
+			}
+			side.hints, side.faults = nil, nil
 		}
 		h.add(reconciler.SweepItem(reconciler.PriorityPerson, h.now))
 		for round := 0; ; round++ {
