@@ -139,6 +139,8 @@ type batchRequest struct {
 	name, method, path string
 	body               content
 	ifMatch            string
+	// once: a repeat would have an effect of its own.
+	once bool
 	// after is the number, counted from one, of an earlier request that must have
 	// ended well; zero for none.
 	after int
@@ -200,7 +202,8 @@ func (c *Client) batch(ctx context.Context, lane string, requests []batchRequest
 		} `json:"responses"`
 	}
 	began := c.config.Now()
-	err := c.do(ctx, lane, call{name: "POST batch", method: http.MethodPost, path: "/$batch", body: content{"requests": items}}, &answered)
+	once := slices.ContainsFunc(requests, func(request batchRequest) bool { return request.once })
+	err := c.do(ctx, lane, call{name: "POST batch", method: http.MethodPost, path: "/$batch", body: content{"requests": items}, once: once}, &answered)
 	if err != nil {
 		return nil, err
 	}

@@ -117,13 +117,18 @@ func newHTTP(config Config) *retryablehttp.Client {
 	client.RetryMax = retries
 	client.RetryWaitMin, client.RetryWaitMax = 200*time.Millisecond, 2*time.Second
 	client.ErrorHandler = retryablehttp.PassthroughErrorHandler
-	// Every call may arrive twice: creates carry a transaction id, changes a
-	// version, and a second deletion finds nothing.
+	// Almost every call may arrive twice: creates carry a transaction id, changes
+	// a version, and a second deletion finds nothing. A second answer to an
+	// invitation would be a second mail; whether it is still needed shows when
+	// the event is read again.
 	client.CheckRetry = func(ctx context.Context, _ *http.Response, err error) (bool, error) {
-		return err != nil && ctx.Err() == nil, ctx.Err()
+		return err != nil && ctx.Err() == nil && ctx.Value(onceKey{}) == nil, ctx.Err()
 	}
 	return client
 }
+
+// onceKey marks the context of calls that must not be repeated unseen.
+type onceKey struct{}
 
 // call is one request to Graph.
 type call struct {
@@ -133,6 +138,8 @@ type call struct {
 	path    string
 	body    any
 	ifMatch string
+	// once: a repeat would have an effect of its own.
+	once bool
 }
 
 // do makes a call for a mailbox and reads the answer into an object, which may
@@ -195,6 +202,9 @@ func (c *Client) send(ctx context.Context, lane string, call call, refresh bool)
 	var body any
 	if content != nil {
 		body = bytes.NewReader(content)
+	}
+	if call.once {
+		ctx = context.WithValue(ctx, onceKey{}, true)
 	}
 	request, err := retryablehttp.NewRequestWithContext(ctx, call.method, address, body)
 	if err != nil {

@@ -66,7 +66,7 @@ func (c *Client) writePart(ctx context.Context, member reconciler.Member, writes
 }
 
 func callOf(request batchRequest) call {
-	made := call{name: request.name, method: request.method, path: request.path, ifMatch: request.ifMatch}
+	made := call{name: request.name, method: request.method, path: request.path, ifMatch: request.ifMatch, once: request.once}
 	if request.body != nil {
 		made.body = request.body
 	}
@@ -92,7 +92,7 @@ func (c *Client) requestOf(member reconciler.Member, write reconciler.OutlookWri
 	case reconciler.ActionDelete:
 		return batchRequest{name: "DELETE event", method: http.MethodDelete, path: eventPath(write.ID), ifMatch: guard}, true, nil
 	case reconciler.ActionAnswer:
-		return answerRequest(write, true), true, nil
+		return answerRequest(write, !write.Quiet), true, nil
 	}
 	return batchRequest{}, false, &reconciler.RefusedError{Reason: "Outlook knows no action " + string(write.Action)}
 }
@@ -107,7 +107,7 @@ func answerRequest(write reconciler.OutlookWrite, send bool) batchRequest {
 	if !known {
 		word = "tentativelyAccept"
 	}
-	return batchRequest{name: "POST response", method: http.MethodPost, path: eventPath(write.ID) + "/" + word, body: content{"sendResponse": send}}
+	return batchRequest{name: "POST response", method: http.MethodPost, path: eventPath(write.ID) + "/" + word, body: content{"sendResponse": send}, once: send}
 }
 
 // resultOf opens the answer to a write.

@@ -56,7 +56,10 @@ func (s State) planAnswer(row Person) Plan {
 		plan.Role = s.Link.Role
 	}
 	if answer, ok := s.answerForOutlook(); ok {
-		plan.Outlook, plan.Mails, plan.From = answer, 1, SideNightPOS
+		plan.Outlook, plan.From = answer, SideNightPOS
+		if !answer.Quiet {
+			plan.Mails = 1
+		}
 		return plan
 	}
 	own := s.Copy.OwnAnswer
@@ -90,7 +93,14 @@ func (s State) answerForOutlook() (*OutlookWrite, bool) {
 	if byOutlook && s.Copy.OwnAnswer != AnswerNone && !s.nightposWins() {
 		return nil, false
 	}
-	return &OutlookWrite{Action: ActionAnswer, ID: s.Copy.ID, Current: s.Copy, Answer: row.Answer}, true
+	// An answer that was there before this copy was known is old news to the
+	// organizer. An old refusal is not repeated at all: Outlook would take the
+	// invitation away that the organizer has just sent again.
+	first := s.Link == nil || s.Link.Outlook[selfKey] == ""
+	if first && row.Answer == AnswerDeclined {
+		return nil, false
+	}
+	return &OutlookWrite{Action: ActionAnswer, ID: s.Copy.ID, Current: s.Copy, Answer: row.Answer, Quiet: first}, true
 }
 
 func (s State) nightposWins() bool {

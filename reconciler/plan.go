@@ -314,8 +314,10 @@ func (s State) planGuest() Plan {
 			}
 		}
 		if answer, ok := s.answerForOutlook(); ok && !change(plan.NightPOS).Has(FieldAnswers) {
-			plan.Outlook, plan.Mails = answer, 1
-			plan.From = SideNightPOS
+			plan.Outlook, plan.From = answer, SideNightPOS
+			if !answer.Quiet {
+				plan.Mails = 1
+			}
 		} else if len(merged.deltas[SideOutlook].fields) > 0 {
 			plan.Reason = "the organizer is outside NightPOS: a change made in NightPOS stays there"
 		}

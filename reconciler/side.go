@@ -149,8 +149,10 @@ type OutlookWrite struct {
 	Key string
 	// RecordID is left in a created copy as its mark.
 	RecordID int64
-	// Answer is for ActionAnswer.
+	// Answer is for ActionAnswer; a quiet one stays in this mailbox and is not
+	// mailed to the organizer.
 	Answer Answer
+	Quiet  bool
 }
 
 // OutlookResult answers an OutlookWrite.
