@@ -221,11 +221,19 @@ func (e *Engine) keepLease(ctx context.Context, lease Lease) (context.Context, f
 
 // process sorts the items of a batch and returns an outcome for each.
 func (e *Engine) process(ctx context.Context, batch Batch) ([]Outcome, error) {
-	directory, err := e.directory(ctx)
+	directory, err := e.directory(ctx, e.Store.Members)
 	if err != nil {
 		return nil, err
 	}
 	member, connected := directory.byID[batch.Lane]
+	if !connected {
+		// Somebody may have connected a moment ago, through another replica;
+		// dropping the first items of such a lane would lose the person.
+		if directory, err = e.directory(ctx, e.Store.MembersNow); err != nil {
+			return nil, err
+		}
+		member, connected = directory.byID[batch.Lane]
+	}
 	round := &round{engine: e, member: member, directory: directory, lease: batch.Lease}
 	for _, item := range batch.Items {
 		side, _, _ := ParseKey(item.Key)
@@ -262,8 +270,8 @@ type directory struct {
 	byAddress map[string]Member
 }
 
-func (e *Engine) directory(ctx context.Context) (*directory, error) {
-	members, err := e.Store.Members(ctx)
+func (e *Engine) directory(ctx context.Context, read func(context.Context) ([]Member, error)) (*directory, error) {
+	members, err := read(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("reading who is connected: %w", err)
 	}

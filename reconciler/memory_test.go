@@ -148,3 +148,5 @@ func (m *memory) SetMeetings(_ context.Context, records map[string]int64) error 
 }
 
 func (m *memory) Members(context.Context) ([]reconciler.Member, error) { return m.members, nil }
+
+func (m *memory) MembersNow(ctx context.Context) ([]reconciler.Member, error) { return m.Members(ctx) }

@@ -147,6 +147,8 @@ type Store interface {
 	// Members returns every member whose calendar is to be kept in step, in any
 	// state. It may be up to a few seconds old.
 	Members(ctx context.Context) ([]Member, error)
+	// MembersNow is the same, as of now.
+	MembersNow(ctx context.Context) ([]Member, error)
 }
 
 // OutlookKey names the work of looking at a copy.

@@ -254,7 +254,7 @@ func (s *Store) Finish(ctx context.Context, lease reconciler.Lease, outcomes []r
 		case outcome.Retry:
 			again = "1"
 		}
-		arguments = append(arguments, outcome.Key, again, milliseconds(now.Add(outcome.After)), outcome.Reason)
+		arguments = append(arguments, outcome.Key, again, milliseconds(now)+roundUp(outcome.After), outcome.Reason)
 	}
 	answer, err := finishScript.Run(ctx, s.client, s.laneKeys(lease.Lane), arguments...).Slice()
 	return s.given(ctx, lease, answer, err)

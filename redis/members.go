@@ -34,8 +34,9 @@ type memberList struct {
 	read    time.Time
 }
 
-// memberLife is how long the copy is used.
-const memberLife = 2 * time.Second
+// MemberLife is how long a copy of the members is used: so much later every
+// replica knows of a change.
+const MemberLife = 2 * time.Second
 
 // SaveMember adds or changes a member.
 func (s *Store) SaveMember(ctx context.Context, member MemberState) error {
@@ -67,10 +68,14 @@ func (s *Store) RemoveMember(ctx context.Context, lane string) error {
 
 // MemberStates returns every member, in order of id. It may be two seconds old.
 func (s *Store) MemberStates(ctx context.Context) ([]MemberState, error) {
-	now := s.Now()
-	if known := s.members.Load(); known != nil && now.Sub(known.read).Abs() < memberLife {
+	if known := s.members.Load(); known != nil && s.Now().Sub(known.read).Abs() < MemberLife {
 		return known.members, nil
 	}
+	return s.readMembers(ctx)
+}
+
+func (s *Store) readMembers(ctx context.Context) ([]MemberState, error) {
+	now := s.Now()
 	stored, err := s.client.HGetAll(ctx, s.keys.members()).Result()
 	if err != nil {
 		return nil, fmt.Errorf("reading who is connected: %w", err)
@@ -91,14 +96,21 @@ func (s *Store) MemberStates(ctx context.Context) ([]MemberState, error) {
 // Members implements reconciler.Store.
 func (s *Store) Members(ctx context.Context) ([]reconciler.Member, error) {
 	states, err := s.MemberStates(ctx)
-	if err != nil {
-		return nil, err
-	}
+	return membersOf(states), err
+}
+
+// MembersNow implements reconciler.Store.
+func (s *Store) MembersNow(ctx context.Context) ([]reconciler.Member, error) {
+	states, err := s.readMembers(ctx)
+	return membersOf(states), err
+}
+
+func membersOf(states []MemberState) []reconciler.Member {
 	members := make([]reconciler.Member, 0, len(states))
 	for _, state := range states {
 		members = append(members, state.Member)
 	}
-	return members, nil
+	return members
 }
 
 // SaveToken keeps a member's Microsoft token, encrypted.

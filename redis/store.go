@@ -240,6 +240,12 @@ func (s *Store) wakeKeys() []string {
 
 func milliseconds(t time.Time) int64 { return t.UnixMilli() }
 
+// roundUp is a pause in milliseconds. A pause that became none would have its
+// item taken and put back over and over until the millisecond is over.
+func roundUp(pause time.Duration) int64 {
+	return int64((pause + time.Millisecond - 1) / time.Millisecond)
+}
+
 // ring is the argument that makes a script wake other processes.
 func (s *Store) ring() string {
 	if s.shared {

@@ -49,6 +49,7 @@ func each(t *testing.T, run func(t *testing.T, check func(*testing.T, opener), n
 		"adding what waits changes nothing":             folded,
 		"adding what is worked on makes it run again":   again,
 		"an item that failed comes back with a reason":  retried,
+		"a pause under a millisecond is a pause":        brieflyPutOff,
 		"two workers never hold a lane at once":         exclusive,
 		"a lease that ends by itself gives items back":  abandoned,
 		"a lost lease records nothing":                  fenced,
@@ -217,6 +218,22 @@ func retried(t *testing.T, o opener) {
 	// An item without an outcome is due again at once.
 	finish(t, store, batch)
 	same(t, "attempts", take(t, store).Items[0].Attempts, 1)
+}
+
+// brieflyPutOff: a pause shorter than the store's millisecond is still a pause,
+// or the item would be taken and put back without end while no time passes.
+func brieflyPutOff(t *testing.T, o opener) {
+	clock := o.clock()
+	store := o.store(clock)
+	add(t, store, reconciler.Item{Key: "outlook:a"})
+	batch, start := take(t, store), clock.now()
+	for range 20 {
+		finish(t, store, batch, reconciler.Outcome{Key: "outlook:a", Retry: true, After: 300 * time.Microsecond})
+		batch = take(t, store)
+	}
+	if took := clock.now().Sub(start); took < 15*time.Millisecond {
+		t.Fatalf("20 pauses took %s in all, want at least the rest of a millisecond each", took)
+	}
 }
 
 func exclusive(t *testing.T, o opener) {

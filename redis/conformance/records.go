@@ -163,7 +163,10 @@ func members(t *testing.T, o opener) {
 	if err := one.RemoveMember(t.Context(), "7"); err != nil {
 		t.Fatalf("RemoveMember: got %v, want no error", err)
 	}
-	clock.forward(3 * time.Second)
+	if got, err := two.MembersNow(t.Context()); err != nil || len(got) != 0 {
+		t.Fatalf("MembersNow: got %v, %v, want none", got, err)
+	}
+	clock.forward(redis.MemberLife + time.Second)
 	if got, err := two.Members(t.Context()); err != nil || len(got) != 0 {
 		t.Fatalf("Members: got %v, %v, want none", got, err)
 	}
