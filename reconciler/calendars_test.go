@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -67,6 +68,7 @@ type fakeOutlook struct {
 	calendar
 	copies map[string]*reconciler.Copy
 	keys   map[string]string
+	sent   map[string]reconciler.Event
 	serial int
 	writes int
 	mails  int
@@ -157,13 +159,17 @@ func (o *fakeOutlook) apply(write reconciler.OutlookWrite) reconciler.OutlookRes
 	if write.Action == reconciler.ActionCreate {
 		if id, made := o.keys[write.Key]; made {
 			if copied, there := o.copies[id]; there {
+				if reflect.DeepEqual(o.sent[write.Key], write.Event) {
+					answer := *copied // as it is now
+					return reconciler.OutlookResult{Copy: &answer}
+				}
 				return reconciler.OutlookResult{Copy: &reconciler.Copy{ID: copied.ID}, Existed: true}
 			}
 		}
 		event := write.Event
 		event.MeetingLink = ""
 		copied := o.create(event, write.RecordID)
-		o.keys[write.Key] = copied.ID
+		o.keys[write.Key], o.sent[write.Key] = copied.ID, write.Event
 		o.mails += len(write.Event.People)
 		answer := *copied
 		return reconciler.OutlookResult{Copy: &answer}

@@ -48,7 +48,7 @@ func newHistory(t *rapid.T) *history {
 	w := &world{now: time.Date(2027, 1, 11, 9, 0, 0, 0, time.UTC)}
 	h := &history{
 		world: w, test: t, deleted: map[string]bool{}, restored: map[string]bool{},
-		outlook:  &fakeOutlook{calendar: calendar{world: w}, copies: map[string]*reconciler.Copy{}, keys: map[string]string{}},
+		outlook:  &fakeOutlook{calendar: calendar{world: w}, copies: map[string]*reconciler.Copy{}, keys: map[string]string{}, sent: map[string]reconciler.Event{}},
 		nightpos: &fakeNightPOS{calendar: calendar{world: w}, records: map[int64]*reconciler.Record{}, keys: map[string]int64{}},
 	}
 	h.memory = newMemory(func() time.Time { return w.now }, alice)

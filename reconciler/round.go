@@ -140,7 +140,7 @@ func (r *round) gather(ctx context.Context) error {
 		link := byRecord[recordID]
 		if side == SideOutlook {
 			link = byGraph[graphID]
-			if link != nil && item.Version != "" && item.Version == link.ChangeKey {
+			if link != nil && item.Attempts == 0 && item.Version != "" && item.Version == link.ChangeKey {
 				r.engine.Observer.Echo(SideOutlook, 1)
 				r.done(item.Key)
 				continue

@@ -1,6 +1,9 @@
 package reconciler
 
-import "strings"
+import (
+	"maps"
+	"strings"
+)
 
 // Settled is what a carried-out plan leaves to be recorded.
 type Settled struct {
@@ -35,6 +38,7 @@ func (s State) Settle(plan Plan, outlook *OutlookResult, nightpos *RecordResult)
 			return settled
 		}
 		link.Ended = true
+		s.settleRefusal(link, plan)
 		if plan.keep == fateDrop {
 			settled.Drop = s.Link != nil
 		}
@@ -42,6 +46,11 @@ func (s State) Settle(plan Plan, outlook *OutlookResult, nightpos *RecordResult)
 		return settled
 	}
 	s.settleIdentity(link, outlook, nightpos)
+	if nightpos != nil && nightpos.Err != nil && (outlook == nil || outlook.Err != nil) {
+		// What the copy shows has not arrived: a hint that speaks of it is no
+		// echo.
+		link.ChangeKey = s.knownChangeKey()
+	}
 	if link.RecordID == 0 || link.GraphID == "" {
 		return settled
 	}
@@ -58,9 +67,69 @@ func (s State) Settle(plan Plan, outlook *OutlookResult, nightpos *RecordResult)
 		settled.Again = settled.Err == nil
 	} else {
 		s.settleBases(link, plan, outlook, nightpos)
+		settled.Again = s.repeatedCreate(plan, outlook) && s.settleRepeatedCreate(link, plan, *outlook.Copy)
+	}
+	if settled.Again {
+		// The same hint, told twice, must not be taken for an echo meanwhile.
+		link.ChangeKey = ""
 	}
 	settled.Link = link
 	return settled
+}
+
+func (s State) knownChangeKey() string {
+	if s.Link == nil {
+		return ""
+	}
+	return s.Link.ChangeKey
+}
+
+// repeatedCreate says that a copy was made before and the answer was lost: Graph
+// answers a repeated create with the copy as it is now.
+func (s State) repeatedCreate(plan Plan, outlook *OutlookResult) bool {
+	return plan.Outlook != nil && plan.Outlook.Action == ActionCreate && s.Link != nil && s.Link.GraphID == "" &&
+		outlook != nil && outlook.Err == nil && outlook.Copy != nil
+}
+
+// settleRepeatedCreate takes what was sent for what the sides agreed on, since a
+// person may have edited the copy by now, and says whether one did.
+func (s State) settleRepeatedCreate(link *Link, plan Plan, copied Copy) bool {
+	sent := s.Outlook.Project(plan.Outlook.Event)
+	people := make([]Person, 0, len(sent.People))
+	for _, person := range sent.People {
+		person.Answer = AnswerNone
+		people = append(people, person)
+	}
+	sent.People = people
+	// What Outlook always writes differently is no edit.
+	if sameText(sent.Body, copied.Event.Body) {
+		sent.Body = copied.Event.Body
+	}
+	sent.When.Zone = copied.Event.When.Zone
+	sent.MeetingLink = copied.Event.MeetingLink
+	link.Outlook = NewBase(sent)
+	return !maps.Equal(link.Outlook, NewBase(copied.Event))
+}
+
+// settleRefusal ends an attendee's link. Somebody who removed the invitation has
+// refused: Outlook sends it again with the organizer's next update, and then the
+// refusal that NightPOS shows must not look like a new answer, which Outlook
+// would mail to the organizer. Whoever was uninvited is asked anew if invited
+// again, whatever the answer once was.
+func (s State) settleRefusal(link *Link, plan Plan) {
+	if plan.Role != RoleAttendee {
+		return
+	}
+	row, invited := s.ownRow()
+	if s.Copy != nil || !invited {
+		link.Outlook, link.NightPOS = nil, nil
+		return
+	}
+	answer := row.Answer
+	if plan.NightPOS != nil {
+		answer = plan.NightPOS.Answer
+	}
+	link.NightPOS = Base{selfKey: digest(string(answer))}
 }
 
 func (p Plan) creates() bool {
