@@ -3,6 +3,9 @@ package service
 import (
 	"context"
 	"fmt"
+	"time"
+
+	"go.uber.org/zap"
 
 	"github.com/nightpos/outlook-gateway/outlook"
 	"github.com/nightpos/outlook-gateway/reconciler"
@@ -39,5 +42,27 @@ func (s *Service) Connect(ctx context.Context, login string, token outlook.Token
 	err = s.store.Add(ctx, member.ID,
 		reconciler.Item{Key: reconciler.KeySubscription, First: now},
 		reconciler.SweepItem(reconciler.PriorityPerson, now))
-	return member, err
+	if err != nil {
+		return reconciler.Member{}, fmt.Errorf("connecting %s: %w", login, err)
+	}
+	s.sweepOnceKnown(member.ID)
+	return member, nil
+}
+
+// sweepOnceKnown sweeps once more when every replica has heard of the member:
+// until then one that has not may take a change in NightPOS for nobody's. If
+// this process ends before, the sweep after its next start does it.
+func (s *Service) sweepOnceKnown(lane string) {
+	s.background.Go(func() {
+		timer := time.NewTimer(2 * redis.MemberLife)
+		defer timer.Stop()
+		select {
+		case <-s.running.Done():
+			return
+		case <-timer.C:
+		}
+		if err := s.sweep(s.running, lane); err != nil && s.running.Err() == nil {
+			s.config.Log.Error("the second sweep of a new calendar could not be queued; its next regular sweep does it", zap.Error(err))
+		}
+	})
 }

@@ -80,9 +80,13 @@ type Service struct {
 	outlook *outlook.Client
 	tokens  *tokens
 	clerk   *clerk
+	// running ends when the service is to stop.
+	running context.Context
 	cancel  context.CancelFunc
-	ended   chan struct{}
-	err     error
+	// background is what else must have ended before the store is closed.
+	background sync.WaitGroup
+	ended      chan struct{}
+	err        error
 	// PublicURL is where the gateway is reached.
 	PublicURL string
 	health    []gateway.Dependency
@@ -108,9 +112,8 @@ func Start(ctx context.Context, config Config) (*Service, error) {
 			return nil, errors.Join(fmt.Errorf("GATEWAY_LISTEN: %w", err), s.store.Close())
 		}
 	}
-	running, cancel := context.WithCancel(ctx)
-	s.cancel = cancel
-	go s.run(running, listener, parts)
+	s.running, s.cancel = context.WithCancel(ctx)
+	go s.run(s.running, listener, parts)
 	return s, nil
 }
 
@@ -192,9 +195,11 @@ func (s *Service) run(ctx context.Context, listener net.Listener, parts parts) {
 		}
 	})
 	group.Go(func() { s.clerk.run(ctx) })
+	group.Go(func() { s.catchUp(ctx) })
 	err := parts.server.Serve(ctx, listener)
 	s.cancel()
 	group.Wait()
+	s.background.Wait()
 	s.err = errors.Join(err, s.store.Close())
 	if closer, ok := s.config.Transport.(interface{ CloseIdleConnections() }); ok {
 		closer.CloseIdleConnections()
@@ -219,6 +224,24 @@ func (s *Service) Store() *redis.Store { return s.store }
 // sweep has a lane swept soon, behind what people wait for.
 func (s *Service) sweep(ctx context.Context, lane string) error {
 	return s.store.Add(ctx, lane, reconciler.SweepItem(reconciler.PriorityBackfill, s.config.Now()))
+}
+
+// catchUpStep keeps the sweeps after a start apart, so that a thousand of them
+// do not stand in each other's way.
+const catchUpStep = 100 * time.Millisecond
+
+// catchUp has every calendar swept after a start: what NightPOS told while no
+// gateway listened is never told again.
+func (s *Service) catchUp(ctx context.Context) {
+	members, err := s.store.Members(ctx)
+	for index, member := range members {
+		item := reconciler.SweepItem(reconciler.PriorityBackfill, s.config.Now())
+		item.Due = s.config.Now().Add(time.Duration(index) * catchUpStep)
+		err = errors.Join(err, s.store.Add(ctx, member.ID, item))
+	}
+	if err != nil && ctx.Err() == nil {
+		s.config.Log.Error("not every calendar will be swept now; its next regular sweep does it", zap.Error(err))
+	}
 }
 
 // Sweep has a person's calendar compared on both sides now.
