@@ -1,0 +1,337 @@
+package weeks_test
+
+import (
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+)
+
+var (
+	seeds = flag.Int("seeds", 50, "how many weeks TestWeeks simulates")
+	seed  = flag.Uint64("seed", 1, "the seed of the first week")
+)
+
+// TestWeeks lives through as many weeks as asked for, each from a seed of its
+// own.
+func TestWeeks(t *testing.T) {
+	count := *seeds
+	if testing.Short() {
+		count = min(count, 5)
+	}
+	for index := range count {
+		number := *seed + uint64(index)
+		t.Run(fmt.Sprintf("seed=%d", number), func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) { newWeek(t, number).live() })
+		})
+	}
+}
+
+// week is one history.
+type week struct {
+	*world
+	random *rand.Rand
+	born   int
+	// expect says which meetings must be there, by tag; those whose fate the
+	// order of the edits decides are not in it.
+	expect map[string]bool
+	// episode are the edits since the last quiet moment.
+	episode []edit
+	// refused are the invitations that were deleted, by tag and address.
+	refused map[string]bool
+	// over are the meetings that were brought back when they were past.
+	over    map[string]bool
+	removed map[string]bool
+	revived map[string]bool
+}
+
+// firstMonday begins a week that ends with Europe's change of the clocks.
+var firstMonday = time.Date(2027, 3, 22, 0, 0, 0, 0, time.UTC)
+
+func newWeek(t *testing.T, seed uint64) *week {
+	time.Sleep(time.Until(firstMonday))
+	replicas := 1
+	if seed%3 == 0 {
+		replicas = 2
+	}
+	w := &week{world: newWorld(t, seed, replicas), random: rand.New(rand.NewPCG(seed, 0)), expect: map[string]bool{}, refused: map[string]bool{}, over: map[string]bool{}}
+	w.quiet()
+	return w
+}
+
+// remove and restore note what a person did to a meeting as a whole.
+func (w *week) remove(tag string)  { w.removed[tag] = true }
+func (w *week) restore(tag string) { w.revived[tag] = true }
+
+func (w *week) live() {
+	defer w.close()
+	end := firstMonday.AddDate(0, 0, 7)
+	for time.Now().Before(end) {
+		w.episodeOfEdits()
+		if w.t.Failed() {
+			for _, edit := range w.episode {
+				w.t.Log(edit)
+			}
+			w.explain("6")
+			w.explain("7")
+			for _, entry := range w.logs.All() {
+				w.t.Log(entry.Time.Format(time.StampMilli), entry.LoggerName, entry.Message, entry.ContextMap())
+			}
+			w.t.Log(w.outlook.Delivery(), w.subscriptions(alice), w.subscriptions(bob))
+			return
+		}
+		time.Sleep(time.Duration(w.random.Int64N(int64(6 * time.Hour))))
+	}
+	for _, address := range []string{alice, bob} {
+		if live := w.subscriptions(address); live != 1 {
+			w.t.Errorf("%s has %d live subscriptions", address, live)
+		}
+	}
+	w.checkLogs()
+}
+
+// episodeOfEdits is one episode: some edits under some weather, then fair weather until
+// everything is quiet, then the checks.
+func (w *week) episodeOfEdits() {
+	w.episode, w.removed, w.revived = nil, map[string]bool{}, map[string]bool{}
+	before := w.tally()
+	weather := []sky{fair, fair, fair, storm, storm, silent}[w.random.IntN(6)]
+	edits := 1
+	if w.random.IntN(2) == 0 {
+		edits += w.random.IntN(6)
+	}
+	w.weather.turn(weather)
+	replicas := len(w.replicas)
+	restart := weather == storm && w.random.IntN(3) == 0
+	for number := range edits {
+		if restart && number == edits/2 {
+			w.stop()
+		}
+		w.episode = append(w.episode, w.act())
+		if pause := w.random.IntN(4); pause > 0 {
+			time.Sleep(time.Duration(w.random.IntN(1<<(pause*4))) * time.Millisecond)
+		}
+	}
+	if weather != fair {
+		time.Sleep(time.Duration(w.random.IntN(60)) * time.Second)
+	}
+	w.weather.turn(fair)
+	if restart {
+		w.start(replicas)
+	}
+	if w.weather.unheard() && !restart {
+		// Nobody heard of it: the next sweep finds it.
+		time.Sleep(sweepEvery + time.Minute)
+	}
+	w.quiet()
+	w.settleExpectations()
+	w.checkEqual()
+	if weather == fair && edits == 1 {
+		w.checkOneEdit(before)
+	}
+	w.checkMails(before)
+	if w.random.IntN(4) == 0 {
+		w.checkSweepWritesNothing()
+	}
+}
+
+// settleExpectations takes over what people did to meetings as a whole. What was
+// both removed and brought back, or was removed while being edited in a storm,
+// is left to the order in which it arrived.
+func (w *week) settleExpectations() {
+	for tag := range w.removed {
+		w.expect[tag] = false
+	}
+	for tag := range w.revived {
+		w.expect[tag] = true
+		if w.removed[tag] {
+			delete(w.expect, tag)
+		}
+	}
+}
+
+// tally is what has been counted so far.
+type tally struct {
+	inOutlook, inNightPOS int
+	outlookMails          int
+	nightposMails         int
+}
+
+func (w *week) tally() tally {
+	var counted tally
+	counted.inOutlook, counted.inNightPOS = w.writes()
+	counted.outlookMails, counted.nightposMails = len(w.outlook.Mails()), len(w.nightpos.Mails())
+	return counted
+}
+
+// checkEqual reads both sides and compares them.
+func (w *week) checkEqual() {
+	w.t.Helper()
+	records, copies := map[string]reading{}, map[string]reading{}
+	said, heard := map[string]answers{}, map[string]answers{}
+	for _, shown := range w.nightpos.Events() {
+		if active, _ := shown["active"].(bool); !active {
+			continue
+		}
+		read, replies := w.nightposReading(shown)
+		tag := tagOf(read.Title)
+		if other, twice := records[tag]; twice {
+			w.t.Errorf("NightPOS has a meeting twice:\n%+v\n%+v", other, read)
+		}
+		records[tag], heard[tag] = read, replies
+	}
+	for _, address := range []string{alice, bob} {
+		for _, shown := range w.outlook.Mailbox(address).Events() {
+			cancelled, _ := shown["isCancelled"].(bool)
+			organizer, _ := shown["isOrganizer"].(bool)
+			if cancelled || !organizer {
+				continue
+			}
+			read, replies := outlookReading(shown)
+			tag := tagOf(read.Title)
+			if other, twice := copies[tag]; twice {
+				w.t.Errorf("Outlook has a meeting twice:\n%+v\n%+v", other, read)
+			}
+			w.ownAnswers(textIn(shown, "iCalUId"), replies)
+			copies[tag], said[tag] = read, replies
+		}
+	}
+	for tag, read := range copies {
+		record, there := records[tag]
+		if !there {
+			w.t.Errorf("only in Outlook: %+v", read)
+			continue
+		}
+		if w.over[tag] {
+			read.People = record.People // whoever was invited to the past is not invited again
+			delete(said[tag], carol)
+		}
+		if difference := cmp.Diff(read, record, cmpopts.IgnoreFields(reading{}, "ID")); difference != "" {
+			w.t.Errorf("%s differs, Outlook - NightPOS +:\n%s", tag, difference)
+		}
+		w.checkAnswers(tag, said[tag], heard[tag])
+	}
+	for tag, record := range records {
+		if _, there := copies[tag]; !there {
+			w.t.Errorf("only in NightPOS: %+v", record)
+		}
+	}
+	for tag, expected := range w.expect {
+		if _, there := records[tag]; there != expected {
+			w.t.Errorf("%s: is in NightPOS: %v; people wanted: %v", tag, there, expected)
+		}
+	}
+}
+
+// ownAnswers puts in what a connected person's own copy says: the organizer's
+// copy may not have heard of it. Without a copy, nothing is said.
+func (w *week) ownAnswers(iCalUID string, replies answers) {
+	for _, address := range []string{alice, bob} {
+		if _, invited := replies[address]; !invited {
+			continue
+		}
+		delete(replies, address)
+		for _, shown := range w.outlook.Mailbox(address).Events() {
+			if cancelled, _ := shown["isCancelled"].(bool); !cancelled && textIn(shown, "iCalUId") == iCalUID {
+				replies[address] = outlookAnswer(textIn(shown, "responseStatus", "response"))
+			}
+		}
+	}
+}
+
+// checkAnswers compares the answers. Somebody who once deleted the invitation
+// has declined in NightPOS, even if Outlook has sent it again with an update.
+func (w *week) checkAnswers(tag string, said, heard answers) {
+	w.t.Helper()
+	for address, answer := range said {
+		if w.refused[tag+address] && answer == "open" && heard[address] == "declined" {
+			continue
+		}
+		if heard[address] != answer {
+			w.t.Errorf("%s: the answer of %s is %q in Outlook and %q in NightPOS", tag, address, answer, heard[address])
+		}
+	}
+}
+
+// checkOneEdit holds the budget of a single edit in fair weather.
+func (w *week) checkOneEdit(before tally) {
+	w.t.Helper()
+	after, done := w.tally(), w.episode[0]
+	here, there := after.inOutlook-before.inOutlook, after.inNightPOS-before.inNightPOS
+	if done.from == "nightpos" {
+		here, there = there, here
+	}
+	// Bringing a meeting back makes it anew in the organizer's mailbox, and each
+	// attendee's answer is put into that person's own.
+	most := 1
+	if done.what == "unarchive" {
+		most += 2
+	}
+	if here != 0 || there > most {
+		w.t.Errorf("one edit made %d writes on its own side and %d on the other", here, there)
+	}
+}
+
+// checkMails counts: at most one mail to each attendee for each edit of a
+// meeting, none by the gateway's account in NightPOS.
+func (w *week) checkMails(before tally) {
+	w.t.Helper()
+	edits := map[string]int{}
+	for _, done := range w.episode {
+		if done.failed == nil && done.from == "nightpos" {
+			edits[done.tag]++
+		}
+	}
+	sent := map[string]int{}
+	for _, mail := range w.outlook.Mails()[before.outlookMails:] {
+		if strings.HasPrefix(mail.Actor, "app:") {
+			sent[mark.FindString(mail.Subject)+" "+mail.To]++
+		}
+	}
+	for key, count := range sent {
+		tag, _, _ := strings.Cut(key, " ")
+		if count > edits[tag] {
+			w.t.Errorf("%d mails of Outlook's for %d edits in NightPOS: %s", count, edits[tag], key)
+		}
+	}
+	account := w.nightpos.Member(accountLogin).ID
+	for _, mail := range w.nightpos.Mails()[before.nightposMails:] {
+		if mail.User == account {
+			w.t.Errorf("NightPOS mailed %s for the gateway: %s", mail.To, mail.Subject)
+		}
+	}
+}
+
+// mark finds a meeting's tag behind what Outlook puts before a title.
+var mark = regexp.MustCompile(`m\d{3}`)
+
+func (w *week) checkSweepWritesNothing() {
+	w.t.Helper()
+	before := w.tally()
+	w.sweep()
+	if after := w.tally(); after != before {
+		w.t.Errorf("a sweep of two equal calendars wrote: %+v, then %+v", before, after)
+	}
+}
+
+// checkLogs looks for what must never be logged.
+func (w *week) checkLogs() {
+	secrets := append(slices.Clone(words), "the-password-of-the-account", "simulated-secret", "Bearer ", "refresh_token")
+	for _, entry := range w.logs.All() {
+		line := fmt.Sprint(entry.Message, entry.ContextMap())
+		for _, secret := range secrets {
+			if strings.Contains(line, secret) {
+				w.t.Errorf("a log line holds %q: %s", secret, line)
+			}
+		}
+	}
+}

@@ -1,0 +1,263 @@
+package weeks_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+	"go.uber.org/zap/zaptest/observer"
+
+	"github.com/nightpos/outlook-gateway/gateway"
+	"github.com/nightpos/outlook-gateway/outlook"
+	"github.com/nightpos/outlook-gateway/redis"
+	"github.com/nightpos/outlook-gateway/service"
+	"github.com/nightpos/outlook-gateway/test/network"
+	simnightpos "github.com/nightpos/outlook-gateway/test/sim/nightpos"
+	simoutlook "github.com/nightpos/outlook-gateway/test/sim/outlook"
+)
+
+const (
+	outlookURL  = "http://outlook.sim"
+	nightposURL = "http://nightpos.sim"
+	gatewayURL  = "http://gateway.sim"
+
+	alice = "alice@nightpos.example"
+	bob   = "bob@nightpos.example"
+	carol = "carol@customer.example" // has a mailbox and a contact, but no user
+
+	accountLogin = "gateway"
+	sweepEvery   = 6 * time.Hour
+)
+
+var scopes = []string{"openid", "offline_access", "User.Read", "Calendars.ReadWrite"}
+
+// world is both calendars, the network between them, and the gateway.
+type world struct {
+	t        *testing.T
+	context  context.Context
+	network  network.Network
+	outlook  *simoutlook.Server
+	nightpos *simnightpos.Server
+	engine   *redis.InProcess
+	replicas []*service.Service
+	weather  *weather
+	logs     *observer.ObservedLogs
+	config   service.Config
+	closers  []func()
+	started  uint64
+}
+
+// newWorld starts everything and connects alice and bob. Two replicas share the
+// store in some of the weeks.
+func newWorld(t *testing.T, seed uint64, replicas int) *world {
+	w := &world{t: t, context: context.Background(), weather: newWeather(seed)}
+	version := 17 + int(seed%2)
+	var err error
+	w.outlook, err = simoutlook.New(simoutlook.Config{
+		BaseURL: outlookURL, Seed: seed, Transport: w.network.Transport(), Faults: w.weather.graph,
+		Switches: simoutlook.Switches{AnyAddress: true, Duplicates: 0.1, VaryShapes: true},
+		People: []simoutlook.Person{
+			{Name: "Alice", Address: alice, TimeZone: "Romance Standard Time"},
+			{Name: "Bob", Address: bob, TimeZone: "Eastern Standard Time"},
+			{Name: "Carol External", Address: carol, TimeZone: "UTC"},
+		},
+	})
+	w.must(err)
+	w.closers = append(w.closers, w.outlook.Close)
+	w.host(outlookURL, w.outlook.Handler())
+
+	w.nightpos, err = simnightpos.New(simnightpos.Config{
+		Version: version, BaseURL: nightposURL, Seed: seed, Transport: w.network.Transport(),
+		Webhook: w.weather.webhook, Call: w.weather.call,
+		People: []simnightpos.Person{{Name: "Gateway", Login: accountLogin, Address: "gateway@nightpos.example", Password: "the-password-of-the-account"}},
+	})
+	w.must(err)
+	w.closers = append(w.closers, w.nightpos.Close)
+	w.host(nightposURL, w.nightpos.Handler())
+
+	w.engine, err = redis.NewInProcess("", nil)
+	w.must(err)
+	w.closers = append(w.closers, func() { w.must(w.engine.Close()) })
+
+	core, logs := observer.New(zapcore.DebugLevel)
+	w.logs = logs
+	application := simoutlook.DefaultApplication
+	w.config = service.Config{
+		Transport: w.network.Transport(), Engine: w.engine, Workers: 4, SweepEvery: sweepEvery, Log: zap.New(core),
+		Spread: rand.New(rand.NewPCG(seed, 1)),
+		Settings: gateway.Settings{
+			PublicURL: gatewayURL, SecretKeys: [][]byte{[]byte("0123456789abcdef0123456789abcdef")},
+			MicrosoftClientID: application.ID, MicrosoftClientSecret: gateway.Secret(application.Secret), MicrosoftTenant: "common",
+			MicrosoftLoginURL: outlookURL, MicrosoftGraphURL: outlookURL + "/v1.0",
+			NightPOSURL: nightposURL, NightPOSDatabase: "night",
+			NightPOSLogin: accountLogin, NightPOSAPIKey: "the-password-of-the-account", NightPOSProtocol: "auto",
+			NightPOSAdminLogin: "admin", NightPOSAdminAPIKey: "admin",
+			PastDays: 365, FutureDays: 730, Conflict: "newest", QuietFirstSync: true,
+		},
+	}
+	_, err = service.Register(w.context, w.config)
+	w.must(err)
+	w.start(replicas)
+	w.connect("alice", alice)
+	w.connect("bob", bob)
+	return w
+}
+
+func (w *world) must(err error) {
+	w.t.Helper()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// host serves one of the simulators until the end.
+func (w *world) host(address string, handler http.Handler) {
+	listener, err := w.network.Listen(strings.TrimPrefix(address, "http://"))
+	w.must(err)
+	server := &http.Server{Handler: handler}
+	var group sync.WaitGroup
+	group.Go(func() {
+		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+			w.t.Error(err)
+		}
+	})
+	w.closers = append(w.closers, func() { server.Close(); group.Wait() })
+}
+
+// start runs replicas of the gateway on the same store. The first one takes the
+// webhooks.
+func (w *world) start(replicas int) {
+	for index := range replicas {
+		host := "gateway.sim"
+		if index > 0 {
+			host = "replica.sim"
+		}
+		listener, err := w.network.Listen(host)
+		w.must(err)
+		config := w.config
+		config.Listener = listener
+		// A source of randomness is not for two at once.
+		w.started++
+		config.Random = rand.NewChaCha8([32]byte{byte(w.started)})
+		config.Spread = rand.New(rand.NewPCG(w.config.Spread.Uint64(), w.started))
+		running, err := service.Start(w.context, config)
+		w.must(err)
+		w.replicas = append(w.replicas, running)
+	}
+}
+
+// stop ends the gateway; what happens then goes unheard.
+func (w *world) stop() {
+	for _, replica := range w.replicas {
+		w.must(replica.Close())
+	}
+	w.replicas = nil
+}
+
+func (w *world) close() {
+	w.stop()
+	for index := len(w.closers) - 1; index >= 0; index-- {
+		w.closers[index]()
+	}
+}
+
+func (w *world) connect(login, address string) {
+	access, refresh, expires := w.outlook.Token(w.context, address, simoutlook.DefaultApplication.ID, scopes)
+	_, err := w.replicas[0].Connect(w.context, login, outlook.Token{AccessToken: access, RefreshToken: refresh, Expires: expires, Scopes: scopes})
+	w.must(err)
+}
+
+// patience is how long after fair weather has returned everything must be quiet.
+const patience = 30 * time.Minute
+
+// quiet waits until nothing is on its way anywhere. Pauses after failures and
+// Microsoft's own repeats are waited for.
+func (w *world) quiet() {
+	w.t.Helper()
+	end := time.Now().Add(patience)
+	for calm := 0; calm < 3; {
+		time.Sleep(time.Second)
+		resting, err := w.replicas[0].Quiet(w.context)
+		w.must(err)
+		if resting && w.outlook.Delivery().Waiting == 0 {
+			calm++
+			continue
+		}
+		calm = 0
+		if time.Now().After(end) {
+			for _, member := range []string{"6", "7"} {
+				w.explain(member)
+			}
+			w.t.Fatalf("not quiet after %s: %+v", patience, w.outlook.Delivery())
+		}
+	}
+}
+
+// explain shows what a lane did last.
+func (w *world) explain(lane string) {
+	lines, err := w.replicas[0].Store().Activities(w.context, lane, time.Time{}, 12)
+	w.must(err)
+	for _, line := range lines {
+		w.t.Logf("lane %s %s: record %d copy %.12s from %s: %s %v, %s", lane, line.Time.Format(time.DateTime), line.RecordID, line.GraphID, line.From, line.Action, line.Fields, line.Reason)
+	}
+}
+
+// sweep compares both calendars of everybody as a whole.
+func (w *world) sweep() {
+	for _, lane := range []string{"6", "7"} {
+		w.must(w.replicas[0].Sweep(w.context, lane))
+	}
+	w.quiet()
+}
+
+// writes counts what the gateway has written so far: into Outlook, and into
+// events and answers of NightPOS.
+func (w *world) writes() (inOutlook, inNightPOS int) {
+	for call, count := range w.outlook.Counts() {
+		method, path, _ := strings.Cut(call, " ")
+		if method != http.MethodGet && strings.HasPrefix(path, "/me/events") {
+			inOutlook += count
+		}
+	}
+	for call, count := range w.nightpos.Counts() {
+		if operation, ok := strings.CutPrefix(call, "door calendar."); ok && !strings.Contains(operation, "read") && !strings.Contains(operation, "search") {
+			inNightPOS += count
+		}
+	}
+	return inOutlook, inNightPOS
+}
+
+// subscriptions asks Graph for what a mailbox's application is subscribed to.
+func (w *world) subscriptions(address string) int {
+	access, _, _ := w.outlook.Token(w.context, address, simoutlook.DefaultApplication.ID, scopes)
+	request, err := http.NewRequestWithContext(w.context, http.MethodGet, outlookURL+"/v1.0/subscriptions", nil)
+	w.must(err)
+	request.Header.Set("Authorization", "Bearer "+access)
+	answer, err := w.network.Transport().RoundTrip(request)
+	w.must(err)
+	defer answer.Body.Close()
+	content, err := io.ReadAll(answer.Body)
+	w.must(err)
+	var listed struct {
+		Value []struct {
+			Expires time.Time `json:"expirationDateTime"`
+		} `json:"value"`
+	}
+	w.must(json.Unmarshal(content, &listed))
+	live := 0
+	for _, one := range listed.Value {
+		if one.Expires.After(time.Now()) {
+			live++
+		}
+	}
+	return live
+}
