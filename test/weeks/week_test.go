@@ -16,7 +16,7 @@ import (
 )
 
 var (
-	seeds = flag.Int("seeds", 50, "how many weeks TestWeeks simulates")
+	seeds = flag.Int("seeds", usualWeeks, "how many weeks TestWeeks simulates")
 	seed  = flag.Uint64("seed", 1, "the seed of the first week")
 )
 
