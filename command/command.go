@@ -40,10 +40,11 @@ func System() Surroundings {
 
 // arguments are the commands and their flags.
 type arguments struct {
-	Demo    demoCommand    `cmd:"" help:"Show the gateway at work between a simulated Outlook and a simulated NightPOS; needs nothing installed."`
-	Serve   serveCommand   `cmd:"" help:"Run the gateway."`
-	Sim     simCommand     `cmd:"" help:"Run one of the simulators alone."`
-	Version versionCommand `cmd:"" help:"Show version, commit and Go version."`
+	Demo     demoCommand     `cmd:"" help:"Show the gateway at work between a simulated Outlook and a simulated NightPOS; needs nothing installed."`
+	Register registerCommand `cmd:"" help:"Prepare NightPOS for the gateway, or with --remove take that out again; safe to repeat."`
+	Serve    serveCommand    `cmd:"" help:"Run the gateway."`
+	Sim      simCommand      `cmd:"" help:"Run one of the simulators alone."`
+	Version  versionCommand  `cmd:"" help:"Show version, commit and Go version."`
 }
 
 // invocation is handed to the commands.

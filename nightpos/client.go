@@ -16,8 +16,13 @@ import (
 	"github.com/nightpos/outlook-gateway/reconciler"
 )
 
-// ProtocolJSONRPC is the protocol that versions 17 to 19 all speak.
-const ProtocolJSONRPC = "jsonrpc"
+// The protocols. JSON-RPC is spoken by versions 17 to 21, JSON-2 by 19 and later;
+// it takes API keys only.
+const (
+	ProtocolAuto    = "auto"
+	ProtocolJSONRPC = "jsonrpc"
+	ProtocolJSON2   = "json2"
+)
 
 // Config is what a Client needs. URL, Database, Login and APIKey have no
 // defaults.
@@ -29,7 +34,8 @@ type Config struct {
 	// Login and APIKey sign the gateway's own account in; a password does in
 	// place of a key.
 	Login, APIKey string
-	// Protocol is ProtocolJSONRPC; empty means the same.
+	// Protocol is one of the protocols; empty means ProtocolAuto, which asks the
+	// server: JSON-2 where the version has it and takes the key, else JSON-RPC.
 	Protocol string
 	// HTTP carries the calls; default http.DefaultTransport.
 	HTTP http.RoundTripper
@@ -60,7 +66,7 @@ type Config struct {
 // and is safe for concurrent use. It has no goroutines of its own.
 type Client struct {
 	config     Config
-	transport  caller
+	callers    map[string]caller
 	turns      chan struct{}
 	connecting chan struct{}
 	session    atomic.Pointer[session]
@@ -76,6 +82,7 @@ type session struct {
 	uid    int64
 	major  int
 	action int64
+	caller caller
 }
 
 // caller is one protocol. The answer of a method that returns nothing is null.
@@ -115,7 +122,11 @@ func New(config Config) (*Client, error) {
 			return nil, fmt.Errorf("the NightPOS %s is missing", name)
 		}
 	}
-	if config.Protocol != "" && config.Protocol != ProtocolJSONRPC {
+	switch config.Protocol {
+	case "":
+		config.Protocol = ProtocolAuto
+	case ProtocolAuto, ProtocolJSONRPC, ProtocolJSON2:
+	default:
 		return nil, fmt.Errorf("the protocol %q is not known", config.Protocol)
 	}
 	if config.HTTP == nil {
@@ -142,9 +153,12 @@ func New(config Config) (*Client, error) {
 	if config.Observe == nil {
 		config.Observe = func(string, time.Duration, error) {}
 	}
+	carrier := newHTTP(config)
 	client := &Client{
-		config:     config,
-		transport:  newJSONRPC(config),
+		config: config,
+		callers: map[string]caller{
+			ProtocolJSONRPC: newJSONRPC(config, carrier), ProtocolJSON2: newJSON2(config, carrier),
+		},
 		turns:      make(chan struct{}, config.MaxConcurrency),
 		connecting: make(chan struct{}, 1),
 	}
@@ -157,13 +171,38 @@ func New(config Config) (*Client, error) {
 func (c *Client) Version(ctx context.Context) (Version, error) {
 	var version Version
 	err := c.turn(ctx, "version", func(ctx context.Context) (err error) {
-		version, err = c.transport.version(ctx)
+		if c.config.Protocol != ProtocolJSONRPC {
+			version, err = c.callers[ProtocolJSON2].version(ctx)
+			if !errors.Is(err, errNoVersion) || c.config.Protocol == ProtocolJSON2 {
+				return err
+			}
+		}
+		version, err = c.callers[ProtocolJSONRPC].version(ctx)
 		return err
 	})
 	if err == nil {
 		c.major.Store(int64(version.Major))
 	}
 	return version, err
+}
+
+// The first version with JSON-2, and the first one without JSON-RPC.
+const (
+	firstWithJSON2      = 19
+	firstWithoutJSONRPC = 22
+)
+
+// protocols are those to sign in by, the preferred one first.
+func (c *Client) protocols(version Version) []string {
+	switch {
+	case c.config.Protocol != ProtocolAuto:
+		return []string{c.config.Protocol}
+	case version.Major >= firstWithoutJSONRPC:
+		return []string{ProtocolJSON2}
+	case version.Major >= firstWithJSON2:
+		return []string{ProtocolJSON2, ProtocolJSONRPC}
+	}
+	return []string{ProtocolJSONRPC}
 }
 
 // UserID is the id of the gateway's own account, by which NightPOS's webhooks
@@ -196,10 +235,16 @@ func (c *Client) signIn(ctx context.Context) (*session, error) {
 		return nil, fmt.Errorf("asking NightPOS for its version: %w", err)
 	}
 	signed := &session{major: version.Major, action: c.config.ActionID}
-	err = c.turn(ctx, "authenticate", func(ctx context.Context) (err error) {
-		signed.uid, err = c.transport.authenticate(ctx)
-		return err
-	})
+	for _, protocol := range c.protocols(version) {
+		signed.caller = c.callers[protocol]
+		err = c.turn(ctx, "authenticate", func(ctx context.Context) (err error) {
+			signed.uid, err = signed.caller.authenticate(ctx)
+			return err
+		})
+		if !errors.Is(err, ErrDenied) {
+			break // a password is denied by the one and taken by the other
+		}
+	}
 	if err != nil {
 		return nil, fmt.Errorf("signing in to NightPOS: %w", err)
 	}
@@ -218,7 +263,7 @@ func (c *Client) call(ctx context.Context, label string, request request) (json.
 	}
 	var answer json.RawMessage
 	err = c.turn(ctx, label, func(ctx context.Context) (err error) {
-		answer, err = c.transport.call(ctx, signed.uid, request)
+		answer, err = signed.caller.call(ctx, signed.uid, request)
 		return err
 	})
 	if errors.Is(err, ErrDenied) {

@@ -157,7 +157,7 @@ func (c *Client) doorID(ctx context.Context, signed *session) (int64, error) {
 	if err := json.Unmarshal(answer, &found); err != nil || len(found) == 0 {
 		return 0, fmt.Errorf("%w: there is no door", ErrNotRegistered)
 	}
-	c.session.CompareAndSwap(signed, &session{uid: signed.uid, major: signed.major, action: found[0]})
+	c.session.CompareAndSwap(signed, &session{uid: signed.uid, major: signed.major, action: found[0], caller: signed.caller})
 	return found[0], nil
 }
 

@@ -33,7 +33,8 @@ type jsonRPC struct {
 // repeats POSTs without asking, which a plain create would not survive.
 type repeatable struct{}
 
-func newJSONRPC(config Config) *jsonRPC {
+// newHTTP makes what carries the calls of either protocol.
+func newHTTP(config Config) *retryablehttp.Client {
 	client := retryablehttp.NewClient()
 	client.HTTPClient = &http.Client{
 		Transport: config.HTTP,
@@ -60,6 +61,10 @@ func newJSONRPC(config Config) *jsonRPC {
 		}
 		return false, nil
 	}
+	return client
+}
+
+func newJSONRPC(config Config, client *retryablehttp.Client) *jsonRPC {
 	return &jsonRPC{
 		url: config.URL, database: config.Database, login: config.Login, key: config.APIKey,
 		now: config.Now, http: client,
@@ -90,11 +95,21 @@ func (r *jsonRPC) version(ctx context.Context) (Version, error) {
 		Name string `json:"server_version"`
 		Info []any  `json:"server_version_info"`
 	}
-	if err := json.Unmarshal(answer, &told); err != nil || len(told.Info) == 0 {
+	if err := json.Unmarshal(answer, &told); err != nil {
 		return Version{}, errors.New("NightPOS did not tell its version")
 	}
-	version := Version{Name: told.Name}
-	switch first := told.Info[0].(type) {
+	return versionOf(told.Name, told.Info)
+}
+
+// versionOf reads a version: a number, or a text such as "saas~18" on hosted
+// servers, comes first.
+func versionOf(name string, info []any) (Version, error) {
+	version := Version{Name: name}
+	if len(info) == 0 {
+		return Version{}, errors.New("NightPOS did not tell its version")
+	}
+	var err error
+	switch first := info[0].(type) {
 	case float64:
 		version.Major = int(first)
 	case string:

@@ -312,10 +312,7 @@ func (r *registrar) ensureRules(ctx context.Context) error {
 		}
 		// Rules that differ are made anew: a half-changed one would tell half.
 		r.note("removed the outdated rule %q", row.Name)
-		if err := r.unlink(ctx, "base.automation", row.ID); err != nil {
-			return err
-		}
-		if err := r.unlink(ctx, "ir.actions.server", row.Actions...); err != nil {
+		if err := r.removeRule(ctx, row); err != nil {
 			return err
 		}
 	}

@@ -48,10 +48,6 @@ func databaseID(settings gateway.Settings) string {
 }
 
 func nightposClient(config Config, login string, key gateway.Secret, metrics *gateway.Metrics) (*nightpos.Client, error) {
-	protocol := config.Settings.NightPOSProtocol
-	if protocol == "auto" {
-		protocol = ""
-	}
 	observe := func(string, time.Duration, error) {}
 	if metrics != nil {
 		observe = func(call string, took time.Duration, err error) {
@@ -60,7 +56,7 @@ func nightposClient(config Config, login string, key gateway.Secret, metrics *ga
 	}
 	client, err := nightpos.New(nightpos.Config{
 		URL: config.Settings.NightPOSURL, Database: config.Settings.NightPOSDatabase, Login: login, APIKey: key.Reveal(),
-		Protocol: protocol, HTTP: config.Transport, Now: config.Now, Log: config.Log.Named("nightpos"), Observe: observe,
+		Protocol: config.Settings.NightPOSProtocol, HTTP: config.Transport, Now: config.Now, Log: config.Log.Named("nightpos"), Observe: observe,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("NIGHTPOS_*: %w", err)

@@ -39,14 +39,32 @@ func Register(ctx context.Context, config Config) ([]string, error) {
 	if registration.AccountID, err = own.UserID(ctx); err != nil {
 		return nil, fmt.Errorf("NIGHTPOS_LOGIN: %w", err)
 	}
-	administrator := own
-	if config.Settings.NightPOSAdminLogin != "" {
-		administrator, err = nightposClient(config, config.Settings.NightPOSAdminLogin, config.Settings.NightPOSAdminAPIKey, nil)
-		if err != nil {
-			return nil, err
-		}
+	administrator, err := administratorOf(config)
+	if err != nil {
+		return nil, err
 	}
 	return administrator.Register(ctx, registration)
+}
+
+// Unregister takes out of NightPOS what Register installed there, and returns
+// what it removed, in words.
+func Unregister(ctx context.Context, config Config) ([]string, error) {
+	config.fill()
+	administrator, err := administratorOf(config)
+	if err != nil {
+		return nil, err
+	}
+	return administrator.Unregister(ctx)
+}
+
+// administratorOf is NightPOS by the administrator's account of the settings, or
+// else the gateway's own.
+func administratorOf(config Config) (*nightpos.Client, error) {
+	settings := config.Settings
+	if settings.NightPOSAdminLogin == "" {
+		return nightposClient(config, settings.NightPOSLogin, settings.NightPOSAPIKey, nil)
+	}
+	return nightposClient(config, settings.NightPOSAdminLogin, settings.NightPOSAdminAPIKey, nil)
 }
 
 // clerk sees to it that NightPOS is registered, as far as the gateway's own

@@ -1,0 +1,42 @@
+package command
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/nightpos/outlook-gateway/gateway"
+	"github.com/nightpos/outlook-gateway/nightpos"
+	"github.com/nightpos/outlook-gateway/service"
+)
+
+// registerCommand prepares NightPOS for the gateway, once, with an
+// administrator's account.
+type registerCommand struct {
+	Config string `help:"YAML file with settings, named as the environment variables in lower case; the environment wins." placeholder:"FILE"`
+	Remove bool   `help:"Take everything out of NightPOS again instead."`
+}
+
+// Run registers, or removes, and prints a line for each thing it changed.
+func (c registerCommand) Run(in *invocation) error {
+	settings, err := gateway.LoadSettings(in.Lookup, c.Config)
+	if err != nil {
+		return err
+	}
+	work, nothing := service.Register, "NightPOS is registered already; nothing was changed."
+	if c.Remove {
+		work, nothing = service.Unregister, "Nothing of the gateway is in NightPOS; nothing was removed."
+	}
+	changed, err := work(in.ctx, service.Config{Settings: settings, Log: in.logger(settings.LogLevel, settings.LogFormat)})
+	for _, line := range changed {
+		fmt.Fprintln(in.Out, line)
+	}
+	switch {
+	case errors.Is(err, nightpos.ErrAccess):
+		return fmt.Errorf("%w: this account is no administrator's; give one with NIGHTPOS_ADMIN_LOGIN and NIGHTPOS_ADMIN_API_KEY", err)
+	case err != nil:
+		return err
+	case len(changed) == 0:
+		fmt.Fprintln(in.Out, nothing)
+	}
+	return nil
+}
