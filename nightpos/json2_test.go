@@ -142,7 +142,9 @@ func TestOlderVersionsAreAskedByJSONRPC(t *testing.T) {
 // TestJSON2Errors are the recordings 801, 802 and 803: the name decides, not the
 // status.
 func TestJSON2Errors(t *testing.T) {
-	frame := func(name string) string { return `{"name": "` + name + `", "message": "secret text", "arguments": [], "context": {}, "debug": ""}` }
+	frame := func(name string) string {
+		return `{"name": "` + name + `", "message": "secret text", "arguments": [], "context": {}, "debug": ""}`
+	}
 	var retry *reconciler.RetryError
 	for name, one := range map[string]struct {
 		answer told
