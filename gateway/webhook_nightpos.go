@@ -70,7 +70,7 @@ func (n *nightposWebhook) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // one it concerns cannot be told; lanes without a link to it forget it at the
 // price of one shared read.
 func hintsOfChange(change nightpos.Change, members []reconciler.Member, now time.Time) []reconciler.Hint {
-	item := reconciler.Item{Key: reconciler.NightPOSKey(change.RecordID), First: now, Version: change.WriteDate}
+	item := reconciler.Item{Key: reconciler.NightPOSKey(change.RecordID), First: now, Due: now.Add(reconciler.FirstLook), Version: change.WriteDate}
 	if change.Deleted {
 		item.Version = reconciler.VersionDeleted
 	}

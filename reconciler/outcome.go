@@ -19,6 +19,11 @@ var settleSteps = []time.Duration{
 	800 * time.Millisecond, 1600 * time.Millisecond, 2 * time.Second,
 }
 
+// FirstLook is how long after a webhook of NightPOS its record is looked at.
+// The usual commit follows its webhook within milliseconds, and one transaction
+// often sends several: a look at once would find nothing, and cost a call.
+const FirstLook = 15 * time.Millisecond
+
 // waitSteps are the waits for the organizer's lane to bring a meeting.
 var waitSteps = []time.Duration{
 	100 * time.Millisecond, 200 * time.Millisecond, 400 * time.Millisecond, 800 * time.Millisecond,
