@@ -43,4 +43,7 @@ const (
 	// Outlook owns the content, which flows to NightPOS only, and the owner's
 	// answer flows both ways.
 	RoleGuest Role = "guest"
+	// RoleStandIn copies are appointments without attendees, in place of a
+	// meeting whose organizer has not connected Outlook.
+	RoleStandIn Role = "stand_in"
 )

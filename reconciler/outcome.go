@@ -213,6 +213,11 @@ func (s *subject) lag(now time.Time) time.Duration {
 // record saves what the round found out. Which record stands for an iCalUId is
 // saved first: a link without it would leave other lanes waiting.
 func (r *round) record(ctx context.Context) error {
+	if len(r.also) > 0 {
+		if err := r.engine.Queue.Add(ctx, r.lease.Lane, r.also...); err != nil {
+			return fmt.Errorf("queueing what else must be looked at: %w", err)
+		}
+	}
 	if len(r.meetings) > 0 {
 		if err := r.engine.Store.SetMeetings(ctx, r.meetings); err != nil {
 			return fmt.Errorf("recording meetings: %w", err)

@@ -81,9 +81,14 @@ func (s State) Plan() Plan {
 	}
 	switch role {
 	case RoleOrganizer:
-		return s.planOrganizer()
+		if s.Record != nil && s.Record.OrganizerUserID != s.Member.UserID && s.formerOrganizer() {
+			return s.planHandOver()
+		}
+		return s.takenOver().planOrganizer()
 	case RoleGuest:
 		return s.planGuest()
+	case RoleStandIn:
+		return s.planStandIn()
 	default:
 		return s.planAttendee()
 	}
@@ -105,14 +110,18 @@ func (s State) role() (Role, string) {
 	}
 	switch {
 	case s.Record.OrganizerUserID == s.Member.UserID:
-		if s.Copy != nil && !s.Copy.IsOrganizer {
+		if s.Copy != nil && !s.Copy.IsOrganizer && (s.Link == nil || s.Link.Role != RoleAttendee) {
 			return RoleOrganizer, "NightPOS and Outlook name different organizers"
 		}
 		return RoleOrganizer, ""
 	case s.Link != nil && s.Link.Role == RoleGuest:
 		return RoleGuest, ""
+	case s.formerOrganizer():
+		return RoleOrganizer, ""
+	case s.standIn():
+		return RoleStandIn, ""
 	}
-	if _, connected := s.ByUser(s.Record.OrganizerUserID); connected && s.Record.OrganizerUserID != 0 {
+	if s.organizerConnected() {
 		if s.Copy != nil && s.Copy.IsOrganizer {
 			return RoleAttendee, "NightPOS and Outlook name different organizers"
 		}

@@ -39,7 +39,9 @@ type round struct {
 	outcomes  []Outcome
 	subjects  []*subject
 	commit    Commit
-	meetings  map[string]int64
+	// also is work that this round found out about.
+	also     []Item
+	meetings map[string]int64
 }
 
 func (r *round) done(key string) { r.outcomes = append(r.outcomes, Outcome{Key: key}) }
@@ -334,6 +336,12 @@ func (r *round) identify(ctx context.Context) error {
 // and the duplicate is an event of its own.
 func (r *round) adopt(subject *subject, record *Record, recordID int64, link *Link) {
 	if link != nil && !link.Ended && link.GraphID != "" && link.GraphID != subject.graphID {
+		if !subject.state.Copy.IsOrganizer {
+			// An invitation to what stands here as something else, a stand-in or
+			// the meeting before it was handed over: it waits until that is gone,
+			// and somebody has to look after that.
+			r.also = append(r.also, Item{Key: NightPOSKey(recordID), First: r.engine.Now()})
+		}
 		return
 	}
 	for _, other := range r.subjects {
