@@ -73,6 +73,9 @@ type clerk struct {
 	suite        *nightpos.Client
 	registration nightpos.Registration
 	log          *zap.Logger
+	// ordinary says that the account is no administrator's, as it should be:
+	// somebody else has registered the gateway, or must. Only try changes it.
+	ordinary bool
 
 	mutex sync.Mutex
 	err   error
@@ -84,8 +87,13 @@ func newClerk(config Config, suite *nightpos.Client, registration nightpos.Regis
 }
 
 const (
+	// registrationTime bounds one try.
 	registrationTime = 20 * time.Second
-	registrationStep = 15 * time.Second
+	// registrationStep is the pause after a try that failed for the moment,
+	// registrationEvery the time between looks whether somebody has switched a
+	// rule off, edited or deleted it.
+	registrationStep  = 15 * time.Second
+	registrationEvery = 10 * time.Minute
 )
 
 // begin tries once. Its error is a setting that is wrong; everything else is
@@ -94,6 +102,9 @@ func (c *clerk) begin(ctx context.Context) error {
 	err := c.try(ctx)
 	if errors.Is(err, nightpos.ErrDenied) {
 		return fmt.Errorf("NIGHTPOS_LOGIN or NIGHTPOS_API_KEY is wrong: %w; example: an API key of the gateway's own account (its preferences, Account Security)", err)
+	}
+	if err != nil {
+		c.log.Warn("NightPOS is not registered yet; it is tried again", zap.Error(err))
 	}
 	return nil
 }
@@ -115,23 +126,26 @@ func (c *clerk) register(ctx context.Context) error {
 	if registration.AccountID, err = c.suite.UserID(ctx); err != nil {
 		return err
 	}
-	changed, err := c.suite.Register(ctx, registration)
-	for _, line := range changed {
-		c.log.Info("registering in NightPOS: " + line)
-	}
-	if errors.Is(err, nightpos.ErrAccess) {
-		// Not an administrator's account, as it should be. Somebody else has
-		// registered the gateway, or must.
-		if err = c.suite.Check(ctx); errors.Is(err, nightpos.ErrNotRegistered) {
-			c.log.Warn("NightPOS is not prepared for the gateway: run `outlook-gateway register` with NIGHTPOS_ADMIN_LOGIN and NIGHTPOS_ADMIN_API_KEY of an administrator")
+	if !c.ordinary {
+		changed, err := c.suite.Register(ctx, registration)
+		for _, line := range changed {
+			c.log.Info("registering in NightPOS: " + line)
 		}
+		if !errors.Is(err, nightpos.ErrAccess) {
+			return err
+		}
+		c.ordinary = true
+	}
+	if err = c.suite.Check(ctx); errors.Is(err, nightpos.ErrNotRegistered) {
+		err = fmt.Errorf("%w: `outlook-gateway register` with NIGHTPOS_ADMIN_LOGIN and NIGHTPOS_ADMIN_API_KEY of an administrator does it", err)
 	}
 	return err
 }
 
-// run tries again until it worked or cannot.
+// run looks again and again whether everything is in place, and mends it where
+// the account may.
 func (c *clerk) run(ctx context.Context) {
-	timer := time.NewTicker(registrationStep)
+	timer := time.NewTimer(c.pause())
 	defer timer.Stop()
 	for {
 		select {
@@ -139,16 +153,28 @@ func (c *clerk) run(ctx context.Context) {
 			return
 		case <-timer.C:
 		}
-		c.mutex.Lock()
-		again := c.again
-		c.mutex.Unlock()
-		if !again {
+		before := c.state()
+		err := c.try(ctx)
+		switch {
+		case ctx.Err() != nil:
 			return
+		case err != nil && (before == nil || before.Error() != err.Error()):
+			c.log.Warn("NightPOS is not registered; changes made there are found by sweeps only", zap.Error(err))
+		case err == nil && before != nil:
+			c.log.Info("NightPOS is registered again")
 		}
-		if err := c.try(ctx); err != nil && ctx.Err() == nil {
-			c.log.Warn("registering in NightPOS failed", zap.Error(err))
-		}
+		timer.Reset(c.pause())
 	}
+}
+
+// pause is the time until the next look.
+func (c *clerk) pause() time.Duration {
+	c.mutex.Lock()
+	defer c.mutex.Unlock()
+	if c.again {
+		return registrationStep
+	}
+	return registrationEvery
 }
 
 // state is what readyz shows.
