@@ -99,10 +99,12 @@ func (s *Server) routes() {
 		route: routeNightPOS, senders: s.config.Senders, hints: s.spill, members: s.config.Members,
 		observer: s.metrics, now: s.config.Now, log: s.config.Log,
 	})
+	// The path comes before the methods: in the other order the router forgets
+	// that only the method was wrong.
 	health := newHealth(s.config.Dependencies, s.config.Now)
-	s.router.Methods(http.MethodGet, http.MethodHead).Path("/healthz").HandlerFunc(live)
-	s.router.Methods(http.MethodGet, http.MethodHead).Path("/readyz").HandlerFunc(health.ready)
-	s.router.Methods(http.MethodGet, http.MethodHead).Path("/metrics").Handler(s.metrics.handler())
+	s.router.Path("/healthz").Methods(http.MethodGet, http.MethodHead).HandlerFunc(live)
+	s.router.Path("/readyz").Methods(http.MethodGet, http.MethodHead).HandlerFunc(health.ready)
+	s.router.Path("/metrics").Methods(http.MethodGet, http.MethodHead).Handler(s.metrics.handler())
 	s.router.NotFoundHandler = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		writeProblem(w, http.StatusNotFound, "no such address")
 	})
@@ -116,7 +118,7 @@ func (s *Server) routes() {
 // not keep NightPOS out, which never posts again.
 func (s *Server) webhook(name, path string, handler http.Handler) {
 	places := make(chan struct{}, s.config.MaxConcurrency)
-	s.router.Methods(http.MethodPost).Path(path).HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	s.router.Path(path).Methods(http.MethodPost).HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		began := s.config.Now()
 		recorder := &statusRecorder{ResponseWriter: w, status: http.StatusOK}
 		select {
