@@ -28,8 +28,8 @@ type Config struct {
 	// Spill is how many NightPOS hints may wait in memory while the store
 	// cannot be reached; default 10,000.
 	Spill int
-	// MaxConcurrency bounds how many webhooks are worked on at once; more get
-	// 503 and Retry-After. Default 512.
+	// MaxConcurrency bounds how many posts to one webhook are worked on at once;
+	// more get 503 and Retry-After. Default 512.
 	MaxConcurrency int
 	// Now tells the time; default time.Now.
 	Now func() time.Time
@@ -42,7 +42,6 @@ type Server struct {
 	config  Config
 	router  *mux.Router
 	spill   *spill
-	places  chan struct{}
 	metrics *Metrics
 }
 
@@ -53,8 +52,14 @@ const (
 	routeNightPOS  = "/webhooks/nightpos"
 )
 
-// stopTime is how long requests under way may take once the server stops.
-const stopTime = 8 * time.Second
+const (
+	// stopTime is how long requests under way may take once the server stops:
+	// more than any of them has.
+	stopTime = 4 * time.Second
+	// flushTime is how long what only memory holds may take on its way to the
+	// store after that.
+	flushTime = 2 * time.Second
+)
 
 // NewServer makes a server; Serve runs it.
 func NewServer(config Config) (*Server, error) {
@@ -78,8 +83,7 @@ func NewServer(config Config) (*Server, error) {
 	}
 	s := &Server{
 		config: config, router: mux.NewRouter().UseEncodedPath(), metrics: config.Metrics,
-		spill:  newSpill(config.Hints, config.Metrics, config.Spill),
-		places: make(chan struct{}, config.MaxConcurrency),
+		spill: newSpill(config.Hints, config.Metrics, config.Spill),
 	}
 	s.routes()
 	return s, nil
@@ -95,10 +99,12 @@ func (s *Server) routes() {
 		route: routeNightPOS, senders: s.config.Senders, hints: s.spill, members: s.config.Members,
 		observer: s.metrics, now: s.config.Now, log: s.config.Log,
 	})
+	// The path comes before the methods: in the other order the router forgets
+	// that only the method was wrong.
 	health := newHealth(s.config.Dependencies, s.config.Now)
-	s.router.Methods(http.MethodGet, http.MethodHead).Path("/healthz").HandlerFunc(live)
-	s.router.Methods(http.MethodGet, http.MethodHead).Path("/readyz").HandlerFunc(health.ready)
-	s.router.Methods(http.MethodGet, http.MethodHead).Path("/metrics").Handler(s.metrics.handler())
+	s.router.Path("/healthz").Methods(http.MethodGet, http.MethodHead).HandlerFunc(live)
+	s.router.Path("/readyz").Methods(http.MethodGet, http.MethodHead).HandlerFunc(health.ready)
+	s.router.Path("/metrics").Methods(http.MethodGet, http.MethodHead).Handler(s.metrics.handler())
 	s.router.NotFoundHandler = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		writeProblem(w, http.StatusNotFound, "no such address")
 	})
@@ -107,16 +113,19 @@ func (s *Server) routes() {
 	})
 }
 
-// webhook adds a route that is bounded and measured.
+// webhook adds a route that is bounded and measured. Each has places of its own:
+// whoever crowds Graph's, whose sender is known only when the body was read, must
+// not keep NightPOS out, which never posts again.
 func (s *Server) webhook(name, path string, handler http.Handler) {
-	s.router.Methods(http.MethodPost).Path(path).HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	places := make(chan struct{}, s.config.MaxConcurrency)
+	s.router.Path(path).Methods(http.MethodPost).HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		began := s.config.Now()
 		recorder := &statusRecorder{ResponseWriter: w, status: http.StatusOK}
 		select {
-		case s.places <- struct{}{}:
+		case places <- struct{}{}:
 			// Given back even if the handler panics.
 			func() {
-				defer func() { <-s.places }()
+				defer func() { <-places }()
 				handler.ServeHTTP(recorder, r)
 			}()
 		default:
@@ -193,11 +202,13 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 		if ended := <-served; !errors.Is(ended, http.ErrServerClosed) {
 			err = errors.Join(err, fmt.Errorf("serving HTTP: %w", ended))
 		}
-		// What only memory holds goes to the store before the process ends.
-		_ = s.spill.flush(ending) // what it leaves is reported below
 	}
 	stop()
 	group.Wait()
+	// What only memory holds goes to the store before the process ends.
+	flushing, cancel := context.WithTimeout(context.WithoutCancel(ctx), flushTime)
+	defer cancel()
+	s.spill.flush(flushing) // what it leaves is reported below
 	if left := s.spill.size(); left > 0 {
 		s.config.Log.Error("changes from NightPOS were left in memory as the store could not be reached; the next sweep finds them",
 			zap.String("count", strconv.Itoa(left)))

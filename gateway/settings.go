@@ -71,8 +71,11 @@ const secretKeyExample = "the output of `openssl rand -base64 32`" // #nosec G10
 var table = []setting{
 	{name: "GATEWAY_LISTEN", fallback: ":8080", example: ":8080", read: func(s *Settings, v string) error {
 		s.Listen = v
-		_, _, err := net.SplitHostPort(v)
-		return err
+		_, port, err := net.SplitHostPort(v)
+		if number, wrong := strconv.Atoi(port); err != nil || wrong != nil || number < 0 || number > 65_535 {
+			return errors.New("it must be host:port or :port")
+		}
+		return nil
 	}},
 	{name: "GATEWAY_PUBLIC_URL", example: "https://night.example.com", required: true, read: func(s *Settings, v string) (err error) {
 		s.PublicURL, err = address(v)
@@ -94,7 +97,9 @@ var table = []setting{
 		return nil
 	}},
 	{name: "GATEWAY_LOG_LEVEL", fallback: "info", example: "info", read: func(s *Settings, v string) (err error) {
-		s.LogLevel, err = zapcore.ParseLevel(v)
+		if _, err = oneOf(strings.ToLower(v), "debug", "info", "warn", "error"); err == nil {
+			s.LogLevel, err = zapcore.ParseLevel(v)
+		}
 		return err
 	}},
 	{name: "GATEWAY_LOG_FORMAT", example: "json", read: func(s *Settings, v string) (err error) {
@@ -203,14 +208,14 @@ func LoadSettings(lookup func(string) (string, bool), path string) (Settings, er
 	}
 	var settings Settings
 	for _, row := range table {
-		value, given := lookup(row.name)
-		if !given || value == "" {
-			value = file[strings.ToLower(row.name)]
+		given, _ := lookup(row.name)
+		value := strings.TrimSpace(given)
+		if value == "" {
+			value = strings.TrimSpace(file[strings.ToLower(row.name)])
 		}
 		if value == "" {
 			value = row.fallback
 		}
-		value = strings.TrimSpace(value)
 		switch {
 		case value == "" && row.required:
 			return Settings{}, fmt.Errorf("%s is missing; example: %s", row.name, row.example)
@@ -221,7 +226,15 @@ func LoadSettings(lookup func(string) (string, bool), path string) (Settings, er
 			return Settings{}, fmt.Errorf("%s is wrong: %w; example: %s", row.name, err, row.example)
 		}
 	}
-	if settings.RedisURL != "" && len(settings.SecretKeys) == 0 {
+	switch {
+	case settings.PastDays+settings.FutureDays > maxWindow:
+		return Settings{}, fmt.Errorf("SYNC_FUTURE_DAYS is wrong: together with SYNC_PAST_DAYS it is %d days and may be %d, which is all that Outlook lists at once; example: 730",
+			settings.PastDays+settings.FutureDays, maxWindow)
+	case settings.NightPOSAdminLogin != "" && settings.NightPOSAdminAPIKey == "":
+		return Settings{}, errors.New("NIGHTPOS_ADMIN_API_KEY is missing: NIGHTPOS_ADMIN_LOGIN is of no use without it; example: an API key of that administrator")
+	case settings.NightPOSAdminLogin == "" && settings.NightPOSAdminAPIKey != "":
+		return Settings{}, errors.New("NIGHTPOS_ADMIN_LOGIN is missing: NIGHTPOS_ADMIN_API_KEY is of no use without it; example: admin")
+	case settings.RedisURL != "" && len(settings.SecretKeys) == 0:
 		return Settings{}, fmt.Errorf("GATEWAY_SECRET_KEY is missing: with REDIS_URL set, what is stored there must be encrypted with a key of yours; example: %s", secretKeyExample)
 	}
 	return settings, nil
@@ -246,12 +259,12 @@ func readFile(path string) (map[string]string, error) {
 	}
 	file := map[string]string{}
 	for name, node := range values {
-		known := slices.ContainsFunc(table, func(row setting) bool { return strings.ToLower(row.name) == name })
-		if !known {
+		index := slices.IndexFunc(table, func(row setting) bool { return strings.ToLower(row.name) == name })
+		if index < 0 {
 			return nil, fmt.Errorf("--config %s: %q is not a setting; the names are those of the environment variables in lower case, for example gateway_listen", path, name)
 		}
 		if node.Kind != yaml.ScalarNode {
-			return nil, fmt.Errorf("--config %s: %s must be a single value; example: %s: %q", path, name, name, ":8080")
+			return nil, fmt.Errorf("--config %s: %s must be a single value; example: %s: %q", path, name, name, table[index].example)
 		}
 		if node.Tag != "!!null" {
 			file[name] = node.Value
@@ -264,14 +277,16 @@ func readFile(path string) (map[string]string, error) {
 func address(value string) (string, error) {
 	parsed, err := url.Parse(value)
 	switch {
-	case err != nil || parsed.Host == "" || (parsed.Scheme != "https" && parsed.Scheme != "http"):
+	case err != nil || parsed.Hostname() == "" || (parsed.Scheme != "https" && parsed.Scheme != "http"):
 		return "", errors.New("it must be an address that starts with https://")
-	case parsed.User != nil || parsed.RawQuery != "" || parsed.Fragment != "":
+	case parsed.User != nil || strings.ContainsAny(value, "?#"):
 		return "", errors.New("it must be scheme, host and path only")
 	case parsed.Scheme == "http" && !loopback(parsed.Hostname()):
 		return "", errors.New("http is accepted for loopback hosts only, use https")
 	}
-	return strings.TrimRight(value, "/"), nil
+	// The scheme and the host are the same in any case; what compares addresses
+	// should not have to know.
+	return parsed.Scheme + "://" + strings.ToLower(parsed.Host) + strings.TrimRight(parsed.EscapedPath(), "/"), nil
 }
 
 func loopback(host string) bool {
@@ -304,11 +319,13 @@ func oneOf(value string, allowed ...string) (string, error) {
 	return "", fmt.Errorf("it must be one of %s", strings.Join(allowed, ", "))
 }
 
+// maxWindow is in days: Graph refuses calendar views of more than 1,825 days.
+const maxWindow = 1800
+
 func days(value string) (int, error) {
 	number, err := strconv.Atoi(value)
-	if err != nil || number < 0 || number > 1800 {
-		// Graph refuses calendar views of more than 1,825 days.
-		return 0, errors.New("it must be a number of days from 0 to 1800")
+	if err != nil || number < 1 || number > maxWindow {
+		return 0, fmt.Errorf("it must be a number of days from 1 to %d", maxWindow)
 	}
 	return number, nil
 }

@@ -51,7 +51,7 @@ func (s *spill) add(ctx context.Context, hints []reconciler.Hint) error {
 		}
 		s.waiting[key] = hint
 	}
-	s.observer.Rejected("nightpos", "kept_in_memory", len(hints))
+	s.observer.Rejected(routeNightPOS, "kept_in_memory", len(hints))
 	select {
 	case s.wake <- struct{}{}:
 	default:
@@ -98,9 +98,11 @@ func (s *spill) flush(ctx context.Context) bool {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
 	for key, hint := range taken {
-		if _, newer := s.waiting[key]; !newer {
-			s.waiting[key] = hint
+		if newer, again := s.waiting[key]; again {
+			newer.Item.First = hint.Item.First
+			hint = newer
 		}
+		s.waiting[key] = hint
 	}
 	return false
 }

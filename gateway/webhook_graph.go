@@ -75,12 +75,13 @@ func (g *graphWebhook) validate(w http.ResponseWriter, token string) {
 	_, _ = w.Write([]byte(token)) // #nosec G705 -- text/plain with nosniff
 }
 
-// collect turns notifications into hints, one per item of work: Graph says
-// several times what one change is.
+// collect turns notifications into hints, one per item of work and version: Graph
+// says several times what one change is. Two versions of an event are two hints,
+// since one of them may be an echo and the order of them says nothing.
 func (g *graphWebhook) collect(notifications []outlook.Notification) []reconciler.Hint {
 	now := g.now().UTC()
 	var hints []reconciler.Hint
-	position := map[string]int{}
+	told := map[reconciler.Hint]bool{}
 	strangers := 0
 	for _, notification := range notifications {
 		lane, known := g.senders.Lane(notification.ClientState)
@@ -89,13 +90,10 @@ func (g *graphWebhook) collect(notifications []outlook.Notification) []reconcile
 			continue
 		}
 		for _, hint := range hintsOf(notification, lane, now) {
-			key := lane + "\x00" + hint.Item.Key
-			if index, again := position[key]; again {
-				hints[index] = hint
-				continue
+			if !told[hint] {
+				told[hint] = true
+				hints = append(hints, hint)
 			}
-			position[key] = len(hints)
-			hints = append(hints, hint)
 		}
 	}
 	if strangers > 0 {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/gorilla/mux"
@@ -15,7 +16,12 @@ import (
 
 // nightposStoreTime bounds the wait for the store. NightPOS gives a webhook one
 // second, holds its own user's transaction for as long, and never sends again.
-const nightposStoreTime = 600 * time.Millisecond
+// What goes into the answer besides is microseconds; asking who is connected may
+// take half of that.
+const (
+	nightposStoreTime  = 600 * time.Millisecond
+	nightposMemberTime = nightposStoreTime / 2
+)
 
 // nightposWebhook answers NightPOS's change webhooks.
 type nightposWebhook struct {
@@ -26,6 +32,8 @@ type nightposWebhook struct {
 	observer Observer
 	now      func() time.Time
 	log      *zap.Logger
+	// known is who was connected when the store last answered.
+	known atomic.Pointer[[]reconciler.Member]
 }
 
 func (n *nightposWebhook) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -46,7 +54,7 @@ func (n *nightposWebhook) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), nightposStoreTime)
 	defer cancel()
-	members, err := n.members.Members(ctx)
+	members, err := n.connected(ctx)
 	if err != nil {
 		n.log.Error("a NightPOS change could not be routed; the next sweep finds it", zap.Error(err))
 		writeProblem(w, http.StatusServiceUnavailable, "the store cannot be reached")
@@ -63,6 +71,22 @@ func (n *nightposWebhook) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.WriteHeader(http.StatusAccepted)
+}
+
+// connected is who is connected, or was when the store last answered: somebody
+// who connects while the store is away is swept afterwards.
+func (n *nightposWebhook) connected(ctx context.Context) ([]reconciler.Member, error) {
+	ctx, cancel := context.WithTimeout(ctx, nightposMemberTime)
+	defer cancel()
+	members, err := n.members.Members(ctx)
+	if err == nil {
+		n.known.Store(&members)
+		return members, nil
+	}
+	if known := n.known.Load(); known != nil {
+		return *known, nil
+	}
+	return nil, err
 }
 
 // hintsOfChange finds the lanes that a change concerns: its organizer's and its

@@ -51,8 +51,7 @@ func ParseWebhook(query url.Values, body []byte) (Change, error) {
 		EventID    reference `json:"event_id"`
 		WriteDate  text      `json:"write_date"`
 	}
-	decoder := json.NewDecoder(bytes.NewReader(body))
-	if err := decoder.Decode(&payload); err != nil {
+	if err := json.Unmarshal(body, &payload); err != nil {
 		return Change{}, errors.New("it is not the JSON of an automation rule")
 	}
 	trigger := query.Get(webhookTrigger)

@@ -21,8 +21,9 @@ type Item struct {
 	// the lag of a change is counted from it.
 	First time.Time
 	// Version is the version of the event that the hint spoke of: a change key
-	// (Outlook) or a write_date with microseconds (NightPOS); may be empty. The
-	// hint added last wins.
+	// (Outlook) or a write_date with microseconds (NightPOS); may be empty. Of
+	// NightPOS's hints the one added last wins; two versions of a copy make none,
+	// since Outlook's come in no order.
 	Version string
 	// Attempts counts how often the item was taken and put back.
 	Attempts int

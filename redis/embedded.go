@@ -49,6 +49,7 @@ func (s *Store) embed(ctx context.Context) error {
 	s.child, s.kind, s.durable = child, "embedded redis-server", true
 	s.client = goredis.NewClient(&goredis.Options{
 		Network: "unix", Addr: child.socket, DisableIdentity: true, Protocol: 2, MaxRetries: 3, MaintNotificationsConfig: quiet(),
+		ContextTimeoutEnabled: true,
 	})
 	s.Log.Debug("the embedded redis-server runs", zap.String("program", path))
 	return nil

@@ -82,6 +82,7 @@ func (e *InProcess) client() *goredis.Client {
 			return newPipe(connection), nil
 		},
 		DisableIdentity: true, Protocol: 2, MaxRetries: -1, MaintNotificationsConfig: quiet(),
+		ContextTimeoutEnabled: true,
 	})
 }
 

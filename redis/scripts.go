@@ -95,8 +95,13 @@ for index = 4, #ARGV, 7 do
     local old = redis.call('HGET', KEYS[3], key)
     local attempts, reason, before = 0, '', nil
     if old then
-      local oldPriority, oldFirst, oldAttempts, _, oldReason = payload(old)
+      local oldPriority, oldFirst, oldAttempts, oldVersion, oldReason = payload(old)
       before, first, attempts, reason = oldPriority, oldFirst, oldAttempts, oldReason
+      -- Hints about a copy come in no order, so that of two versions neither is
+      -- known to be the last: the item must not be taken for the echo of one.
+      if ARGV[index + 5] ~= '' and oldVersion ~= version and version ~= 'deleted' and redis.call('HGET', KEYS[4], key) ~= '' then
+        version = oldVersion == 'deleted' and oldVersion or ''
+      end
       if oldPriority < priority then priority = oldPriority end
     end
     redis.call('HSET', KEYS[3], key, pack(priority, first, attempts, version, reason))

@@ -129,6 +129,8 @@ func (s *Store) connect(ctx context.Context) error {
 		// What did not arrive in time is asked again by the lanes; a long chain
 		// of retries inside a webhook would only make its sender wait.
 		options.MaxRetries = 1
+		// A webhook's sender waits for seconds at most, whatever the store does.
+		options.ContextTimeoutEnabled = true
 		options.DialTimeout, options.ReadTimeout, options.WriteTimeout = 2*time.Second, 3*time.Second, 3*time.Second
 		s.client = goredis.NewUniversalClient(options)
 		_, s.cluster = s.client.(*goredis.ClusterClient)

@@ -57,6 +57,7 @@ func each(t *testing.T, run func(t *testing.T, check func(*testing.T, opener), n
 		"what a person waits for goes first":            urgent,
 		"a waiting worker is woken by another replica":  woken,
 		"a hint about our own write is an echo":         echo,
+		"two versions of a copy are no echo of either":  versions,
 		"links are found by copy and by record":         links,
 		"a link that moves leaves its old copy free":    moved,
 		"the log is newest first, with lost values":     logged,
@@ -342,6 +343,30 @@ func woken(t *testing.T, o opener) {
 	}()
 	add(t, two, reconciler.Item{Key: "outlook:a"})
 	same(t, "keys", names(<-batches), []string{"outlook:a"})
+}
+
+func versions(t *testing.T, o opener) {
+	store := o.store(o.clock())
+	for _, one := range []struct {
+		told []string
+		want string
+	}{
+		{[]string{"ours", "ours"}, "ours"},
+		{[]string{"theirs", "ours"}, ""},
+		{[]string{"theirs", "ours", "ours"}, ""},
+		{[]string{reconciler.VersionDeleted, "ours"}, reconciler.VersionDeleted},
+		{[]string{"ours", reconciler.VersionDeleted}, reconciler.VersionDeleted},
+	} {
+		for _, version := range one.told {
+			item := reconciler.Item{Key: reconciler.OutlookKey("e"), Version: version}
+			if _, err := store.AddHints(t.Context(), []reconciler.Hint{{Lane: lane, GraphID: "e", Item: item}}); err != nil {
+				t.Fatalf("AddHints: %v", err)
+			}
+		}
+		batch := take(t, store)
+		same(t, fmt.Sprint("version after ", one.told), batch.Items[0].Version, one.want)
+		finish(t, store, batch, reconciler.Outcome{Key: batch.Items[0].Key})
+	}
 }
 
 func echo(t *testing.T, o opener) {
