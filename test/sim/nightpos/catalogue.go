@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -89,7 +90,8 @@ func (c *catalogue) describe(model string, attributes []string) map[string]any {
 	for name, field := range fields {
 		one := map[string]any{}
 		for attribute, value := range field {
-			if len(attributes) == 0 || slices.Contains(attributes, attribute) {
+			// The fields that stand for groups come whole.
+			if len(attributes) == 0 || strings.HasPrefix(name, "in_group_") || strings.HasPrefix(name, "sel_groups_") || slices.Contains(attributes, attribute) {
 				one[attribute] = value
 			}
 		}

@@ -123,6 +123,7 @@ func (t *transaction) createEvent(given map[string]any) (made, error) {
 		return made{}, err
 	}
 	t.changed[event.id] = false
+	t.noteCreation(event.record)
 	for _, partner := range t.attendeeOrder(invited, lines) {
 		state := states[partner]
 		if state == "" && partner == t.partner() {
@@ -305,6 +306,7 @@ func (t *transaction) writeEvents(found []*record, given map[string]any) error {
 		return err
 	}
 	for _, one := range changed {
+		t.noteChange(one)
 		old, _ := intsOf(one.before["partner_ids"])
 		current, _ := intsOf(one.values["partner_ids"])
 		t.mail(one.record, "invitation", slices.DeleteFunc(slices.Clone(current), func(id int) bool { return slices.Contains(old, id) }))
@@ -468,6 +470,9 @@ func (t *transaction) unlinkEvent(found *record) error {
 	for _, attendee := range t.attendees(found.id) {
 		t.remove(attendee)
 	}
+	for _, message := range t.children("mail.message", found.id) {
+		t.remove(message)
+	}
 	t.changed[found.id] = true
 	return nil
 }
@@ -488,6 +493,11 @@ func (t *transaction) writeAttendee(found *record, given map[string]any) error {
 
 // answer is what the buttons of an invitation do.
 func (t *transaction) answer(ids []int, state string) error {
+	for _, id := range ids {
+		if attendee := t.get("calendar.attendee", id); attendee != nil {
+			t.note(intOf(attendee.values["event_id"]), textOf(t.value(attendee, "common_name"))+": "+state)
+		}
+	}
 	return t.write("calendar.attendee", ids, map[string]any{"state": state})
 }
 

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strconv"
 	"strings"
 )
 
@@ -24,8 +23,8 @@ func python(value any) string {
 			items = append(items, python(item))
 		}
 		return "[" + strings.Join(items, ", ") + "]"
-	case float64:
-		return strconv.FormatFloat(given, 'f', -1, 64)
+	case json.Number:
+		return given.String()
 	case string:
 		content, err := json.Marshal(given)
 		if err != nil {

@@ -181,11 +181,7 @@ func (r *replay) probe(one heard) []any {
 	if model == "calendar.event" {
 		second = "name"
 	}
-	_, answer := r.post("/jsonrpc", "application/json", map[string]any{
-		"jsonrpc": "2.0", "method": "call", "id": 1, "params": map[string]any{"service": "object", "method": "execute_kw", "args": []any{
-			fmt.Sprintf("night%d", r.version), 2, "admin", model, "read", []any{[]any{one.body["_id"]}, []any{"write_date", second}},
-		}},
-	})
+	_, answer := r.execute(2, "admin", model, "read", []any{[]any{one.body["_id"]}, []any{"write_date", second}})
 	rows, _ := answer["result"].([]any)
 	return rows
 }
@@ -250,7 +246,7 @@ func (r *replay) play(one recording) []string {
 		r.concurrently(one)
 	}
 	r.webhooks(c, one)
-	r.between(one.Name)
+	r.tidy(one)
 	return c.differences
 }
 
@@ -311,11 +307,8 @@ func (r *replay) concurrently(one recording) {
 		group.Go(func() {
 			// The second comes a little later, while the first one's webhook waits.
 			time.Sleep(time.Duration(index) * 2 * time.Millisecond)
-			r.post("/jsonrpc", "application/json", map[string]any{
-				"jsonrpc": "2.0", "method": "call", "id": 1, "params": map[string]any{"service": "object", "method": "execute_kw", "args": []any{
-					fmt.Sprintf("night%d", r.version), 6, "alice", "calendar.event", "write",
-					[]any{[]any{r.translator.id("calendar.event", number(one.Hits[0].Body["_id"]))}, map[string]any{"name": fmt.Sprintf("H conc %d", index)}},
-				}},
+			r.execute(6, "alice", "calendar.event", "write", []any{
+				[]any{r.translator.id("calendar.event", number(one.Hits[0].Body["_id"]))}, map[string]any{"name": fmt.Sprintf("H conc %d", index)},
 			})
 		})
 	}
@@ -367,10 +360,10 @@ func (r *replay) webhook(c *comparison, path string, recorded hit, got heard) {
 		}
 		// The length differs with the ids.
 		c.equal(path+" headers", headersOf(head), headersOf(headers))
-		if written := python(body); written != rest {
+		if written := python(exactly(rest)); written != rest {
 			c.differ(path, "the test writes %s for %s", written, rest)
 		}
-		if written := python(got.body); written != content {
+		if written := python(exactly(content)); written != content {
 			c.differ(path, "came as %s, want it as Python writes it: %s", content, written)
 		}
 	} else {
@@ -408,5 +401,44 @@ func headersOf(head string) map[string]any {
 	return headers
 }
 
-// between does what was done to the server between recordings.
-func (r *replay) between(name string) {}
+// tidied are the recordings after which the rules that they made were deleted
+// again, unrecorded: their webhooks do not come in later recordings.
+var tidied = []string{"300-webhook-fields-refused-and-full-payload", "408-write_date-microsecond-domain-and-webhook-basic-auth"}
+
+func (r *replay) tidy(one recording) {
+	if !slices.Contains(tidied, one.Name) {
+		return
+	}
+	for _, exchange := range one.Exchanges {
+		call := callOf(exchange.Request)
+		rule, made := exchange.Response["result"].(float64)
+		if call.model != "base.automation" || call.method != "create" || !made {
+			continue
+		}
+		_, answer := r.execute(2, "admin", "base.automation", "unlink", []any{[]any{r.translator.id("base.automation", int(rule))}})
+		if answer["result"] != true {
+			r.t.Errorf("%s: the rule could not be deleted: %v", one.Name, answer)
+		}
+	}
+}
+
+// execute calls a method of a model.
+func (r *replay) execute(uid int, password, model, method string, list []any) (*http.Response, map[string]any) {
+	return r.post("/jsonrpc", "application/json", map[string]any{
+		"jsonrpc": "2.0", "method": "call", "id": 1, "params": map[string]any{
+			"service": "object", "method": "execute_kw",
+			"args": []any{fmt.Sprintf("night%d", r.version), uid, password, model, method, list},
+		},
+	})
+}
+
+// exactly decodes JSON with its numbers as they were written.
+func exactly(content string) any {
+	decoder := json.NewDecoder(strings.NewReader(content))
+	decoder.UseNumber()
+	var value any
+	if err := decoder.Decode(&value); err != nil {
+		return err.Error()
+	}
+	return value
+}

@@ -85,7 +85,6 @@ type Server struct {
 	random    *rand.Rand
 	version   uint64
 	tables    map[string]*table
-	attending map[int]map[int]bool
 	mails     []Mail
 	counts    map[string]int
 	observers []func(Change)
@@ -121,12 +120,12 @@ func New(config Config) (*Server, error) {
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
 		random: rand.New(rand.NewPCG(config.Seed, 0x6e69676874)),
-		tables: map[string]*table{}, attending: map[int]map[int]bool{}, counts: map[string]int{}, sessions: map[string]int{},
+		tables: map[string]*table{}, counts: map[string]int{}, sessions: map[string]int{},
 	}
 	s.context, s.stop = context.WithCancel(context.Background())
 	recorded.complete(s.schema)
 	for name := range s.schema {
-		s.tables[name] = &table{records: map[int]*record{}}
+		s.tables[name] = &table{records: map[int]*record{}, children: map[int]map[int]bool{}}
 	}
 	if err := s.populate(); err != nil {
 		s.stop()
