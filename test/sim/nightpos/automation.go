@@ -62,7 +62,7 @@ func (t *transaction) checkWebhookFields(action map[string]any) error {
 		return err
 	}
 	var refused []string
-	for _, id := range ids {
+	for _, id := range t.natural("ir.model.fields", ids) {
 		found := t.get("ir.model.fields", id)
 		if found != nil && t.server.schema[textOf(found.values["model"])][textOf(found.values["name"])].group != "" {
 			refused = append(refused, textOf(found.values["field_description"]))

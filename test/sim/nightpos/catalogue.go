@@ -63,6 +63,12 @@ func (c *catalogue) complete(models map[string]model) {
 				one.kind = kindOf(textOf(described["type"]))
 				one.relation = textOf(described["relation"])
 				one.computed = empty
+				choices, _ := described["selection"].([]any)
+				for _, choice := range choices {
+					if pair, ok := choice.([]any); ok && len(pair) == 2 {
+						one.selection = append(one.selection, textOf(pair[0]))
+					}
+				}
 			}
 			one.label, one.group = textOf(described["string"]), textOf(described["groups"])
 			defined[field] = one

@@ -13,6 +13,8 @@ type fault struct {
 	message string
 	// code is 100 for an expired session, else 200.
 	code int
+	// context goes with the error to the caller.
+	context map[string]any
 }
 
 func (f *fault) Error() string { return f.name + ": " + f.message }

@@ -81,7 +81,18 @@ func (t *transaction) refuseSeries(event made, given map[string]any) error {
 	if err := t.fire("create", 2, written{record: event.record}); err != nil {
 		return err
 	}
-	return userError("You have to choose at least one day in the week")
+	refused := newFault("odoo.exceptions.UserError", "You have to choose at least one day in the week")
+	// A rule that watches recurrences is blamed for it.
+	for _, rule := range t.all("base.automation") {
+		model := t.get("ir.model", intOf(rule.values["model_id"]))
+		if truth(rule.values["active"]) && model != nil && model.values["model"] == "calendar.recurrence" && triggered(textOf(rule.values["trigger"]), "create") {
+			refused.context = map[string]any{
+				"exception_class": "base_automation", "base_automation": map[string]any{"id": rule.id, "name": rule.values["name"]},
+			}
+			break
+		}
+	}
+	return refused
 }
 
 func (t *transaction) createEvent(given map[string]any) (made, error) {

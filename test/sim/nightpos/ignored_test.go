@@ -14,6 +14,7 @@ var ignoredReasons = map[string]string{
 	"write_date, create_date":                  "another clock: paired instead, so that what was written together was written together here, in the same order",
 	"search_count of mail.mail":                "what the server had sent before: its growth is compared instead",
 	"search_count of mail.message":             "what was in the chatter before: its growth is compared instead",
+	"order of attendees in 650":                "one moment's attendees come as they lie in PostgreSQL's pages; in one version these had room in front",
 	"order of ir.model":                        "the recorded one follows no rule that we know of",
 	"ir.actions.server.webhook_sample_payload": "made of whatever event comes first in the database",
 	"calendar.attendee.access_token":           "random",
@@ -47,6 +48,7 @@ var excludedExchanges = map[string]string{
 	"003-users-setup / admin: res.partner.search":            peopleThere,
 	"003-users-setup / admin: res.partner.create":            peopleThere,
 	"063-none-results / XML-RPC: a method that returns None": "of calls over XML-RPC only the status was recorded",
+	"402-bad-logins-cooldown / alice: calendar.event.search": "it finds the first event of all, one of a series that is not replayed",
 	"063-none-results / XML-RPC: action_mass_deletion":       "of calls over XML-RPC only the status was recorded",
 }
 
