@@ -4,6 +4,7 @@ import (
 	"maps"
 	"math"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -78,7 +79,12 @@ func (t *transaction) refuseSeries(event made, given map[string]any) error {
 	if err := t.fire("create", 1, event.attendees...); err != nil {
 		return err
 	}
-	if err := t.fire("create", 2, written{record: event.record}); err != nil {
+	if err := t.fire("create", 1, written{record: event.record}); err != nil {
+		return err
+	}
+	// The event belongs to a recurrence by then, which will never be.
+	event.values["recurrence_id"] = t.insert("calendar.recurrence", map[string]any{}).id
+	if err := t.fire("create", 1, written{record: event.record}); err != nil {
 		return err
 	}
 	refused := newFault("odoo.exceptions.UserError", "You have to choose at least one day in the week")
@@ -106,6 +112,7 @@ func (t *transaction) createEvent(given map[string]any) (made, error) {
 		return made{}, err
 	}
 	t.defaults(values, given)
+	t.combine(values, given)
 	t.setTimes(values, given)
 	invited := []int{}
 	switch {
@@ -335,6 +342,30 @@ var syncedFields = []string{
 	"show_as", "active", "videocall_location",
 }
 
+// combine makes the one id of the built-in sync out of its halves, which 17 shows
+// besides and takes in writing.
+func (t *transaction) combine(values, given map[string]any) {
+	if t.server.config.Version >= 18 {
+		return
+	}
+	organizer, universal, _ := strings.Cut(textOf(values["microsoft_id"]), ":")
+	_, organizerGiven := given["ms_organizer_event_id"]
+	_, universalGiven := given["ms_universal_event_id"]
+	if organizerGiven {
+		organizer = textOf(given["ms_organizer_event_id"])
+	}
+	if universalGiven {
+		universal = textOf(given["ms_universal_event_id"])
+	}
+	switch {
+	case !organizerGiven && !universalGiven:
+	case organizer == "":
+		values["microsoft_id"] = nil
+	default:
+		values["microsoft_id"] = organizer + ":" + universal
+	}
+}
+
 func moved(one written) bool {
 	return one.before["start"] != one.values["start"] || one.before["stop"] != one.values["stop"]
 }
@@ -360,6 +391,7 @@ func (t *transaction) writeEvent(found *record, given map[string]any) (*record, 
 			changed.values["need_sync_m"] = true
 		}
 	}
+	t.combine(changed.values, given)
 	t.moveTimes(changed.values, before, given)
 	t.touch(changed)
 	t.changed[found.id] = false

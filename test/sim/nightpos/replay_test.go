@@ -84,6 +84,13 @@ type replay struct {
 // the first calls only, and how many these were.
 var listensFrom = map[string]int{"340-hook-listener-slow-3s": 1}
 
+// disorderly are the recordings of 17 in which attendees came as they happened to
+// lie in PostgreSQL's pages.
+var disorderly = []string{
+	"031-create-variants-partners", "312-hook-write-name", "313-hook-write-noop", "314-hook-write-empty", "315-hook-write-start-only",
+	"316-hook-partner-add-remove", "650-server-action",
+}
+
 // shortened are the recordings that kept the first webhooks only without saying
 // how many came, and how many these must be.
 var shortened = map[string]int{"300-webhook-fields-refused-and-full-payload": 5}
@@ -245,7 +252,7 @@ func (r *replay) play(one recording) []string {
 		_ = r.listening.Close()
 		defer r.listen()
 	}
-	c := &comparison{translator: r.translator, ignored: r.ignored, loose: one.Name == "650-server-action"}
+	c := &comparison{translator: r.translator, ignored: r.ignored, loose: r.version == 17 && slices.Contains(disorderly, one.Name)}
 	r.ignored.counts = map[string]float64{}
 	for index, exchange := range one.Exchanges {
 		if excludedExchanges[one.Name+" / "+exchange.Label] != "" {
@@ -265,9 +272,15 @@ func (r *replay) play(one recording) []string {
 		r.webhooks(c, one)
 	}
 	if one.Name == "346-hook-two-concurrent-writes-same-event" {
+		time.Sleep(1200 * time.Millisecond)
 		r.concurrently(one)
 	}
+	r.translator.overlapping = one.Name == "346-hook-two-concurrent-writes-same-event"
+	if r.translator.overlapping {
+		r.ignored.use("order of instants")
+	}
 	r.webhooks(c, one)
+	r.translator.overlapping = false
 	r.count(c, one)
 	r.tidy(one)
 	return c.differences

@@ -1,6 +1,9 @@
 package nightpos
 
-import "slices"
+import (
+	"slices"
+	"strings"
+)
 
 // kind is the type of a field.
 type kind string
@@ -96,7 +99,14 @@ func schema(version int) map[string]model {
 		"tentative_count": {kind: kindInt, computed: count("tentative")},
 	}
 	if version < 18 {
-		event["ms_organizer_event_id"] = field{kind: kindText}
+		half := func(index int) func(*transaction, *record) any {
+			return func(_ *transaction, r *record) any {
+				halves := strings.SplitN(textOf(r.values["microsoft_id"])+":", ":", 3)
+				return halves[index]
+			}
+		}
+		event["ms_organizer_event_id"] = field{kind: kindText, computed: half(0)}
+		event["ms_universal_event_id"] = field{kind: kindText, computed: half(1)}
 		privacy := event["privacy"]
 		privacy.required, privacy.label = true, "Privacy"
 		event["privacy"] = privacy
