@@ -261,12 +261,11 @@ func (t *translator) context(context map[string]any) map[string]any {
 	return translated
 }
 
-// Ids and instants inside texts.
+// Ids inside texts.
 var (
-	actionText  = regexp.MustCompile(`\(#(\d+)\)`)
-	recordText  = regexp.MustCompile(`\b((?:calendar|base|ir|res)\.[a-z.]+)\((\d+),\)`)
-	userText    = regexp.MustCompile(`\b(User: |id=)(\d+)`)
-	instantText = regexp.MustCompile(`2026-11-2\d \d\d:\d\d:\d\d`)
+	actionText = regexp.MustCompile(`\(#(\d+)\)`)
+	recordText = regexp.MustCompile(`\b((?:calendar|base|ir|res)\.[a-z.]+)\((\d+),\)`)
+	userText   = regexp.MustCompile(`\b(User: |id=)(\d+)`)
 )
 
 // text puts the simulated ids in place of the recorded ones.
@@ -283,10 +282,6 @@ func (t *translator) text(recorded string) string {
 		return parts[1] + strconv.Itoa(t.id("res.users", number(parts[2])))
 	})
 }
-
-// withoutInstants takes the day of the recording out of a text, in which a
-// default was worked out from the clock.
-func withoutInstants(text string) string { return instantText.ReplaceAllString(text, "(now)") }
 
 func number(value any) int {
 	switch given := value.(type) {
