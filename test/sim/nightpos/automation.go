@@ -62,7 +62,7 @@ func (t *transaction) checkWebhookFields(action map[string]any) error {
 		return err
 	}
 	var refused []string
-	for _, id := range ids {
+	for _, id := range t.natural("ir.model.fields", ids) {
 		found := t.get("ir.model.fields", id)
 		if found != nil && t.server.schema[textOf(found.values["model"])][textOf(found.values["name"])].group != "" {
 			refused = append(refused, textOf(found.values["field_description"]))
@@ -195,8 +195,11 @@ func (t *transaction) ruleDomain(text string) ([]any, error) {
 	return list, nil
 }
 
-// payload is the body of a webhook, read without access checks.
-func (t *transaction) payload(action, r *record) []byte {
+// payload is what a webhook sends.
+func (t *transaction) payload(action, r *record) []byte { return []byte(dumps(t.body(action, r))) }
+
+// body is that of a webhook, to be read without access checks.
+func (t *transaction) body(action, r *record) map[string]any {
 	body := map[string]any{"_action": fmt.Sprintf("%s(#%d)", textOf(action.values["name"]), action.id), "_id": r.id, "_model": r.model}
 	fields, _ := intsOf(action.values["webhook_field_ids"])
 	for _, id := range fields {
@@ -211,11 +214,33 @@ func (t *transaction) payload(action, r *record) []byte {
 			body[name] = micro(instant)
 		}
 	}
-	content, err := json.Marshal(body)
+	return body
+}
+
+// samplePayload shows the administrator a webhook's body, made of the record that
+// comes first.
+func (t *transaction) samplePayload(action *record) any {
+	model := t.get("ir.model", intOf(action.values["model_id"]))
+	if action.values["state"] != "webhook" || model == nil {
+		return nil
+	}
+	every := t.as(true, map[string]any{"active_test": false})
+	found, err := every.search(textOf(model.values["model"]), nil, "", 0, 1)
 	if err != nil {
 		return nil
 	}
-	return content
+	body := map[string]any{}
+	if len(found) > 0 {
+		body = every.body(action, t.get(textOf(model.values["model"]), found[0]))
+	}
+	delete(body, "_action")
+	delete(body, "_id")
+	body["_model"], body["_name"] = model.values["model"], action.values["name"]
+	content, err := json.MarshalIndent(body, "", "    ")
+	if err != nil {
+		return nil
+	}
+	return string(content)
 }
 
 // post sends a webhook and waits for its answer, up to a point. What goes wrong
@@ -249,7 +274,9 @@ func (s *Server) send(address string, body []byte) {
 		return
 	}
 	request.Header.Set("User-Agent", "python-requests/2.28.1")
+	request.Header.Set("Accept-Encoding", "gzip, deflate")
 	request.Header.Set("Accept", "*/*")
+	request.Header.Set("Connection", "keep-alive")
 	request.Header.Set("Content-Type", "application/json")
 	if user != nil {
 		password, _ := user.Password()

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -62,6 +63,12 @@ func (c *catalogue) complete(models map[string]model) {
 				one.kind = kindOf(textOf(described["type"]))
 				one.relation = textOf(described["relation"])
 				one.computed = empty
+				choices, _ := described["selection"].([]any)
+				for _, choice := range choices {
+					if pair, ok := choice.([]any); ok && len(pair) == 2 {
+						one.selection = append(one.selection, textOf(pair[0]))
+					}
+				}
 			}
 			one.label, one.group = textOf(described["string"]), textOf(described["groups"])
 			defined[field] = one
@@ -89,7 +96,8 @@ func (c *catalogue) describe(model string, attributes []string) map[string]any {
 	for name, field := range fields {
 		one := map[string]any{}
 		for attribute, value := range field {
-			if len(attributes) == 0 || slices.Contains(attributes, attribute) {
+			// The fields that stand for groups come whole.
+			if len(attributes) == 0 || strings.HasPrefix(name, "in_group_") || strings.HasPrefix(name, "sel_groups_") || slices.Contains(attributes, attribute) {
 				one[attribute] = value
 			}
 		}

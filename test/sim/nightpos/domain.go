@@ -1,7 +1,9 @@
 package nightpos
 
 import (
+	"cmp"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -87,7 +89,7 @@ func mentions(domain []any, name string) bool {
 }
 
 // naturalOrder is how models are sorted unless somebody asks.
-var naturalOrder = map[string]string{"calendar.event": "start desc, id desc", "calendar.attendee": "create_date ASC", "res.users": "name, login", "res.partner": "name, id desc", "calendar.event.type": "name", "ir.model.fields": "name"}
+var naturalOrder = map[string]string{"calendar.event": "start desc, id desc", "calendar.attendee": "create_date ASC", "res.users": "name, login", "res.partner": "name, id desc", "calendar.event.type": "name", "ir.model.fields": "name", "res.groups": "name"}
 
 // natural is a list of records as reading shows it: in their model's order.
 func (t *transaction) natural(model string, ids []int) []int {
@@ -136,9 +138,21 @@ func (t *transaction) sort(model string, found []*record, order string) error {
 				return difference
 			}
 		}
+		// What is alike comes as it lies in the table: the latest written last.
+		if place := cmp.Compare(t.place(a), t.place(b)); place != 0 && len(terms) > 0 {
+			return place
+		}
 		return a.id - b.id
 	})
 	return nil
+}
+
+// place is where a record lies among those of its table.
+func (t *transaction) place(r *record) uint64 {
+	if written := t.written[key{r.model, r.id}]; written != nil {
+		return math.MaxUint64
+	}
+	return r.version
 }
 
 // compile turns a domain, in Polish notation with "and" between terms, into a

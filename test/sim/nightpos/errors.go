@@ -13,6 +13,8 @@ type fault struct {
 	message string
 	// code is 100 for an expired session, else 200.
 	code int
+	// context goes with the error to the caller.
+	context map[string]any
 }
 
 func (f *fault) Error() string { return f.name + ": " + f.message }
@@ -63,6 +65,7 @@ func (conflict) Error() string { return "could not serialize access due to concu
 var titles = map[string]string{
 	"calendar.event": "Calendar Event", "calendar.attendee": "Calendar Attendee Information", "calendar.alarm": "Event Alarm",
 	"calendar.event.type": "Event Meeting Type", "res.users": "User", "res.partner": "Contact", "res.groups": "Access Groups",
+	"mail.message": "Message", "mail.mail": "Outgoing Mails", "res.users.settings": "User Settings",
 	"base.automation": "Automation Rule", "ir.actions.server": "Server Action", "ir.config_parameter": "System Parameter",
 	"ir.model": "Models", "ir.model.fields": "Fields", "ir.model.data": "Model Data",
 }

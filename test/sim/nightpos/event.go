@@ -4,6 +4,7 @@ import (
 	"maps"
 	"math"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -78,10 +79,26 @@ func (t *transaction) refuseSeries(event made, given map[string]any) error {
 	if err := t.fire("create", 1, event.attendees...); err != nil {
 		return err
 	}
-	if err := t.fire("create", 2, written{record: event.record}); err != nil {
+	if err := t.fire("create", 1, written{record: event.record}); err != nil {
 		return err
 	}
-	return userError("You have to choose at least one day in the week")
+	// The event belongs to a recurrence by then, which will never be.
+	event.values["recurrence_id"] = t.insert("calendar.recurrence", map[string]any{}).id
+	if err := t.fire("create", 1, written{record: event.record}); err != nil {
+		return err
+	}
+	refused := newFault("odoo.exceptions.UserError", "You have to choose at least one day in the week")
+	// A rule that watches recurrences is blamed for it.
+	for _, rule := range t.all("base.automation") {
+		model := t.get("ir.model", intOf(rule.values["model_id"]))
+		if truth(rule.values["active"]) && model != nil && model.values["model"] == "calendar.recurrence" && triggered(textOf(rule.values["trigger"]), "create") {
+			refused.context = map[string]any{
+				"exception_class": "base_automation", "base_automation": map[string]any{"id": rule.id, "name": rule.values["name"]},
+			}
+			break
+		}
+	}
+	return refused
 }
 
 func (t *transaction) createEvent(given map[string]any) (made, error) {
@@ -95,6 +112,7 @@ func (t *transaction) createEvent(given map[string]any) (made, error) {
 		return made{}, err
 	}
 	t.defaults(values, given)
+	t.combine(values, given)
 	t.setTimes(values, given)
 	invited := []int{}
 	switch {
@@ -123,6 +141,7 @@ func (t *transaction) createEvent(given map[string]any) (made, error) {
 		return made{}, err
 	}
 	t.changed[event.id] = false
+	t.noteCreation(event.record)
 	for _, partner := range t.attendeeOrder(invited, lines) {
 		state := states[partner]
 		if state == "" && partner == t.partner() {
@@ -305,6 +324,7 @@ func (t *transaction) writeEvents(found []*record, given map[string]any) error {
 		return err
 	}
 	for _, one := range changed {
+		t.noteChange(one)
 		old, _ := intsOf(one.before["partner_ids"])
 		current, _ := intsOf(one.values["partner_ids"])
 		t.mail(one.record, "invitation", slices.DeleteFunc(slices.Clone(current), func(id int) bool { return slices.Contains(old, id) }))
@@ -320,6 +340,30 @@ func (t *transaction) writeEvents(found []*record, given map[string]any) error {
 var syncedFields = []string{
 	"name", "description", "allday", "start", "stop", "user_id", "privacy", "attendee_ids", "alarm_ids", "location",
 	"show_as", "active", "videocall_location",
+}
+
+// combine makes the one id of the built-in sync out of its halves, which 17 shows
+// besides and takes in writing.
+func (t *transaction) combine(values, given map[string]any) {
+	if t.server.config.Version >= 18 {
+		return
+	}
+	organizer, universal, _ := strings.Cut(textOf(values["microsoft_id"]), ":")
+	_, organizerGiven := given["ms_organizer_event_id"]
+	_, universalGiven := given["ms_universal_event_id"]
+	if organizerGiven {
+		organizer = textOf(given["ms_organizer_event_id"])
+	}
+	if universalGiven {
+		universal = textOf(given["ms_universal_event_id"])
+	}
+	switch {
+	case !organizerGiven && !universalGiven:
+	case organizer == "":
+		values["microsoft_id"] = nil
+	default:
+		values["microsoft_id"] = organizer + ":" + universal
+	}
 }
 
 func moved(one written) bool {
@@ -347,6 +391,7 @@ func (t *transaction) writeEvent(found *record, given map[string]any) (*record, 
 			changed.values["need_sync_m"] = true
 		}
 	}
+	t.combine(changed.values, given)
 	t.moveTimes(changed.values, before, given)
 	t.touch(changed)
 	t.changed[found.id] = false
@@ -468,6 +513,9 @@ func (t *transaction) unlinkEvent(found *record) error {
 	for _, attendee := range t.attendees(found.id) {
 		t.remove(attendee)
 	}
+	for _, message := range t.children("mail.message", found.id) {
+		t.remove(message)
+	}
 	t.changed[found.id] = true
 	return nil
 }
@@ -488,6 +536,11 @@ func (t *transaction) writeAttendee(found *record, given map[string]any) error {
 
 // answer is what the buttons of an invitation do.
 func (t *transaction) answer(ids []int, state string) error {
+	for _, id := range ids {
+		if attendee := t.get("calendar.attendee", id); attendee != nil {
+			t.note(intOf(attendee.values["event_id"]), textOf(t.value(attendee, "common_name"))+": "+state)
+		}
+	}
 	return t.write("calendar.attendee", ids, map[string]any{"state": state})
 }
 

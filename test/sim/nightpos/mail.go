@@ -1,6 +1,8 @@
 package nightpos
 
 import (
+	"reflect"
+	"slices"
 	"time"
 )
 
@@ -46,4 +48,40 @@ func (s *Server) Mails() []Mail {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
 	return append([]Mail{}, s.mails...)
+}
+
+// trackedFields are those whose change leaves a line in the chatter.
+var trackedFields = []string{"start", "stop", "location"}
+
+// note adds a line to the chatter of an event.
+func (t *transaction) note(event int, body string) {
+	t.insert("mail.message", map[string]any{"model": "calendar.event", "res_id": event, "body": body, "author_id": t.partner()})
+}
+
+// noteCreation leaves the first line in the chatter, unless the context forbids
+// it.
+func (t *transaction) noteCreation(event *record) {
+	if !truth(t.context["mail_create_nolog"]) && !truth(t.context["tracking_disable"]) {
+		t.note(event.id, "Calendar Event created")
+	}
+}
+
+// noteChange leaves a line when a tracked field was changed, unless the context
+// forbids it.
+func (t *transaction) noteChange(event written) {
+	if truth(t.context["tracking_disable"]) || truth(t.context["mail_notrack"]) {
+		return
+	}
+	if slices.ContainsFunc(trackedFields, func(name string) bool {
+		return !reflect.DeepEqual(normal(event.before[name]), normal(event.values[name]))
+	}) {
+		t.note(event.id, "")
+	}
+}
+
+// countMails is how many mails were sent, those of this transaction included.
+func (t *transaction) countMails() int {
+	t.server.mutex.Lock()
+	defer t.server.mutex.Unlock()
+	return len(t.server.mails) + len(*t.mails)
 }

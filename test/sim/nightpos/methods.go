@@ -85,6 +85,8 @@ func (t *transaction) special(model, name string, given arguments) (any, error) 
 		return true, t.answer(given.ids(), "tentative")
 	case "res.partner.find_or_create":
 		return t.findOrCreate(textOf(given.at(0, "email")))
+	case "res.users.has_group":
+		return t.hasGroup(textOf(given.at(0, "group_ext_id"))), nil
 	case "ir.config_parameter.get_param":
 		return t.parameter(textOf(given.at(0, "key")))
 	case "ir.actions.server.run":
@@ -131,6 +133,12 @@ func (t *transaction) searchMethod(model, name string, given arguments) (any, er
 		return nil, err
 	}
 	domain, _ := given.at(0, "domain").([]any)
+	if model == "mail.mail" {
+		if name != "search_count" || len(domain) > 0 {
+			return nil, userError("This simulated NightPOS counts its mails only.")
+		}
+		return t.countMails(), nil
+	}
 	first := 1
 	if name == "search_read" {
 		first = 2
@@ -180,6 +188,14 @@ func (t *transaction) findOrCreate(text string) (any, error) {
 		name = address
 	}
 	return t.create("res.partner", map[string]any{"name": name, "email": strings.ToLower(address)})
+}
+
+// hasGroup says whether the acting user is in a group, named by its external id.
+func (t *transaction) hasGroup(external string) bool {
+	module, name, _ := strings.Cut(external, ".")
+	data, group := t.externalID(module, name)
+	user := t.get("res.users", t.uid)
+	return data != nil && user != nil && data.values["model"] == "res.groups" && inGroup(user, group)
 }
 
 func (t *transaction) parameter(name string) (any, error) {

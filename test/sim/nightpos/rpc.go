@@ -90,8 +90,12 @@ func (s *Server) jsonRPC(call func(*http.Request, map[string]any, http.Header) (
 			if failed.code == 100 {
 				message = "Odoo Session Expired"
 			}
+			more := failed.context
+			if more == nil {
+				more = map[string]any{}
+			}
 			answer["error"] = map[string]any{"code": failed.code, "message": message, "data": map[string]any{
-				"name": failed.name, "debug": "", "message": failed.message, "arguments": []any{failed.message}, "context": map[string]any{},
+				"name": failed.name, "debug": "", "message": failed.message, "arguments": []any{failed.message}, "context": more,
 			}}
 		case err != nil:
 			answer["error"] = map[string]any{"code": 200, "message": "Odoo Server Error", "data": map[string]any{

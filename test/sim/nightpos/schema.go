@@ -1,5 +1,10 @@
 package nightpos
 
+import (
+	"slices"
+	"strings"
+)
+
 // kind is the type of a field.
 type kind string
 
@@ -94,7 +99,14 @@ func schema(version int) map[string]model {
 		"tentative_count": {kind: kindInt, computed: count("tentative")},
 	}
 	if version < 18 {
-		event["ms_organizer_event_id"] = field{kind: kindText}
+		half := func(index int) func(*transaction, *record) any {
+			return func(_ *transaction, r *record) any {
+				halves := strings.SplitN(textOf(r.values["microsoft_id"])+":", ":", 3)
+				return halves[index]
+			}
+		}
+		event["ms_organizer_event_id"] = field{kind: kindText, computed: half(0)}
+		event["ms_universal_event_id"] = field{kind: kindText, computed: half(1)}
 		privacy := event["privacy"]
 		privacy.required, privacy.label = true, "Privacy"
 		event["privacy"] = privacy
@@ -121,6 +133,26 @@ func schema(version int) map[string]model {
 		}
 		return nil
 	}}
+	event["message_ids"] = field{kind: kindLines, relation: "mail.message", computed: func(t *transaction, r *record) any {
+		ids := []int{}
+		for _, message := range t.children("mail.message", r.id) {
+			ids = append(ids, message.id)
+		}
+		slices.Reverse(ids)
+		return ids
+	}}
+	event["has_message"] = field{kind: kindBool, computed: func(t *transaction, r *record) any { return len(t.children("mail.message", r.id)) > 0 }}
+	// Who made an event and whom it invites follow it.
+	event["message_is_follower"] = field{kind: kindBool, computed: func(t *transaction, r *record) any {
+		return intOf(r.values["create_uid"]) == t.uid || attending(t, r) != nil
+	}}
+	event["should_show_status"] = field{kind: kindBool, computed: func(t *transaction, r *record) any {
+		return attending(t, r) != nil && len(t.attendees(r.id)) > 1
+	}}
+	event["user_can_edit"] = field{kind: kindBool, computed: func(t *transaction, r *record) any {
+		return intOf(r.values["user_id"]) == t.uid || attending(t, r) != nil
+	}}
+	event["recurrence_update"] = field{kind: kindSelection, computed: func(*transaction, *record) any { return "self_only" }}
 	event["display_time"] = field{kind: kindText, computed: func(t *transaction, r *record) any { return t.displayTime(r) }}
 	groups := "groups_id"
 	models := map[string]model{
@@ -187,7 +219,8 @@ func schema(version int) map[string]model {
 			"state": {kind: kindSelection, selection: []string{"code", "webhook", "object_write", "object_create", "multi"}},
 			"code":  {kind: kindText, admin: true}, "webhook_url": {kind: kindText, admin: true},
 			"webhook_field_ids": {kind: kindMany, relation: "ir.model.fields", admin: true}, groups: {kind: kindMany, relation: "res.groups"},
-			"usage": {kind: kindSelection, selection: []string{"ir_actions_server", "ir_cron", "base_automation"}}, "base_automation_id": {kind: kindOne, relation: "base.automation"},
+			"webhook_sample_payload": {kind: kindText, admin: true, computed: func(t *transaction, r *record) any { return t.samplePayload(r) }},
+			"usage":                  {kind: kindSelection, selection: []string{"ir_actions_server", "ir_cron", "base_automation"}}, "base_automation_id": {kind: kindOne, relation: "base.automation"},
 		}.log(),
 		"ir.model": model{"model": {kind: kindText}, "name": {kind: kindText}}.log(),
 		"ir.model.fields": model{
@@ -197,6 +230,12 @@ func schema(version int) map[string]model {
 		"ir.model.data": model{
 			"module": {kind: kindText}, "name": {kind: kindText}, "model": {kind: kindText}, "res_id": {kind: kindInt}, "noupdate": {kind: kindBool},
 		}.log(),
+		"mail.message": model{
+			"model": {kind: kindText}, "res_id": {kind: kindInt}, "body": {kind: kindHTML}, "author_id": {kind: kindOne, relation: "res.partner"},
+		}.log(),
+		// What was sent is kept apart, as Mail; here it is counted only.
+		"mail.mail":           model{"subject": {kind: kindText}}.log(),
+		"res.users.settings":  model{"user_id": {kind: kindOne, relation: "res.users"}}.log(),
 		"ir.config_parameter": model{"key": {kind: kindText}, "value": {kind: kindText}}.log(),
 	}
 	return models

@@ -7,10 +7,14 @@ import (
 	"time"
 )
 
-// groupSettings is Administration/Settings, groupUser the internal users.
+// Groups by their recorded ids: groupSettings is Administration/Settings,
+// groupUser the internal users.
 const (
 	groupUser     = 1
 	groupSettings = 4
+	groupFeatures = 7
+	groupExport   = 8
+	groupContacts = 9
 	// groupsField is what the list of groups is called in 17 and 18.
 	groupsField = "groups_id"
 	adminID     = 2
@@ -19,9 +23,7 @@ const (
 // populate fills a fresh database with what the recordings found there.
 func (s *Server) populate() error {
 	t := s.begin(adminID, map[string]any{"no_mail_to_attendees": true}).as(true, nil)
-	for _, name := range []string{"User types / Internal User", "Portal", "Public", "Administration / Settings", "Contact Creation"} {
-		t.insert("res.groups", map[string]any{"name": name})
-	}
+	t.groups()
 	t.insert("res.partner", map[string]any{"name": "My Company", "active": true})
 	t.insert("res.partner", map[string]any{"name": "System", "active": false})
 	t.insert("res.partner", map[string]any{"name": "Administrator", "email": "admin@nightpos.example", "active": true, "tz": "Europe/Brussels"})
@@ -57,6 +59,40 @@ func (s *Server) populate() error {
 	t.models()
 	t.insert("ir.config_parameter", map[string]any{"key": "web.base.url", "value": s.config.BaseURL})
 	return t.commit()
+}
+
+// groups are those of the recordings, under their ids; what the last of each
+// version is was not recorded.
+func (t *transaction) groups() {
+	names := []string{
+		"Internal User", "Access Rights", "Bypass HTML Field Sanitize", "Settings", "Multi Companies", "Multi Currencies",
+		"Technical Features", "Access to export feature", "Contact Creation", "Portal", "Public",
+	}
+	if t.server.config.Version >= 18 {
+		names = append(names, "Canned Response Administrator")
+	}
+	for _, name := range append(names, "Mail Template Editor", "Receive notifications in Odoo", "Other") {
+		t.insert("res.groups", map[string]any{"name": name})
+	}
+	t.server.tables["ir.model.data"].last = 4
+	for _, one := range []struct {
+		name  string
+		group int
+	}{
+		{"group_user", groupUser}, {"group_system", groupSettings}, {"group_no_one", groupFeatures},
+		{"group_allow_export", groupExport}, {"group_partner_manager", groupContacts},
+	} {
+		t.insert("ir.model.data", map[string]any{"module": "base", "name": one.name, "model": "res.groups", "res_id": one.group, "noupdate": true})
+	}
+}
+
+// memberGroups are those that a new user is in.
+func (t *transaction) memberGroups() []int {
+	groups := []int{groupUser, groupFeatures, groupExport, groupContacts}
+	if t.server.config.Version < 18 {
+		groups = append(groups, 12)
+	}
+	return groups
 }
 
 func (t *transaction) contacts() {
@@ -139,7 +175,7 @@ func (t *transaction) createUser(given map[string]any) (int, error) {
 	}
 	values["active"] = true
 	if values[groupsField] == nil {
-		values[groupsField] = []int{groupUser}
+		values[groupsField] = t.memberGroups()
 	}
 	if values["notification_type"] == nil {
 		values["notification_type"] = "email"

@@ -30,6 +30,10 @@ type Config struct {
 	// CommitDelay is how long after the last webhook of a transaction its
 	// changes become readable; default 1 to 5 ms.
 	CommitDelay func() time.Duration
+	// RetryDelay is how long a transaction that others got in the way of waits
+	// before it is tried again, by how often it was tried; default up to 2, 4, 8
+	// and 16 seconds.
+	RetryDelay func(tried int) time.Duration
 	// Latency, if set, is added to each call.
 	Latency func(model, method string) time.Duration
 	// Webhook, if set, decides the fate of each webhook.
@@ -85,7 +89,6 @@ type Server struct {
 	random    *rand.Rand
 	version   uint64
 	tables    map[string]*table
-	attending map[int]map[int]bool
 	mails     []Mail
 	counts    map[string]int
 	observers []func(Change)
@@ -121,12 +124,12 @@ func New(config Config) (*Server, error) {
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
 		random: rand.New(rand.NewPCG(config.Seed, 0x6e69676874)),
-		tables: map[string]*table{}, attending: map[int]map[int]bool{}, counts: map[string]int{}, sessions: map[string]int{},
+		tables: map[string]*table{}, counts: map[string]int{}, sessions: map[string]int{},
 	}
 	s.context, s.stop = context.WithCancel(context.Background())
 	recorded.complete(s.schema)
 	for name := range s.schema {
-		s.tables[name] = &table{records: map[int]*record{}}
+		s.tables[name] = &table{records: map[int]*record{}, children: map[int]map[int]bool{}}
 	}
 	if err := s.populate(); err != nil {
 		s.stop()
@@ -189,6 +192,15 @@ func (s *Server) commitDelay() time.Duration {
 	return time.Millisecond + time.Duration(s.random.Int64N(int64(4*time.Millisecond)))
 }
 
+func (s *Server) retryDelay(tried int) time.Duration {
+	if s.config.RetryDelay != nil {
+		return s.config.RetryDelay(tried)
+	}
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	return time.Duration(s.random.Int64N(int64(time.Second << tried)))
+}
+
 // attempts is how often a transaction is tried that others got in the way of.
 const attempts = 5
 
@@ -208,7 +220,7 @@ func (s *Server) transact(uid int, context map[string]any, rollback bool, work f
 			return nil, newFault("psycopg2.OperationalError", "the server is shutting down")
 		}
 		if err := t.commit(); err != nil {
-			if attempt < attempts {
+			if attempt < attempts && s.pause(s.retryDelay(attempt)) {
 				continue
 			}
 			return nil, newFault("psycopg2.errors.SerializationFailure", "could not serialize access due to concurrent update")

@@ -1,6 +1,7 @@
 package nightpos
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 	"time"
@@ -22,12 +23,18 @@ func (r *record) clone() *record {
 type table struct {
 	records map[int]*record
 	last    int
+	// children are the ids of records by what they refer to.
+	children map[int]map[int]bool
 }
 
 // key names a record.
 type key struct {
 	model string
 	id    int
+}
+
+func byKey(a, b key) int {
+	return cmp.Or(cmp.Compare(a.model, b.model), a.id-b.id)
 }
 
 // transaction sees what is committed and what it wrote itself. Nobody else sees
@@ -100,24 +107,31 @@ func (t *transaction) all(model string) []*record {
 	return records
 }
 
+// parents are the references by which records are found from the other side.
+var parents = map[string]string{"calendar.attendee": "event_id", "mail.message": "res_id"}
+
 // attendees are an event's, in the order of their ids.
-func (t *transaction) attendees(event int) []*record {
+func (t *transaction) attendees(event int) []*record { return t.children("calendar.attendee", event) }
+
+// children are the records of a model that refer to a parent, in the order of
+// their ids.
+func (t *transaction) children(model string, parent int) []*record {
 	var ids []int
 	t.server.mutex.Lock()
-	for id := range t.server.attending[event] {
+	for id := range t.server.tables[model].children[parent] {
 		ids = append(ids, id)
 	}
 	t.server.mutex.Unlock()
 	for name := range t.written {
-		if name.model == "calendar.attendee" && !slices.Contains(ids, name.id) {
+		if name.model == model && !slices.Contains(ids, name.id) {
 			ids = append(ids, name.id)
 		}
 	}
 	slices.Sort(ids)
 	var found []*record
 	for _, id := range ids {
-		if attendee := t.get("calendar.attendee", id); attendee != nil && intOf(attendee.values["event_id"]) == event {
-			found = append(found, attendee)
+		if child := t.get(model, id); child != nil && intOf(child.values[parents[model]]) == parent {
+			found = append(found, child)
 		}
 	}
 	return found
@@ -174,10 +188,12 @@ func (t *transaction) commit() error {
 			return conflict{}
 		}
 	}
-	for name, written := range t.written {
-		records := s.tables[name.model].records
-		if old := records[name.id]; old != nil && name.model == "calendar.attendee" {
-			delete(s.attending[intOf(old.values["event_id"])], name.id)
+	// Versions tell where a record lies in its table, so they are given in order.
+	for _, name := range slices.SortedFunc(maps.Keys(t.written), byKey) {
+		written, records := t.written[name], s.tables[name.model].records
+		parent, children := parents[name.model], s.tables[name.model].children
+		if old := records[name.id]; old != nil && parent != "" {
+			delete(children[intOf(old.values[parent])], name.id)
 		}
 		if written == nil {
 			delete(records, name.id)
@@ -187,12 +203,12 @@ func (t *transaction) commit() error {
 		kept := written.clone()
 		kept.version = s.version
 		records[name.id] = kept
-		if name.model == "calendar.attendee" {
-			event := intOf(kept.values["event_id"])
-			if s.attending[event] == nil {
-				s.attending[event] = map[int]bool{}
+		if parent != "" {
+			of := intOf(kept.values[parent])
+			if children[of] == nil {
+				children[of] = map[int]bool{}
 			}
-			s.attending[event][name.id] = true
+			children[of][name.id] = true
 		}
 	}
 	s.mails = append(s.mails, *t.mails...)

@@ -2,9 +2,14 @@ package nightpos
 
 import (
 	"encoding/json"
+	"fmt"
+	"maps"
 	"math"
 	"slices"
+	"strconv"
+	"strings"
 	"time"
+	"unicode/utf16"
 )
 
 // Values inside the database: nil (which reads as false), bool, int, float64,
@@ -157,4 +162,57 @@ func setOrder(ids []int) []int {
 		return a - b
 	})
 	return slices.Compact(ordered)
+}
+
+// dumps writes a value as json.dumps(value, sort_keys=True) does in Python.
+func dumps(value any) string {
+	switch given := value.(type) {
+	case map[string]any:
+		members := make([]string, 0, len(given))
+		for _, name := range slices.Sorted(maps.Keys(given)) {
+			members = append(members, dumps(name)+": "+dumps(given[name]))
+		}
+		return "{" + strings.Join(members, ", ") + "}"
+	case []any:
+		items := make([]string, len(given))
+		for index, item := range given {
+			items[index] = dumps(item)
+		}
+		return "[" + strings.Join(items, ", ") + "]"
+	case []int:
+		return dumps(plain(given))
+	case string:
+		return dumpsText(given)
+	case bool:
+		return strconv.FormatBool(given)
+	case nil:
+		return "null"
+	case float64:
+		if given == math.Trunc(given) && math.Abs(given) < 1e16 {
+			return strconv.FormatFloat(given, 'f', 1, 64)
+		}
+		return strconv.FormatFloat(given, 'g', -1, 64)
+	}
+	return fmt.Sprint(value)
+}
+
+// dumpsText escapes everything beyond ASCII, in pairs beyond the first plane.
+func dumpsText(text string) string {
+	short := map[rune]string{'"': `\"`, '\\': `\\`, '\n': `\n`, '\r': `\r`, '\t': `\t`, '\b': `\b`, '\f': `\f`}
+	var out strings.Builder
+	out.WriteByte('"')
+	for _, one := range text {
+		switch escape := short[one]; {
+		case escape != "":
+			out.WriteString(escape)
+		case one >= ' ' && one <= '~':
+			out.WriteRune(one)
+		default:
+			for _, unit := range utf16.Encode([]rune{one}) {
+				fmt.Fprintf(&out, `\u%04x`, unit)
+			}
+		}
+	}
+	out.WriteByte('"')
+	return out.String()
 }

@@ -1,0 +1,150 @@
+// Command pack makes the packed recordings beside it out of a folder of recorded
+// conversations with one version of NightPOS (a JSON file each, named by its
+// number): the ones about single events, of each only what the replay compares.
+//
+//	go run ./test/sim/nightpos/testdata/pack.go nightpos-18/ > test/sim/nightpos/testdata/18.json.gz
+package main
+
+import (
+	"bytes"
+	"compress/gzip"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+)
+
+// recorded is a recording as it was made.
+type recorded struct {
+	Scenario  string `json:"scenario"`
+	Exchanges []struct {
+		Label    string                         `json:"label"`
+		Elapsed  float64                        `json:"elapsed_ms"`
+		Request  struct{ JSON json.RawMessage } `json:"request"`
+		Response struct {
+			Status int             `json:"status"`
+			JSON   json.RawMessage `json:"json"`
+		} `json:"response"`
+	} `json:"exchanges"`
+	Summary json.RawMessage `json:"summary"`
+}
+
+// summary is what a recording about webhooks says of them; of other recordings
+// the summary only repeats their answers.
+type summary struct {
+	Hits []struct {
+		Path     string          `json:"path"`
+		Body     json.RawMessage `json:"json"`
+		Probe    json.RawMessage `json:"probe"`
+		Answered float64         `json:"answered_after_s"`
+		Raw      string          `json:"raw"`
+	} `json:"hits"`
+	Order [][]any `json:"order"`
+	Raw   string  `json:"webhook raw"`
+}
+
+type (
+	packed struct {
+		Name      string     `json:"name"`
+		Exchanges []exchange `json:"exchanges"`
+		// Heard says that a listener took down what came.
+		Heard bool  `json:"heard,omitempty"`
+		Hits  []hit `json:"hits,omitempty"`
+		// Order is each webhook's path, record, name and active; Hits may be its
+		// beginning only.
+		Order [][]any `json:"order,omitempty"`
+	}
+	exchange struct {
+		Label    string          `json:"label"`
+		Elapsed  float64         `json:"elapsed"`
+		Request  json.RawMessage `json:"request"`
+		Status   int             `json:"status"`
+		Response json.RawMessage `json:"response"`
+	}
+	hit struct {
+		Path     string          `json:"path,omitempty"`
+		Body     json.RawMessage `json:"body,omitempty"`
+		Probe    json.RawMessage `json:"probe,omitempty"`
+		Answered float64         `json:"answered,omitempty"`
+		Raw      string          `json:"raw,omitempty"`
+	}
+)
+
+// wanted are the recordings of single events.
+func wanted(name string) bool {
+	number, err := strconv.Atoi(name[:3])
+	return err == nil && (number <= 63 || number >= 300 && number <= 357 || number >= 400 && number <= 408 || number == 650)
+}
+
+func main() {
+	if err := pack(os.Args[1:]); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+func pack(arguments []string) error {
+	if len(arguments) != 1 {
+		return fmt.Errorf("give the folder of one version's recordings")
+	}
+	files, err := filepath.Glob(filepath.Join(arguments[0], "[0-9][0-9][0-9]*.json"))
+	if err != nil {
+		return err
+	}
+	var all []packed
+	for _, file := range files {
+		if !wanted(filepath.Base(file)) {
+			continue
+		}
+		one, err := compact(file)
+		if err != nil {
+			return fmt.Errorf("%s: %w", file, err)
+		}
+		all = append(all, one)
+	}
+	writer, err := gzip.NewWriterLevel(os.Stdout, gzip.BestCompression)
+	if err != nil {
+		return err
+	}
+	encoder := json.NewEncoder(writer)
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(all); err != nil {
+		return err
+	}
+	return writer.Close()
+}
+
+func compact(file string) (packed, error) {
+	content, err := os.ReadFile(file)
+	if err != nil {
+		return packed{}, err
+	}
+	var from recorded
+	if err := json.Unmarshal(content, &from); err != nil {
+		return packed{}, err
+	}
+	one := packed{Name: from.Scenario}
+	for _, call := range from.Exchanges {
+		one.Exchanges = append(one.Exchanges, exchange{call.Label, call.Elapsed, call.Request.JSON, call.Response.Status, call.Response.JSON})
+	}
+	if !bytes.HasPrefix(bytes.TrimSpace(from.Summary), []byte("{")) {
+		return one, nil
+	}
+	var about summary
+	// Summaries of other recordings have other shapes under the same names.
+	if err := json.Unmarshal(from.Summary, &about); err != nil {
+		return one, nil
+	}
+	one.Heard = about.Hits != nil || about.Raw != ""
+	if about.Raw != "" {
+		one.Hits = append(one.Hits, hit{Raw: about.Raw})
+	}
+	for _, came := range about.Hits {
+		one.Hits = append(one.Hits, hit{came.Path, came.Body, came.Probe, came.Answered, came.Raw})
+	}
+	for _, came := range about.Order {
+		one.Order = append(one.Order, came[1:])
+	}
+	return one, nil
+}
