@@ -126,7 +126,7 @@ func TestEnqueue(t *testing.T) {
 	t.Parallel()
 	measured := enqueue(t, startRedis(t), 5)
 	for name, part := range map[string]*latencies{"list": measured.floor, "same process": measured.same, "other process": measured.other} {
-		if got, want := part.posted(), 5; got != want {
+		if got, want := part.count(), 5; got != want {
 			t.Errorf("items started, %s: got %d, want %d", name, got, want)
 		}
 	}

@@ -26,8 +26,8 @@ func (l *latencies) add(took time.Duration) {
 	_ = l.histogram.RecordValue(min(max(int64(took), 1), int64(time.Minute))) // within its bounds
 }
 
-// posted is how many times were taken down.
-func (l *latencies) posted() int {
+// count is how many times were taken down.
+func (l *latencies) count() int {
 	l.mutex.Lock()
 	defer l.mutex.Unlock()
 	return int(l.histogram.TotalCount())
@@ -45,5 +45,5 @@ func (l *latencies) rate() float64 {
 	if l.spent == 0 {
 		return 0
 	}
-	return float64(l.posted()) / l.spent.Seconds()
+	return float64(l.count()) / l.spent.Seconds()
 }

@@ -43,6 +43,9 @@ type wishes struct {
 	// commitDelay is how long after its webhook a change in NightPOS can be read;
 	// nil for at once.
 	commitDelay func() time.Duration
+	// graphTime and nightposTime are how long each call takes, besides what the
+	// simulators need for it.
+	graphTime, nightposTime time.Duration
 }
 
 // world is both calendars, which answer at once, and the gateway between them.
@@ -75,19 +78,21 @@ func newWorld(t testing.TB, wanted wishes) *world {
 	if wanted.network != nil {
 		transport = wanted.network.Transport()
 	}
-	latency := func(string, string) time.Duration {
-		w.mutex.Lock()
-		calm := w.calm
-		w.mutex.Unlock()
-		<-calm
-		return 0
+	latency := func(took time.Duration) func(string, string) time.Duration {
+		return func(string, string) time.Duration {
+			w.mutex.Lock()
+			calm := w.calm
+			w.mutex.Unlock()
+			<-calm
+			return took
+		}
 	}
 	if wanted.commitDelay == nil {
 		wanted.commitDelay = func() time.Duration { return 0 }
 	}
 
 	simulated := simoutlook.Config{
-		BaseURL: outlookURL, Seed: 1, Transport: transport, Latency: latency,
+		BaseURL: outlookURL, Seed: 1, Transport: transport, Latency: latency(wanted.graphTime),
 		Switches: simoutlook.Switches{NotificationDelay: &simoutlook.Span{}, LongLivedTokens: true},
 	}
 	users := []simnightpos.Person{{Name: "Gateway", Login: accountLogin, Address: "gateway@nightpos.example", Password: accountPassword}}
@@ -102,7 +107,7 @@ func newWorld(t testing.TB, wanted wishes) *world {
 	w.atClose(w.outlook.Close)
 	w.host(outlookListener, w.outlook.Handler())
 	w.nightpos, err = simnightpos.New(simnightpos.Config{
-		BaseURL: nightposURL, Database: database, Seed: 1, Transport: transport, Latency: latency,
+		BaseURL: nightposURL, Database: database, Seed: 1, Transport: transport, Latency: latency(wanted.nightposTime),
 		CommitDelay: wanted.commitDelay, People: users,
 	})
 	w.must(err)
