@@ -19,10 +19,14 @@ type dispatcher struct {
 	store *Store
 	// lanes is unbuffered: a lane leaves when a worker is there to take it.
 	lanes chan string
-	// changed wakes run; capacity 1.
-	changed chan struct{}
+	// changed wakes run, and free wakes listen; capacity 1.
+	changed, free chan struct{}
 
 	mutex sync.Mutex
+	// idle is how many workers wait for a lane, offered says that one is held
+	// out to them, and reserved is how many more are being added for them.
+	idle, reserved int
+	offered        bool
 	// ready are lanes to offer, oldest first, each at most once.
 	ready  []string
 	queued map[string]bool
@@ -45,7 +49,7 @@ const (
 
 func newDispatcher(store *Store) *dispatcher {
 	return &dispatcher{
-		store: store, lanes: make(chan string), changed: make(chan struct{}, 1), queued: map[string]bool{},
+		store: store, lanes: make(chan string), changed: make(chan struct{}, 1), free: make(chan struct{}, 1), queued: map[string]bool{},
 	}
 }
 
@@ -66,6 +70,54 @@ func (d *dispatcher) notify(set alarm) {
 	}
 	d.mutex.Unlock()
 	d.wake()
+}
+
+// take waits for a lane.
+func (d *dispatcher) take(ctx context.Context) (lane string, err error) {
+	d.mutex.Lock()
+	d.idle++
+	d.mutex.Unlock()
+	select {
+	case d.free <- struct{}{}:
+	default:
+	}
+	select {
+	case lane = <-d.lanes:
+		return lane, nil // run has counted it
+	case <-ctx.Done():
+		d.mutex.Lock()
+		d.idle--
+		d.mutex.Unlock()
+		return "", ctx.Err()
+	}
+}
+
+// spare says whether a worker waits for whom no lane is on its way. The caller
+// holds the mutex.
+func (d *dispatcher) spare() bool {
+	taken := len(d.ready) + d.reserved
+	if d.offered {
+		taken++
+	}
+	return d.idle > taken
+}
+
+// reserve keeps a waiting worker for a lane that is about to become ready, until
+// release; false means that there is none to spare.
+func (d *dispatcher) reserve() bool {
+	d.mutex.Lock()
+	defer d.mutex.Unlock()
+	if !d.spare() {
+		return false
+	}
+	d.reserved++
+	return true
+}
+
+func (d *dispatcher) release(count int) {
+	d.mutex.Lock()
+	defer d.mutex.Unlock()
+	d.reserved -= count
 }
 
 // again makes the dispatcher look at the store's list after a short while.
@@ -103,6 +155,7 @@ func (d *dispatcher) run(ctx context.Context) {
 		timer.Reset(wait)
 		select {
 		case lanes <- lane:
+			d.handed()
 			continue
 		case <-d.changed:
 		case <-timer.C:
@@ -132,13 +185,23 @@ func (d *dispatcher) next() (lane string, offered bool) {
 	}
 	lane, d.ready = d.ready[0], d.ready[1:]
 	delete(d.queued, lane)
+	d.offered = true
 	return lane, true
+}
+
+// handed notes that a worker has the lane that was offered.
+func (d *dispatcher) handed() {
+	d.mutex.Lock()
+	defer d.mutex.Unlock()
+	d.offered = false
+	d.idle--
 }
 
 // back puts a lane that nobody took in front again.
 func (d *dispatcher) back(lane string) {
 	d.mutex.Lock()
 	defer d.mutex.Unlock()
+	d.offered = false
 	if !d.queued[lane] {
 		d.queued[lane] = true
 		d.ready = slices.Insert(d.ready, 0, lane)
@@ -173,20 +236,44 @@ func (d *dispatcher) look(ctx context.Context) {
 	}
 }
 
-// listen waits on the bell for what other processes added. go-redis is not
-// woken by an ending context while it blocks, so each wait is short.
+// listen waits on the bell for what other processes added, as long as a worker
+// here is free to take it: the store gives each ring to one listener only.
+// go-redis is not woken by an ending context while it blocks, so each wait is
+// short.
 func (d *dispatcher) listen(ctx context.Context) {
 	for ctx.Err() == nil {
+		if !d.reserve() {
+			select {
+			case <-d.free:
+			case <-ctx.Done():
+			}
+			continue
+		}
+		d.release(1)
 		rung, err := d.store.client.BLPop(ctx, time.Second, d.store.keys.bell()).Result()
 		switch {
 		case err == nil && len(rung) == 2:
-			d.notify(alarm{lane: rung[1], at: 0})
+			err = d.heard(ctx, rung[1])
 		case errors.Is(err, goredis.Nil) || ctx.Err() != nil:
-		default:
+			err = nil
+		}
+		if err != nil {
 			d.store.Log.Warn("the bell cannot be heard; lanes are found by looking", zap.Error(err))
 			pause(ctx, time.Second)
 		}
 	}
+}
+
+// heard takes note of a lane that another process told of. When no worker is
+// free any more, the bell is rung again, for a process that has one.
+func (d *dispatcher) heard(ctx context.Context, lane string) error {
+	free := d.reserve()
+	d.notify(alarm{lane: lane, at: 0})
+	if free {
+		d.release(1)
+		return nil
+	}
+	return d.store.client.LPush(ctx, d.store.keys.bell(), lane).Err()
 }
 
 // heal finds lanes of a Cluster whose alarm was lost between two nodes.

@@ -1,6 +1,7 @@
 package redis
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -29,7 +30,8 @@ func (s *Store) Add(ctx context.Context, lane string, items ...reconciler.Item) 
 // AddHints implements reconciler.Queue. It takes one round trip; two on a
 // Cluster, where a lane and its alarm live on different nodes.
 func (s *Store) AddHints(ctx context.Context, hints []reconciler.Hint) (int, error) {
-	lanes, arguments := s.additions(hints)
+	lanes, arguments, reserved := s.additions(hints)
+	defer s.waking.release(reserved)
 	answers, err := s.runEach(ctx, addScript, lanes, arguments)
 	if err != nil {
 		// They may have been added and only the answer lost.
@@ -45,13 +47,15 @@ func (s *Store) AddHints(ctx context.Context, hints []reconciler.Hint) (int, err
 		}
 		count, _ := rest[0].(int64)
 		echoes += int(count)
+		set.ring, _ = arguments[index][2].(string)
 		alarms = append(alarms, set)
 	}
 	return echoes, s.armed(ctx, alarms)
 }
 
-// additions groups hints by lane, in order, into the arguments of addScript.
-func (s *Store) additions(hints []reconciler.Hint) (lanes []string, arguments [][]any) {
+// additions groups hints by lane, in order, into the arguments of addScript, and
+// reserves the workers that wait for them.
+func (s *Store) additions(hints []reconciler.Hint) (lanes []string, arguments [][]any, reserved int) {
 	now := s.Now()
 	position := map[string]int{}
 	for _, hint := range hints {
@@ -60,7 +64,11 @@ func (s *Store) additions(hints []reconciler.Hint) (lanes []string, arguments []
 			index = len(lanes)
 			position[hint.Lane] = index
 			lanes = append(lanes, hint.Lane)
-			arguments = append(arguments, []any{hint.Lane, milliseconds(now), s.ring()})
+			free := s.waking.reserve()
+			if free {
+				reserved++
+			}
+			arguments = append(arguments, []any{hint.Lane, milliseconds(now), s.ring(free)})
 		}
 		item := hint.Item
 		due, first := item.Due, item.First
@@ -77,7 +85,7 @@ func (s *Store) additions(hints []reconciler.Hint) (lanes []string, arguments []
 		arguments[index] = append(arguments[index], item.Key, milliseconds(due), milliseconds(first),
 			int(clampPriority(item.Priority)), cleanVersion(item.Version), copyDigest, shortDigest(item.Version))
 	}
-	return lanes, arguments
+	return lanes, arguments, reserved
 }
 
 func clampPriority(priority reconciler.Priority) reconciler.Priority {
@@ -129,6 +137,8 @@ type alarm struct {
 	lane    string
 	at      int64
 	version int64
+	// ring is what Store.ring said; empty means "1".
+	ring string
 }
 
 // parseAlarm reads the first two values of a script's answer.
@@ -152,7 +162,7 @@ func (s *Store) armed(ctx context.Context, alarms []alarm) error {
 		now := milliseconds(s.Now())
 		pipe := s.client.Pipeline()
 		for _, set := range alarms {
-			alarmScript.Eval(ctx, pipe, s.wakeKeys(), set.lane, set.at, set.version, now)
+			alarmScript.Eval(ctx, pipe, s.wakeKeys(), set.lane, set.at, set.version, now, cmp.Or(set.ring, "1"))
 		}
 		if _, err := pipe.Exec(ctx); err != nil {
 			return fmt.Errorf("waking the workers: %w", err)
@@ -170,11 +180,9 @@ func (s *Store) armed(ctx context.Context, alarms []alarm) error {
 // Take implements reconciler.Queue.
 func (s *Store) Take(ctx context.Context, limit int) (reconciler.Batch, error) {
 	for {
-		var lane string
-		select {
-		case lane = <-s.waking.lanes:
-		case <-ctx.Done():
-			return reconciler.Batch{}, ctx.Err()
+		lane, err := s.waking.take(ctx)
+		if err != nil {
+			return reconciler.Batch{}, err
 		}
 		batch, err := s.lease(ctx, lane, limit)
 		if err != nil {
@@ -245,7 +253,7 @@ func (s *Store) Extend(ctx context.Context, lease reconciler.Lease) error {
 // Finish implements reconciler.Queue.
 func (s *Store) Finish(ctx context.Context, lease reconciler.Lease, outcomes []reconciler.Outcome) error {
 	now := s.Now()
-	arguments := []any{lease.Lane, milliseconds(now), lease.Fence, s.ring()}
+	arguments := []any{lease.Lane, milliseconds(now), lease.Fence, s.ring(false)}
 	for _, outcome := range outcomes {
 		again := "0"
 		switch {

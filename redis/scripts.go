@@ -46,8 +46,10 @@ local function arm(lane, now, ring)
     if at < 0 then
       redis.call('ZREM', KEYS[9], lane)
     else
+      local before = tonumber(redis.call('ZSCORE', KEYS[9], lane) or '-1')
       redis.call('ZADD', KEYS[9], at, lane)
-      if ring == '1' and at <= now then
+      -- A lane that was ready already has been told of.
+      if ring == '1' and at <= now and (before < 0 or before > now) then
         redis.call('LPUSH', KEYS[11], lane)
         redis.call('LTRIM', KEYS[11], 0, 255)
       end
@@ -58,7 +60,7 @@ end
 `
 
 // alarmScript sets the alarm of a lane on a Cluster.
-// KEYS ready, versions, bell. ARGV lane, time or -1, version, now.
+// KEYS ready, versions, bell. ARGV lane, time or -1, version, now, ring.
 // An older version than the one known changes nothing.
 var alarmScript = goredis.NewScript(`
 local known = tonumber(redis.call('HGET', KEYS[2], ARGV[1]) or '0')
@@ -67,8 +69,10 @@ redis.call('HSET', KEYS[2], ARGV[1], ARGV[3])
 if tonumber(ARGV[2]) < 0 then
   redis.call('ZREM', KEYS[1], ARGV[1])
 else
+  local before = tonumber(redis.call('ZSCORE', KEYS[1], ARGV[1]) or '-1')
+  local now = tonumber(ARGV[4])
   redis.call('ZADD', KEYS[1], ARGV[2], ARGV[1])
-  if tonumber(ARGV[2]) <= tonumber(ARGV[4]) then
+  if ARGV[5] == '1' and tonumber(ARGV[2]) <= now and (before < 0 or before > now) then
     redis.call('LPUSH', KEYS[3], ARGV[1])
     redis.call('LTRIM', KEYS[3], 0, 255)
   end

@@ -248,9 +248,11 @@ func roundUp(pause time.Duration) int64 {
 	return int64((pause + time.Millisecond - 1) / time.Millisecond)
 }
 
-// ring is the argument that makes a script wake other processes.
-func (s *Store) ring() string {
-	if s.shared {
+// ring is the argument that makes a script wake another process: unless a worker
+// of this one was reserved, which is told directly and takes the lane before
+// another could.
+func (s *Store) ring(reserved bool) string {
+	if s.shared && !reserved {
 		return "1"
 	}
 	return "0"

@@ -219,7 +219,7 @@ func (w *world) sweep() {
 	w.quiet()
 }
 
-// writes counts what the gateway has written so far: into Outlook, and into
+// writes counts the gateway's calls so far that wrote: into Outlook, and into
 // events and answers of NightPOS.
 func (w *world) writes() (inOutlook, inNightPOS int) {
 	for call, count := range w.outlook.Counts() {
@@ -228,11 +228,7 @@ func (w *world) writes() (inOutlook, inNightPOS int) {
 			inOutlook += count
 		}
 	}
-	for call, count := range w.nightpos.Counts() {
-		if operation, ok := strings.CutPrefix(call, "door calendar."); ok && !strings.Contains(operation, "read") && !strings.Contains(operation, "search") {
-			inNightPOS += count
-		}
-	}
+	inNightPOS = w.nightpos.Counts()["door writing"]
 	return inOutlook, inNightPOS
 }
 

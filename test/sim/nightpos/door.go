@@ -32,6 +32,11 @@ func (t *transaction) runAction(ids []int) (any, error) {
 	}
 	operations, _ := t.context["gw_ops"].([]any)
 	d := &door{transaction: t}
+	if slices.ContainsFunc(operations, writes) {
+		t.server.count("door writing")
+	} else {
+		t.server.count("door reading")
+	}
 	for _, item := range operations {
 		result, err := d.run(objectOf(item))
 		if err != nil {
@@ -45,6 +50,11 @@ func (t *transaction) runAction(ids []int) (any, error) {
 	return map[string]any{"type": "ir.actions.act_window_close", "infos": map[string]any{"results": d.results}}, nil
 }
 
+// writes says whether an operation changes anything.
+func writes(operation any) bool {
+	return slices.Contains([]string{"create", "write", "unlink"}, textOf(objectOf(operation)["do"]))
+}
+
 // door is one run of the operations.
 type door struct {
 	*transaction
@@ -56,6 +66,7 @@ func (d *door) run(operation map[string]any) (any, error) {
 	if !slices.Contains(doorModels, model) {
 		return nil, userError("gateway: model not allowed: %s", model)
 	}
+	d.server.count("door " + model + "." + textOf(operation["do"]))
 	t := d.as(true, objectOf(operation["context"]))
 	if operation["context"] == nil {
 		t.context = map[string]any{}

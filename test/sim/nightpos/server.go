@@ -150,8 +150,10 @@ func (s *Server) OnChange(observer func(Change)) {
 }
 
 // Counts tells how often each method was called, as "calendar.event.write", and
-// each operation of a door, as "door calendar.event.write"; "webhook" and
-// "webhook lost" count webhooks.
+// each operation of a door, as "door calendar.event.write". "door reading" and
+// "door writing" are the runs of a door with nothing but reading in them, and
+// with some writing; "webhook" and "webhook lost" count webhooks. A transaction
+// that is tried again counts again.
 func (s *Server) Counts() map[string]int {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()

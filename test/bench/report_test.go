@@ -1,0 +1,182 @@
+package bench_test
+
+import (
+	"flag"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"runtime"
+	"testing"
+	"text/tabwriter"
+	"time"
+
+	"github.com/nightpos/outlook-gateway/reconciler"
+)
+
+var report = flag.Bool("report", false, "measure at full scale and print the table, as make bench does")
+
+const (
+	// aimAcknowledgement and aimLane are the ratios to the floor that are aimed
+	// at, aimMemory the bytes of the idle process.
+	aimAcknowledgement = 1.3
+	aimLane            = 2.0
+	aimMemory          = 60 << 20
+
+	crowd = 1000
+)
+
+// TestReport measures everything at full scale and prints it. It asserts no
+// time.
+func TestReport(t *testing.T) {
+	if !*report {
+		t.Skip("measuring takes minutes and needs the machine for itself: run make bench, or pass -report")
+	}
+	fmt.Printf("\n%s/%s, %d cores, %s; Redis syncs every write to disk, as in docker-compose.yml\n",
+		runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), runtime.Version())
+	t.Run("acknowledgement", reportAcknowledgement)
+	t.Run("lane", reportLane)
+	t.Run("lag", reportLag)
+	t.Run("calls", reportCalls)
+	t.Run("memory", reportMemory)
+}
+
+// table prints columns under a heading and is flushed by the returned function.
+func table(heading string, columns ...string) (row func(cells ...any), end func()) {
+	fmt.Printf("\n%s\n", heading)
+	writer := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
+	row = func(cells ...any) {
+		for index, cell := range cells {
+			if index > 0 {
+				_, _ = io.WriteString(writer, "\t")
+			}
+			_, _ = fmt.Fprint(writer, cell)
+		}
+		_, _ = io.WriteString(writer, "\n")
+	}
+	cells := make([]any, len(columns))
+	for index, column := range columns {
+		cells[index] = column
+	}
+	row(cells...)
+	return row, func() { _ = writer.Flush() }
+}
+
+func milliseconds(took time.Duration) string {
+	return fmt.Sprintf("%.2f ms", float64(took)/float64(time.Millisecond))
+}
+
+// beside are the cells that put something measured beside its floor.
+func beside(measured, floor *latencies, aim float64) []any {
+	ratio := float64(measured.at(50)) / float64(floor.at(50))
+	verdict := "–"
+	if aim > 0 {
+		verdict = fmt.Sprintf("%.1f: %s", aim, map[bool]string{true: "met", false: "missed"}[ratio <= aim])
+	}
+	return []any{
+		milliseconds(measured.at(50)), milliseconds(measured.at(99)), milliseconds(floor.at(50)), milliseconds(floor.at(99)),
+		fmt.Sprintf("%.2f", ratio), fmt.Sprintf("%.2f", float64(measured.at(99))/float64(floor.at(99))), verdict,
+	}
+}
+
+var besideColumns = []string{"p50", "p99", "floor p50", "floor p99", "ratio p50", "ratio p99", "aim"}
+
+func reportAcknowledgement(t *testing.T) {
+	url := startRedis(t)
+	w := newWorld(t, wishes{people: 100, redisURL: url})
+	defer w.close()
+	row, end := table("Acknowledging a webhook, beside a bare handler that only does one Redis write",
+		append([]string{"posts", "route"}, append(besideColumns, "per second")...)...)
+	defer end()
+	show := func(by load, measured acknowledgement, aim float64) {
+		for _, one := range []struct {
+			route    string
+			measured *latencies
+		}{{"graph", measured.graph}, {"nightpos", measured.nightpos}} {
+			cells := append([]any{by.name, one.route}, beside(one.measured, measured.floor, aim)...)
+			row(append(cells, fmt.Sprintf("%.0f, floor %.0f", one.measured.rate(), measured.floor.rate()))...)
+		}
+	}
+	// The workers must not take the cores from what is measured: the calendars
+	// keep them waiting.
+	release := w.hold()
+	for _, by := range []load{
+		{name: "500/s", rate: 500, turn: 3 * time.Second, turns: 6},
+		{name: "saturation", connections: 32, turn: 2 * time.Second, turns: 6},
+	} {
+		acknowledge(t, w, url, load{name: "warming up", rate: by.rate, connections: by.connections, turn: time.Second, turns: 1})
+		show(by, acknowledge(t, w, url, by), aimAcknowledgement)
+	}
+	release()
+	// Then they work, on the same cores, and so do both simulators.
+	by := load{name: "500/s, workers and simulators busy", rate: 500, turn: 3 * time.Second, turns: 3}
+	show(by, acknowledge(t, w, url, by), 0)
+}
+
+func reportLane(t *testing.T) {
+	url := startRedis(t)
+	enqueue(t, url, 200)
+	measured := enqueue(t, url, 3000)
+	row, end := table("From adding an item to its start by a waiting worker, beside a bare blocking pop",
+		append([]string{"worker"}, besideColumns...)...)
+	defer end()
+	row(append([]any{"same process"}, beside(measured.same, measured.floor, aimLane)...)...)
+	row(append([]any{"another process"}, beside(measured.other, measured.floor, aimLane)...)...)
+}
+
+func reportLag(t *testing.T) {
+	row, end := table("End-to-end lag at idle: from the edit on one side to the same on the other", "from", "p50", "p99")
+	defer end()
+	for _, one := range []struct {
+		name  string
+		delay func() time.Duration
+	}{
+		{"NightPOS, readable as soon as its webhook is answered", nil},
+		{"NightPOS, readable 1 to 5 ms after that", func() time.Duration { return time.Millisecond + rand.N(4*time.Millisecond) }},
+	} {
+		w := newWorld(t, wishes{people: 2, redisURL: startRedis(t), commitDelay: one.delay})
+		measured := w.lag(w.fill(1), 100)
+		w.close()
+		if one.delay == nil {
+			row("Outlook", milliseconds(measured.fromOutlook.at(50)), milliseconds(measured.fromOutlook.at(99)))
+		}
+		row(one.name, milliseconds(measured.fromNightPOS.at(50)), milliseconds(measured.fromNightPOS.at(99)))
+	}
+}
+
+// callTimes are about what a call takes in reality, so that what waits
+// meanwhile is taken together.
+const (
+	graphTime    = 50 * time.Millisecond
+	nightposTime = 25 * time.Millisecond
+)
+
+func reportCalls(t *testing.T) {
+	row, end := table(fmt.Sprintf("Requests for a burst of changes, with calls that take %s (Graph) and %s (NightPOS)", graphTime, nightposTime),
+		"changes", "made in", "Graph", "NightPOS reads", "NightPOS writes", "NightPOS per change", "echoes", "requests for echoes")
+	defer end()
+	for _, count := range []int{1, 20, 1000} {
+		w := newWorld(t, wishes{
+			people: 1, redisURL: startRedis(t), graphTime: graphTime, nightposTime: nightposTime,
+			commitDelay: func() time.Duration { return time.Millisecond + rand.N(4*time.Millisecond) },
+		})
+		filled := w.fill(count)
+		for _, side := range []reconciler.Side{reconciler.SideOutlook, reconciler.SideNightPOS} {
+			got := w.burst(side, filled, count, "Burst in "+string(side))
+			checkEconomy(t, side, count, got)
+			row(count, side, got.graph, got.nightposReads, got.nightposWrites,
+				fmt.Sprintf("%.3f", float64(got.nightposReads+got.nightposWrites)/float64(count)), got.echoes, "0")
+		}
+		w.close()
+	}
+}
+
+func reportMemory(t *testing.T) {
+	w := newWorld(t, wishes{people: crowd, redisURL: startRedis(t)})
+	defer w.close()
+	measured := w.remember()
+	row, end := table(fmt.Sprintf("Memory of the binary with %d connected people", crowd), "idle", "peak, sweeping all after a start", "aim")
+	defer end()
+	row(fmt.Sprintf("%.1f MB", float64(measured.idle)/(1<<20)), fmt.Sprintf("%.1f MB", float64(measured.peak)/(1<<20)),
+		fmt.Sprintf("%d MB: %s", aimMemory>>20, map[bool]string{true: "met", false: "missed"}[measured.idle < aimMemory]))
+}

@@ -1,0 +1,251 @@
+package bench_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/nightpos/outlook-gateway/gateway"
+	"github.com/nightpos/outlook-gateway/outlook"
+	"github.com/nightpos/outlook-gateway/reconciler"
+	"github.com/nightpos/outlook-gateway/redis"
+	"github.com/nightpos/outlook-gateway/service"
+	"github.com/nightpos/outlook-gateway/test/network"
+	simnightpos "github.com/nightpos/outlook-gateway/test/sim/nightpos"
+	simoutlook "github.com/nightpos/outlook-gateway/test/sim/outlook"
+)
+
+const (
+	accountLogin    = "gateway"
+	accountPassword = "the-password-of-the-account"
+	database        = "night"
+)
+
+var (
+	secretKey = bytes.Repeat([]byte{7}, 32)
+	scopes    = []string{"openid", "offline_access", "User.Read", "Calendars.ReadWrite"}
+)
+
+// wishes are what a world is made of.
+type wishes struct {
+	// people are connected, each with a calendar on both sides.
+	people int
+	// redisURL is the store; empty for the one inside the process.
+	redisURL string
+	// network carries everything; nil for loopback.
+	network *network.Network
+	// commitDelay is how long after its webhook a change in NightPOS can be read;
+	// nil for at once.
+	commitDelay func() time.Duration
+	// graphTime and nightposTime are how long each call takes, besides what the
+	// simulators need for it.
+	graphTime, nightposTime time.Duration
+}
+
+// world is both calendars, which answer at once, and the gateway between them.
+type world struct {
+	t        testing.TB
+	outlook  *simoutlook.Server
+	nightpos *simnightpos.Server
+	gateway  *service.Service
+	config   service.Config
+	members  []reconciler.Member
+	// calm is closed while both calendars answer; see hold.
+	mutex   sync.Mutex
+	calm    chan struct{}
+	closers []func()
+}
+
+func login(number int) string   { return fmt.Sprintf("person%d", number) }
+func mailbox(number int) string { return login(number) + "@nightpos.example" }
+
+// newWorld starts everything, connects the people, and returns when their first
+// sync is done. The caller closes it.
+func newWorld(t testing.TB, wanted wishes) *world {
+	t.Helper()
+	w := &world{t: t, calm: make(chan struct{})}
+	close(w.calm)
+	outlookListener, outlookURL := w.listen(wanted.network, "outlook.sim")
+	nightposListener, nightposURL := w.listen(wanted.network, "nightpos.sim")
+	listener, publicURL := w.listen(wanted.network, "gateway.sim")
+	var transport http.RoundTripper
+	if wanted.network != nil {
+		transport = wanted.network.Transport()
+	}
+	latency := func(took time.Duration) func(string, string) time.Duration {
+		return func(string, string) time.Duration {
+			w.mutex.Lock()
+			calm := w.calm
+			w.mutex.Unlock()
+			<-calm
+			return took
+		}
+	}
+	if wanted.commitDelay == nil {
+		wanted.commitDelay = func() time.Duration { return 0 }
+	}
+
+	simulated := simoutlook.Config{
+		BaseURL: outlookURL, Seed: 1, Transport: transport, Latency: latency(wanted.graphTime),
+		Switches: simoutlook.Switches{NotificationDelay: &simoutlook.Span{}, LongLivedTokens: true},
+	}
+	users := []simnightpos.Person{{Name: "Gateway", Login: accountLogin, Address: "gateway@nightpos.example", Password: accountPassword}}
+	for number := range wanted.people {
+		name := fmt.Sprintf("Person %d", number)
+		simulated.People = append(simulated.People, simoutlook.Person{Name: name, Address: mailbox(number), TimeZone: "UTC"})
+		users = append(users, simnightpos.Person{Name: name, Login: login(number), Address: mailbox(number), Password: login(number), Zone: "UTC"})
+	}
+	var err error
+	w.outlook, err = simoutlook.New(simulated)
+	w.must(err)
+	w.atClose(w.outlook.Close)
+	w.host(outlookListener, w.outlook.Handler())
+	w.nightpos, err = simnightpos.New(simnightpos.Config{
+		BaseURL: nightposURL, Database: database, Seed: 1, Transport: transport, Latency: latency(wanted.nightposTime),
+		CommitDelay: wanted.commitDelay, People: users,
+	})
+	w.must(err)
+	w.atClose(w.nightpos.Close)
+	w.host(nightposListener, w.nightpos.Handler())
+
+	application := simoutlook.DefaultApplication
+	w.config = service.Config{
+		Listener: listener, Transport: transport,
+		Settings: gateway.Settings{
+			PublicURL: publicURL, SecretKeys: [][]byte{secretKey}, RedisURL: gateway.Secret(wanted.redisURL),
+			MicrosoftClientID: application.ID, MicrosoftClientSecret: gateway.Secret(application.Secret), MicrosoftTenant: "common",
+			MicrosoftLoginURL: outlookURL, MicrosoftGraphURL: outlookURL + "/v1.0",
+			NightPOSURL: nightposURL, NightPOSDatabase: database,
+			NightPOSLogin: accountLogin, NightPOSAPIKey: accountPassword, NightPOSProtocol: "auto",
+			NightPOSAdminLogin: "admin", NightPOSAdminAPIKey: "admin",
+			PastDays: 365, FutureDays: 730, Conflict: "newest", QuietFirstSync: true,
+		},
+	}
+	if wanted.redisURL == "" {
+		engine, err := redis.NewInProcess("", nil)
+		w.must(err)
+		w.atClose(func() { w.must(engine.Close()) })
+		w.config.Engine = engine
+	}
+	_, err = service.Register(t.Context(), w.config)
+	w.must(err)
+	w.gateway, err = service.Start(t.Context(), w.config)
+	w.must(err)
+	w.atClose(w.stop)
+	for number := range wanted.people {
+		w.connect(number)
+	}
+	w.settle()
+	return w
+}
+
+func (w *world) must(err error) {
+	w.t.Helper()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+func (w *world) atClose(end func()) { w.closers = append(w.closers, end) }
+
+// close ends everything, in the reverse order.
+func (w *world) close() {
+	for index := len(w.closers) - 1; index >= 0; index-- {
+		w.closers[index]()
+	}
+	w.closers = nil
+}
+
+// stop ends the gateway, if it runs.
+func (w *world) stop() {
+	if w.gateway != nil {
+		w.must(w.gateway.Close())
+		w.gateway = nil
+	}
+}
+
+// listen opens a host of the network, or a free port of loopback.
+func (w *world) listen(on *network.Network, host string) (net.Listener, string) {
+	if on != nil {
+		listener, err := on.Listen(host)
+		w.must(err)
+		return listener, "http://" + host
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	w.must(err)
+	return listener, "http://" + listener.Addr().String()
+}
+
+// host serves a handler until the end.
+func (w *world) host(listener net.Listener, handler http.Handler) {
+	w.atClose(serve(w.t, listener, handler))
+}
+
+// serve answers on a listener until the returned function is called.
+func serve(t testing.TB, listener net.Listener, handler http.Handler) (end func()) {
+	server := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second}
+	var group sync.WaitGroup
+	group.Go(func() {
+		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+			t.Errorf("serving: %v", err)
+		}
+	})
+	return func() {
+		server.Close()
+		group.Wait()
+	}
+}
+
+func (w *world) connect(number int) {
+	w.t.Helper()
+	access, refresh, expires := w.outlook.Token(w.t.Context(), mailbox(number), simoutlook.DefaultApplication.ID, scopes)
+	member, err := w.gateway.Connect(w.t.Context(), login(number), outlook.Token{
+		AccessToken: access, RefreshToken: refresh, Expires: expires, Scopes: scopes,
+	})
+	w.must(err)
+	w.members = append(w.members, member)
+}
+
+// hold has both calendars keep every call waiting until the returned function is
+// called, and every worker busy with a sweep that waits for them.
+func (w *world) hold() (release func()) {
+	w.t.Helper()
+	calm := make(chan struct{})
+	w.mutex.Lock()
+	w.calm = calm
+	w.mutex.Unlock()
+	for _, member := range w.members {
+		w.must(w.gateway.Sweep(w.t.Context(), member.ID))
+	}
+	return func() { close(calm) }
+}
+
+const (
+	settleStep = 5 * time.Millisecond
+	settleTime = 5 * time.Minute
+)
+
+// settle waits until nothing is on its way anywhere.
+func (w *world) settle() {
+	w.t.Helper()
+	ctx, cancel := context.WithTimeout(w.t.Context(), settleTime)
+	defer cancel()
+	for calm := 0; calm < 3; {
+		time.Sleep(settleStep)
+		quiet, err := w.gateway.Quiet(ctx)
+		if err != nil {
+			w.t.Fatalf("waiting until all is quiet: %v", err)
+		}
+		if quiet && w.outlook.Delivery().Waiting == 0 {
+			calm++
+		} else {
+			calm = 0
+		}
+	}
+}
