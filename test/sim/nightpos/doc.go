@@ -10,6 +10,10 @@
 // start of the transaction and is read in whole seconds; a method that returns
 // nothing is answered with neither result nor error.
 //
+// Its test replays the recordings of single events of both versions (testdata)
+// and compares every answer and every webhook; what it ignores stands in a table
+// with the reasons.
+//
 // A server action of state "code" is not interpreted as Python: it carries out
 // the list of operations in the context key gw_ops and answers with their
 // results, whatever its code says. It holds single events; a rule of recurrence

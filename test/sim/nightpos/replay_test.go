@@ -128,7 +128,7 @@ func newReplay(t *testing.T, version int, recordings []recording, ignored *ignor
 	if err != nil {
 		t.Fatal(err)
 	}
-	offset := first.Add(341675 * time.Microsecond).Sub(time.Now())
+	offset := time.Until(first.Add(341675 * time.Microsecond))
 	r.server, err = nightpos.New(nightpos.Config{
 		Version: version, Database: fmt.Sprintf("night%d", version), BaseURL: map[int]string{17: "http://localhost:8069", 18: "http://localhost:8070"}[version],
 		Now: func() time.Time { return time.Now().Add(offset) }, Transport: r.transport,

@@ -79,8 +79,11 @@ func (t *transaction) groups() {
 		name  string
 		group int
 	}{
-		{"group_user", groupUser}, {"group_system", groupSettings}, {"group_no_one", groupFeatures},
-		{"group_allow_export", groupExport}, {"group_partner_manager", groupContacts},
+		{"group_user", groupUser},
+		{"group_system", groupSettings},
+		{"group_no_one", groupFeatures},
+		{"group_allow_export", groupExport},
+		{"group_partner_manager", groupContacts},
 	} {
 		t.insert("ir.model.data", map[string]any{"module": "base", "name": one.name, "model": "res.groups", "res_id": one.group, "noupdate": true})
 	}
