@@ -4,6 +4,17 @@ MODELS = ['calendar.event', 'calendar.attendee', 'calendar.alarm', 'calendar.eve
 MODULE = '__outlook_gateway__'
 results = []
 for op in env.context.get('gw_ops') or []:
+    if op['do'] == 'built_in_sync':
+        paused = env['ir.config_parameter'].sudo().get_param('microsoft_calendar_sync_paused')
+        rows = []
+        for user in env['res.users'].sudo().browse(op['ids']).exists():
+            has = 'microsoft_calendar_rtoken' in user.fields_get(['microsoft_calendar_rtoken'])
+            rows.append({
+                'id': user.id, 'paused': bool(paused), 'connected': bool(has and user.microsoft_calendar_rtoken),
+                'stopped': bool(has and user.microsoft_synchronization_stopped),
+            })
+        results.append(rows)
+        continue
     if op['model'] not in MODELS:
         raise UserError('gateway: model not allowed: %s' % op['model'])
     do = op['do']

@@ -2,6 +2,7 @@ package service
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -27,6 +28,9 @@ func (s *Service) Connect(ctx context.Context, login string, token outlook.Token
 		return reconciler.Member{}, fmt.Errorf("connecting %s: NightPOS knows no user of that login", login)
 	}
 	member := users[0]
+	if err := s.refuseBuiltInSync(ctx, member); err != nil {
+		return reconciler.Member{}, err
+	}
 	if err := s.tokens.SaveToken(ctx, member.ID, token); err != nil {
 		return reconciler.Member{}, fmt.Errorf("connecting %s: %w", login, err)
 	}
@@ -47,6 +51,22 @@ func (s *Service) Connect(ctx context.Context, login string, token outlook.Token
 	}
 	s.sweepOnceKnown(member.ID)
 	return member, nil
+}
+
+// ErrBuiltInSync says that NightPOS's own Outlook sync still works for a person.
+// Two syncs between the same calendars double meetings.
+var ErrBuiltInSync = errors.New("NightPOS's built-in Outlook sync is still on for this person: stop it in NightPOS " +
+	"(Calendar, the Outlook button, Stop Synchronization; or an administrator under Users, Calendar, Reset Account) and connect again")
+
+func (s *Service) refuseBuiltInSync(ctx context.Context, member reconciler.Member) error {
+	found, err := s.clerk.suite.BuiltInSyncs(ctx, member.UserID)
+	if err != nil {
+		return fmt.Errorf("asking whether NightPOS's built-in sync is on for %s: %w", member.Login, err)
+	}
+	if found[member.UserID].Active() {
+		return fmt.Errorf("connecting %s: %w", member.Login, ErrBuiltInSync)
+	}
+	return nil
 }
 
 // sweepOnceKnown sweeps once more when every replica has heard of the member:

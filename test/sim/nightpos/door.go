@@ -62,6 +62,9 @@ type door struct {
 }
 
 func (d *door) run(operation map[string]any) (any, error) {
+	if operation["do"] == "built_in_sync" {
+		return d.builtInSync(operation), nil
+	}
 	model := textOf(operation["model"])
 	if !slices.Contains(doorModels, model) {
 		return nil, userError("gateway: model not allowed: %s", model)
@@ -112,6 +115,23 @@ func (d *door) run(operation map[string]any) (any, error) {
 		return true, t.unlink(model, existing)
 	}
 	return nil, userError("gateway: unknown operation: %s", textOf(operation["do"]))
+}
+
+// builtInSync tells how each user stands with the sync that NightPOS ships.
+func (d *door) builtInSync(operation map[string]any) any {
+	t := d.as(true, map[string]any{})
+	paused, _ := t.parameter("microsoft_calendar_sync_paused")
+	ids, _ := intsOf(operation["ids"])
+	rows := []any{}
+	for _, id := range ids {
+		if user := t.get("res.users", id); user != nil {
+			rows = append(rows, map[string]any{
+				"id": id, "paused": truth(paused), "connected": truth(t.value(user, "microsoft_calendar_rtoken")),
+				"stopped": truth(t.value(user, "microsoft_synchronization_stopped")),
+			})
+		}
+	}
+	return rows
 }
 
 func (t *transaction) doorRead(model string, ids []int, operation map[string]any) (any, error) {

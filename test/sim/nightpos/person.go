@@ -73,6 +73,18 @@ func (m *Member) Answer(ctx context.Context, event int, state string) error {
 	return err
 }
 
+// WriteUser changes a user, as an administrator does under Settings, Users.
+func (m *Member) WriteUser(ctx context.Context, user int, values map[string]any) error {
+	_, err := m.run(ctx, "res.users", "write", []int{user}, plain(values))
+	return err
+}
+
+// SetParameter changes a system parameter.
+func (m *Member) SetParameter(ctx context.Context, name string, value any) error {
+	_, err := m.run(ctx, "ir.config_parameter", "set_param", name, value)
+	return err
+}
+
 // Events shows every event of the database with all its fields, archived and
 // private ones included, and each one's attendees under "attendees". It is the
 // view of a test, not of a person.
