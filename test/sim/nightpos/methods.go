@@ -87,6 +87,8 @@ func (t *transaction) special(model, name string, given arguments) (any, error) 
 		return t.findOrCreate(textOf(given.at(0, "email")))
 	case "res.users.has_group":
 		return t.hasGroup(textOf(given.at(0, "group_ext_id"))), nil
+	case "ir.config_parameter.set_param":
+		return t.setParameter(textOf(given.at(0, "key")), given.at(1, "value"))
 	case "ir.config_parameter.get_param":
 		return t.parameter(textOf(given.at(0, "key")))
 	case "ir.actions.server.run":
@@ -196,6 +198,28 @@ func (t *transaction) hasGroup(external string) bool {
 	data, group := t.externalID(module, name)
 	user := t.get("res.users", t.uid)
 	return data != nil && user != nil && data.values["model"] == "res.groups" && inGroup(user, group)
+}
+
+// setParameter answers with the value before, or false (600, 601). A value of
+// false removes the parameter.
+func (t *transaction) setParameter(name string, value any) (any, error) {
+	before, err := t.parameter(name)
+	if err != nil {
+		return nil, err
+	}
+	for _, parameter := range t.all("ir.config_parameter") {
+		if parameter.values["key"] != name {
+			continue
+		}
+		if !truth(value) {
+			return before, t.unlink("ir.config_parameter", []int{parameter.id})
+		}
+		return before, t.write("ir.config_parameter", []int{parameter.id}, map[string]any{"value": value})
+	}
+	if truth(value) {
+		_, err = t.create("ir.config_parameter", map[string]any{"key": name, "value": value})
+	}
+	return before, err
 }
 
 func (t *transaction) parameter(name string) (any, error) {
