@@ -132,6 +132,7 @@ func (s *Server) deltaPage(q *request, state deltaState) *answer {
 		items = items[:size]
 		next.Position, next.Skip = items[size-1].version, true
 	}
+	empty := len(items) > 0 && s.chance(s.config.Switches.DeltaEmptyPages)
 	switch {
 	case m.wedge != WedgeNone:
 		next.Position, next.Skip = state.Position, true
@@ -139,13 +140,13 @@ func (s *Server) deltaPage(q *request, state deltaState) *answer {
 			s.counter++
 			next.Turn = s.counter
 		}
-	case len(items) > 0 && s.chance(s.config.Switches.DeltaEmptyPages):
+	case empty:
 		items, next.Position, next.Skip = nil, state.Position, true
 		s.counter++
 		next.Turn = s.counter
 	}
 	value := []any{}
-	if s.chance(s.config.Switches.DeltaReplays) {
+	if !empty && s.chance(s.config.Switches.DeltaReplays) {
 		for _, e := range m.listed() {
 			if e.version <= state.Position && e.overlaps(state.From, state.To) && len(value) < maximumReplays {
 				shown := s.render(m, e, q.view)
