@@ -76,6 +76,10 @@ const (
 	// one before: records carry the time at which their transaction began, on
 	// another clock.
 	overlap = 15 * time.Minute
+	// firstRoundAfter is about how long after a first sweep the first round
+	// begins: it reads the calendar as a whole, and what people wait for is done
+	// by then.
+	firstRoundAfter = 15 * time.Minute
 	// linkStep is how many copies' links are read at once.
 	linkStep = 500
 )
