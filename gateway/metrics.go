@@ -23,6 +23,7 @@ type Metrics struct {
 	failures     *prometheus.CounterVec
 	echoes       *prometheus.CounterVec
 	conflicts    *prometheus.CounterVec
+	untold       *prometheus.CounterVec
 	calls        *prometheus.HistogramVec
 	acknowledged *prometheus.HistogramVec
 	rejected     *prometheus.CounterVec
@@ -49,6 +50,7 @@ func NewMetrics(version string) *Metrics {
 		failures:  counter("failures_total", "Pieces of work that were put back or set aside, by cause.", "cause"),
 		echoes:    counter("echoes_dropped_total", "Hints about the gateway's own writes that cost no call.", "side"),
 		conflicts: counter("conflicts_total", "Fields that both sides had changed; the loser is in the activity log.", "field"),
+		untold:    counter("changes_untold_total", "Changes that only a sweep found, since no notification told of them, by the side they were made on.", "from"),
 		calls: histogram("calls_seconds", "Calls to each side, with the time they took.",
 			[]float64{.01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30}, "side", "call", "outcome"),
 		acknowledged: histogram("webhook_seconds", "Answers to webhooks, with the time they took.",
@@ -58,13 +60,14 @@ func NewMetrics(version string) *Metrics {
 	information := prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "outlook_gateway_info", Help: "The version that runs."}, []string{"version"})
 	information.WithLabelValues(version).Set(1)
 	m.registry.MustRegister(
-		m.lag, m.synced, m.failures, m.echoes, m.conflicts, m.calls, m.acknowledged, m.rejected, information,
+		m.lag, m.synced, m.failures, m.echoes, m.conflicts, m.untold, m.calls, m.acknowledged, m.rejected, information,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
 	// A monitor must see the series before the first change, not only after it.
 	for _, side := range []reconciler.Side{reconciler.SideOutlook, reconciler.SideNightPOS} {
 		m.lag.WithLabelValues(string(side))
 		m.echoes.WithLabelValues(string(side))
+		m.untold.WithLabelValues(string(side))
 	}
 	return m
 }
@@ -128,6 +131,9 @@ func (m *Metrics) Echo(side reconciler.Side, count int) {
 
 // Conflict implements reconciler.Observer.
 func (m *Metrics) Conflict(field reconciler.Field) { m.conflicts.WithLabelValues(string(field)).Inc() }
+
+// Untold implements reconciler.Observer.
+func (m *Metrics) Untold(from reconciler.Side) { m.untold.WithLabelValues(string(from)).Inc() }
 
 // Acknowledged implements Observer.
 func (m *Metrics) Acknowledged(route string, status int, took time.Duration) {

@@ -114,7 +114,7 @@ func hintsOf(notification outlook.Notification, lane string, now time.Time) []re
 	}
 	if notification.GraphID == "" {
 		// A change that names no event can still be found.
-		return []reconciler.Hint{{Lane: lane, Item: reconciler.Item{Key: reconciler.KeySweep, First: now}}}
+		return []reconciler.Hint{{Lane: lane, Item: reconciler.ChangesItem(reconciler.PriorityBackfill, now)}}
 	}
 	version := notification.ChangeKey
 	if notification.ChangeType == "deleted" {

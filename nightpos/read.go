@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/nightpos/outlook-gateway/reconciler"
 )
@@ -118,46 +119,68 @@ func (c *Client) absentOrganizers(ctx context.Context, rows []eventRow, attendin
 // organizer or attendee and which overlaps the window. It takes two calls for
 // each readLimit records. Errors follow the rules of reconciler.NightPOS.
 func (c *Client) List(ctx context.Context, member reconciler.Member, window reconciler.Window) ([]reconciler.Record, error) {
-	var listed []reconciler.Record
+	// A day more on each side: whole days are dates, and stored with office
+	// hours or none.
+	from, until := window.Start.UTC().AddDate(0, 0, -1), window.End.UTC().AddDate(0, 0, 1)
+	found, err := c.search(ctx, "list", member,
+		[]any{"start", "<", until.Format(datetimeFormat)},
+		[]any{"stop", ">=", from.Format(datetimeFormat)},
+	)
+	if err != nil {
+		return nil, fmt.Errorf("listing records: %w", err)
+	}
+	return slices.DeleteFunc(found, func(record reconciler.Record) bool { return !overlaps(record.Event.When, window) }), nil
+}
+
+// Changes returns every record, archived ones included, in which the member is
+// organizer or attendee and which was written, or answered by anybody, since an
+// instant of NightPOS's clock. It takes one call when there is none, and two for
+// each readLimit records. Errors follow the rules of reconciler.NightPOS.
+func (c *Client) Changes(ctx context.Context, member reconciler.Member, since time.Time) ([]reconciler.Record, error) {
+	// Domains know whole seconds only, and answers do not move the record's own
+	// date.
+	from := since.UTC().Format(datetimeFormat)
+	found, err := c.search(ctx, "changes", member,
+		"|",
+		[]any{"write_date", ">=", from},
+		[]any{"attendee_ids.write_date", ">=", from},
+	)
+	if err != nil {
+		return nil, fmt.Errorf("asking for changed records: %w", err)
+	}
+	return found, nil
+}
+
+// search reads every record of a member that a domain matches. It pages by id,
+// which neither moves nor repeats while people work.
+func (c *Client) search(ctx context.Context, label string, member reconciler.Member, domain ...any) ([]reconciler.Record, error) {
+	var found []reconciler.Record
 	for last := int64(0); ; {
-		ids, err := c.listIDs(ctx, member, window, last)
-		if err != nil {
-			return nil, fmt.Errorf("listing records: %w", err)
-		}
-		if len(ids) == 0 {
-			return listed, nil
+		ids, err := c.searchIDs(ctx, label, member, last, domain)
+		if err != nil || len(ids) == 0 {
+			return found, err
 		}
 		records, err := c.readPart(ctx, ids)
 		if err != nil {
-			return nil, fmt.Errorf("reading listed records: %w", err)
+			return nil, err
 		}
-		for _, record := range records {
-			if overlaps(record.Event.When, window) {
-				listed = append(listed, record)
-			}
-		}
+		found = append(found, records...)
 		if len(ids) < readLimit {
-			return listed, nil
+			return found, nil
 		}
 		last = ids[len(ids)-1]
 	}
 }
 
-// listIDs pages by id, which neither moves nor repeats while people work.
-func (c *Client) listIDs(ctx context.Context, member reconciler.Member, window reconciler.Window, last int64) ([]int64, error) {
-	// A day more on each side: whole days are dates, and stored with office
-	// hours or none.
-	from, until := window.Start.UTC().AddDate(0, 0, -1), window.End.UTC().AddDate(0, 0, 1)
-	results, err := c.run(ctx, "list", true, []operation{{
+func (c *Client) searchIDs(ctx context.Context, label string, member reconciler.Member, last int64, domain []any) ([]int64, error) {
+	results, err := c.run(ctx, label, true, []operation{{
 		Do: "search_read", Model: "calendar.event", Fields: []string{"id"}, Order: "id", Limit: readLimit,
-		Domain: []any{
+		Domain: append([]any{
 			[]any{"id", ">", last},
-			[]any{"start", "<", until.Format(datetimeFormat)},
-			[]any{"stop", ">=", from.Format(datetimeFormat)},
 			"|",
 			[]any{"user_id", "=", member.UserID},
 			[]any{"partner_ids", "in", []int64{member.PartnerID}},
-		},
+		}, domain...),
 	}})
 	if err != nil {
 		return nil, err

@@ -2,6 +2,7 @@ package outlook
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -140,6 +141,8 @@ type call struct {
 	ifMatch string
 	// once: a repeat would have an effect of its own.
 	once bool
+	// prefer replaces what every request prefers; default preferImmutable.
+	prefer string
 }
 
 // do makes a call for a mailbox and reads the answer into an object, which may
@@ -212,7 +215,7 @@ func (c *Client) send(ctx context.Context, lane string, call call, refresh bool)
 	}
 	request.Header.Set("Authorization", "Bearer "+token)
 	request.Header.Set("Accept", "application/json")
-	request.Header.Set("Prefer", preferImmutable)
+	request.Header.Set("Prefer", cmp.Or(call.prefer, preferImmutable))
 	request.Header.Set("client-request-id", uuid.NewString())
 	if content != nil {
 		request.Header.Set("Content-Type", "application/json")

@@ -54,6 +54,10 @@ type world struct {
 	sim    *sim.Server
 	client *outlook.Client
 	tokens *tokens
+	// config is what client was made of.
+	config outlook.Config
+	// made counts events made by on.
+	made int
 }
 
 // newWorld must be called in a synctest bubble.
@@ -93,10 +97,11 @@ func newWorld(t *testing.T, change func(*sim.Config)) *world {
 		access, refresh, expires := server.Token(t.Context(), member.Address, sim.DefaultApplication.ID, []string{"openid", "offline_access", "User.Read", "Calendars.ReadWrite"})
 		w.tokens.kept[member.ID] = outlook.Token{AccessToken: access, RefreshToken: refresh, Expires: expires}
 	}
-	w.client, err = outlook.New(outlook.Config{
+	w.config = outlook.Config{
 		GraphURL: graph + "/v1.0", LoginURL: graph, ClientID: sim.DefaultApplication.ID, ClientSecret: sim.DefaultApplication.Secret,
 		DatabaseID: database, Store: w.tokens, HTTP: transport,
-	})
+	}
+	w.client, err = outlook.New(w.config)
 	if err != nil {
 		t.Fatal(err)
 	}

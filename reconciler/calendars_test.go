@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"reflect"
 	"slices"
 	"strconv"
@@ -37,6 +38,8 @@ type calendar struct {
 	changed time.Time
 	hints   []reconciler.Item
 	faults  []fault
+	rounds  int // how often changes were asked for
+	lists   int // how often all was listed
 }
 
 // tick gives the time of a change, later than any before it on this side.
@@ -72,6 +75,12 @@ type fakeOutlook struct {
 	serial int
 	writes int
 	mails  int
+	// told is what a round of changes tells, oldest first; forgotten is how much
+	// of it is older than the mailbox remembers, and wedged says that rounds do
+	// not end.
+	told      []reconciler.Change
+	forgotten int
+	wedged    bool
 }
 
 func outlookShows(event reconciler.Event) reconciler.Event {
@@ -106,12 +115,58 @@ func (o *fakeOutlook) Read(_ context.Context, _ reconciler.Member, ids []string)
 	return found, nil, nil
 }
 
-func (o *fakeOutlook) List(context.Context, reconciler.Member, reconciler.Window) ([]reconciler.Copy, error) {
+func (o *fakeOutlook) List(_ context.Context, _ reconciler.Member, window reconciler.Window) ([]reconciler.Copy, error) {
+	o.lists++
 	var all []reconciler.Copy
 	for _, copied := range o.copies {
-		all = append(all, *copied)
+		if overlaps(copied.Event.When, window) {
+			all = append(all, *copied)
+		}
 	}
 	return all, nil
+}
+
+func overlaps(when reconciler.When, window reconciler.Window) bool {
+	return when.Start.Before(window.End) && when.End.After(window.Start)
+}
+
+// Changes tells, from a token that is a number of changes, like the real one:
+// the window is frozen in the cursor, and what lies outside is told as removed.
+func (o *fakeOutlook) Changes(_ context.Context, _ reconciler.Member, cursor reconciler.Cursor) (reconciler.Changes, error) {
+	o.rounds++
+	next := reconciler.Cursor{Token: strconv.Itoa(len(o.told)), Window: cursor.Window}
+	switch o.nextFault() {
+	case faultBefore, faultAfter:
+		return reconciler.Changes{}, errUpstream
+	}
+	if o.wedged {
+		return reconciler.Changes{Lost: "delta_endless"}, nil
+	}
+	var found []reconciler.Change
+	inside := func(when reconciler.When) bool { return overlaps(when, cursor.Window) }
+	if cursor.Token == "" {
+		for _, id := range slices.Sorted(maps.Keys(o.copies)) {
+			if copied := o.copies[id]; inside(copied.Event.When) {
+				found = append(found, reconciler.Change{ID: id, ChangeKey: copied.ChangeKey, Recurring: copied.Recurring})
+			}
+		}
+		return reconciler.Changes{Found: found, Next: next}, nil
+	}
+	since, err := strconv.Atoi(cursor.Token)
+	if err != nil || since < o.forgotten {
+		return reconciler.Changes{Lost: "delta_gone"}, nil
+	}
+	seen := map[string]bool{}
+	for _, change := range slices.Backward(o.told[since:]) {
+		if copied := o.copies[change.ID]; copied == nil || !inside(copied.Event.When) {
+			change.ChangeKey, change.Removed = "", true
+		}
+		if !seen[change.ID] {
+			found = append(found, change)
+		}
+		seen[change.ID] = true
+	}
+	return reconciler.Changes{Found: found, Next: next}, nil
 }
 
 func (o *fakeOutlook) save(copied *reconciler.Copy) {
@@ -119,6 +174,7 @@ func (o *fakeOutlook) save(copied *reconciler.Copy) {
 	copied.ChangeKey = "key" + strconv.Itoa(o.serial)
 	copied.Modified = o.tick()
 	o.copies[copied.ID] = copied
+	o.told = append(o.told, reconciler.Change{ID: copied.ID, ChangeKey: copied.ChangeKey, Recurring: copied.Recurring})
 	o.hint(reconciler.OutlookKey(copied.ID), copied.ChangeKey)
 }
 
@@ -134,6 +190,7 @@ func (o *fakeOutlook) create(event reconciler.Event, recordID int64) *reconciler
 
 func (o *fakeOutlook) remove(id string) {
 	delete(o.copies, id)
+	o.told = append(o.told, reconciler.Change{ID: id, Removed: true})
 	o.tick()
 	o.hint(reconciler.OutlookKey(id), reconciler.VersionDeleted)
 }
@@ -276,12 +333,25 @@ func (n *fakeNightPOS) Read(_ context.Context, ids []int64) (map[int64]reconcile
 	return found, nil
 }
 
-func (n *fakeNightPOS) List(context.Context, reconciler.Member, reconciler.Window) ([]reconciler.Record, error) {
+func (n *fakeNightPOS) List(_ context.Context, _ reconciler.Member, window reconciler.Window) ([]reconciler.Record, error) {
 	var all []reconciler.Record
 	for _, record := range n.records {
-		all = append(all, *record)
+		if overlaps(record.Event.When, window) {
+			all = append(all, *record)
+		}
 	}
 	return all, nil
+}
+
+func (n *fakeNightPOS) Changes(_ context.Context, _ reconciler.Member, since time.Time) ([]reconciler.Record, error) {
+	n.rounds++
+	var changed []reconciler.Record
+	for _, record := range n.records {
+		if !record.Modified.Before(since) {
+			changed = append(changed, *record)
+		}
+	}
+	return changed, nil
 }
 
 func (n *fakeNightPOS) stamp(record *reconciler.Record) {

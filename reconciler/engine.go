@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"time"
 
@@ -22,6 +23,9 @@ type Observer interface {
 	Echo(side Side, count int)
 	// Conflict: both sides changed a field.
 	Conflict(field Field)
+	// Untold: a change made on one side was found by a sweep alone, long after
+	// the notification that should have told of it.
+	Untold(from Side)
 }
 
 // Chore does a piece of work of a lane that is not about one event. It returns
@@ -45,8 +49,12 @@ type Config struct {
 	// PastDays and FutureDays are the window of a sweep around now.
 	PastDays, FutureDays int
 	// SweepEvery is how long after a sweep of a lane the next one is due; zero
-	// for never.
+	// for never. A sweep compares everything.
 	SweepEvery time.Duration
+	// ChangesEvery is about how long after a round of changes of a lane the next
+	// one is due; zero for never. A round costs a call to each side when nothing
+	// changed.
+	ChangesEvery time.Duration
 	// BatchSize is how many items are taken from a lane at once; default 200.
 	BatchSize int
 	// LeaseRenewal is how often a lease is extended while its batch is worked
@@ -176,6 +184,14 @@ func (e *Engine) backoff(attempts int) time.Duration {
 	return step/2 + time.Duration(e.Random.Int64N(int64(step/2)+1))
 }
 
+// pace is a pause that is up to a tenth longer or shorter, so that lanes do not
+// come round together.
+func (e *Engine) pace(pause time.Duration) time.Duration {
+	e.random.Lock()
+	defer e.random.Unlock()
+	return pause - pause/10 + time.Duration(e.Random.Int64N(int64(pause/5)+1))
+}
+
 // Process works on one batch and gives its lane back. Its error means that the
 // store failed or the lease was lost; failures of the calendars are outcomes of
 // the items.
@@ -235,6 +251,7 @@ func (e *Engine) process(ctx context.Context, batch Batch) ([]Outcome, error) {
 		member, connected = directory.byID[batch.Lane]
 	}
 	round := &round{engine: e, member: member, directory: directory, lease: batch.Lease}
+	round.asks = slices.ContainsFunc(batch.Items, func(item Item) bool { return item.Key == KeyChanges })
 	for _, item := range batch.Items {
 		side, _, _ := ParseKey(item.Key)
 		switch {
@@ -248,6 +265,13 @@ func (e *Engine) process(ctx context.Context, batch Batch) ([]Outcome, error) {
 					return time.Time{}, err
 				}
 				return e.Now().Add(e.SweepEvery), nil
+			})
+		case item.Key == KeyChanges:
+			round.chore(ctx, item, func(ctx context.Context, _ Member) (time.Time, error) {
+				if err := round.changes(ctx); err != nil || e.ChangesEvery <= 0 {
+					return time.Time{}, err
+				}
+				return e.Now().Add(e.pace(e.ChangesEvery)), nil
 			})
 		case e.Chores[item.Key] != nil:
 			round.chore(ctx, item, e.Chores[item.Key])
@@ -295,3 +319,4 @@ func (silent) Synced(Side, Action, time.Duration) {}
 func (silent) Failed(string)                      {}
 func (silent) Echo(Side, int)                     {}
 func (silent) Conflict(Field)                     {}
+func (silent) Untold(Side)                        {}

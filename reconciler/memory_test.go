@@ -20,6 +20,7 @@ type memory struct {
 	fence    int64
 	loseNext bool // the next commit finds its lease lost
 	lines    []reconciler.Activity
+	sweeps   reconciler.Sweeps
 }
 
 func newMemory(now func() time.Time, members ...reconciler.Member) *memory {
@@ -150,3 +151,10 @@ func (m *memory) SetMeetings(_ context.Context, records map[string]int64) error 
 func (m *memory) Members(context.Context) ([]reconciler.Member, error) { return m.members, nil }
 
 func (m *memory) MembersNow(ctx context.Context) ([]reconciler.Member, error) { return m.Members(ctx) }
+
+func (m *memory) Sweeps(context.Context, string) (reconciler.Sweeps, error) { return m.sweeps, nil }
+
+func (m *memory) SaveSweeps(_ context.Context, _ string, sweeps reconciler.Sweeps) error {
+	m.sweeps = sweeps
+	return nil
+}

@@ -168,11 +168,15 @@ func (r *round) report(subject *subject, settled Settled) {
 	for _, conflict := range subject.plan.Conflicts {
 		r.engine.Observer.Conflict(conflict.Field)
 	}
+	untold := r.untold(subject)
 	if write := subject.plan.NightPOS; write != nil {
 		line := activity
 		line.From, line.Action, line.Fields = SideOutlook, write.Action, write.Fields.Sorted()
 		line.Conflicts = lost(subject.plan.Conflicts, SideNightPOS)
 		r.engine.Observer.Synced(SideOutlook, write.Action, line.Lag)
+		if untold {
+			r.engine.Observer.Untold(SideOutlook)
+		}
 		r.commit.Activities = append(r.commit.Activities, line)
 	}
 	if write := subject.plan.Outlook; write != nil {
@@ -180,6 +184,9 @@ func (r *round) report(subject *subject, settled Settled) {
 		line.From, line.Action, line.Fields, line.Mails = SideNightPOS, write.Action, write.Fields.Sorted(), subject.plan.Mails
 		line.Conflicts = lost(subject.plan.Conflicts, SideOutlook)
 		r.engine.Observer.Synced(SideNightPOS, write.Action, line.Lag)
+		if untold {
+			r.engine.Observer.Untold(SideNightPOS)
+		}
 		r.commit.Activities = append(r.commit.Activities, line)
 	}
 }

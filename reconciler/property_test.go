@@ -166,7 +166,7 @@ func (h *history) step() {
 	defer h.pass()
 	switch rapid.SampledFrom([]string{
 		"create outlook", "create nightpos", "edit outlook", "edit outlook", "edit nightpos", "edit nightpos", "delete outlook",
-		"archive", "unarchive", "unlink", "deliver", "deliver", "deliver", "work", "work", "work", "fault", "lose lease", "wait",
+		"archive", "unarchive", "unlink", "deliver", "deliver", "deliver", "work", "work", "work", "fault", "lose lease", "wait", "ask", "forget",
 	}).Draw(t, "step") {
 	case "create outlook":
 		h.outlook.create(drawEvent(t, h.tag()), 0)
@@ -219,6 +219,10 @@ func (h *history) step() {
 	case "fault":
 		at := h.calendars()[rapid.IntRange(0, 1).Draw(t, "at")]
 		at.faults = append(at.faults, rapid.SampledFrom([]fault{faultBefore, faultAfter}).Draw(t, "fault"))
+	case "ask":
+		h.add(reconciler.ChangesItem(reconciler.PriorityBackfill, h.now))
+	case "forget":
+		h.outlook.forgotten = len(h.outlook.told)
 	case "lose lease":
 		h.memory.loseNext = true
 	case "wait":

@@ -42,6 +42,10 @@ type round struct {
 	// also is work that this round found out about.
 	also     []Item
 	meetings map[string]int64
+	// asks says that this batch asks for changes anyway.
+	asks bool
+	// since is when the lane was first swept; see untold.
+	since time.Time
 }
 
 func (r *round) done(key string) { r.outcomes = append(r.outcomes, Outcome{Key: key}) }
@@ -103,6 +107,9 @@ func (r *round) run(ctx context.Context) error {
 		}
 	}
 	if err := r.announce(ctx); err != nil {
+		return err
+	}
+	if err := r.recall(ctx); err != nil {
 		return err
 	}
 	r.write(ctx)

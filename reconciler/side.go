@@ -125,6 +125,11 @@ type Outlook interface {
 	// List returns every copy in the window with RecordID filled in. A partial
 	// listing is an error, never a result.
 	List(ctx context.Context, member Member, window Window) ([]Copy, error)
+	// Changes tells what was saved or removed since the cursor. A cursor without
+	// a token begins with everything in its window, which the adapter may widen.
+	// A round that fails in the middle is an error, never a result. Changes that
+	// a server forgets to tell are found by List.
+	Changes(ctx context.Context, member Member, cursor Cursor) (Changes, error)
 	// Write carries out the writes, in order of the slice for equal ids and in
 	// any order otherwise, and answers each in its place.
 	Write(ctx context.Context, member Member, writes []OutlookWrite) []OutlookResult
@@ -178,6 +183,11 @@ type NightPOS interface {
 	// List returns every record, archived ones included, in which the member is
 	// organizer or attendee and which overlaps the window.
 	List(ctx context.Context, member Member, window Window) ([]Record, error)
+	// Changes returns every record, archived ones included, in which the member
+	// is organizer or attendee and which was written, or answered by an attendee,
+	// since an instant of NightPOS's clock. Records that no longer exist, or no
+	// longer concern the member, are not told.
+	Changes(ctx context.Context, member Member, since time.Time) ([]Record, error)
 	// Write carries out the writes and answers each in its place. One failing
 	// write does not fail the others.
 	Write(ctx context.Context, writes []RecordWrite) []RecordResult

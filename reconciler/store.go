@@ -44,6 +44,8 @@ const (
 const (
 	// KeySweep compares everything in the window on both sides.
 	KeySweep = "sweep"
+	// KeyChanges asks both sides what changed since they were asked last.
+	KeyChanges = "changes"
 	// KeySubscription looks after the mailbox's subscription.
 	KeySubscription = "subscription"
 )
@@ -145,6 +147,10 @@ type Store interface {
 	Meetings(ctx context.Context, iCalUIDs []string) (map[string]int64, error)
 	// SetMeetings remembers which record stands for each iCalUId.
 	SetMeetings(ctx context.Context, records map[string]int64) error
+	// Sweeps returns what SaveSweeps kept for the lane last, the zero value when
+	// there is nothing. An old value makes changes found again, and does no harm.
+	Sweeps(ctx context.Context, lane string) (Sweeps, error)
+	SaveSweeps(ctx context.Context, lane string, sweeps Sweeps) error
 	// Members returns every member whose calendar is to be kept in step, in any
 	// state. It may be up to a few seconds old.
 	Members(ctx context.Context) ([]Member, error)

@@ -14,8 +14,12 @@ import (
 // effect. What is missing from a listing is looked for by its id before
 // anything is concluded, since it may only lie outside the window.
 func (r *round) sweep(ctx context.Context) error {
-	now := r.engine.Now()
-	window := Window{Start: now.AddDate(0, 0, -r.engine.PastDays), End: now.AddDate(0, 0, r.engine.FutureDays)}
+	began := r.engine.Now()
+	known, err := r.sweeps(ctx)
+	if err != nil {
+		return err
+	}
+	window := r.engine.window()
 	var copies []Copy
 	var records []Record
 	group, listing := errgroup.WithContext(ctx)
@@ -31,11 +35,29 @@ func (r *round) sweep(ctx context.Context) error {
 		return fmt.Errorf("listing both calendars: %w", err)
 	}
 	items, err := r.differences(ctx, copies, records)
-	if err != nil || len(items) == 0 {
+	if err != nil {
 		return err
 	}
-	if err := r.engine.Queue.Add(ctx, r.lease.Lane, items...); err != nil {
-		return fmt.Errorf("queueing what a sweep found: %w", err)
+	if r.engine.ChangesEvery > 0 && !r.asks {
+		item := ChangesItem(PriorityBackfill, began)
+		item.Due = began.Add(r.engine.pace(r.engine.ChangesEvery))
+		if known.Cursor.Token == "" {
+			// Until a first round is made, deletions are told by nobody else.
+			item.Due = began.Add(r.engine.pace(min(r.engine.ChangesEvery, firstRoundAfter)))
+		}
+		items = append(items, item)
+	}
+	if len(items) > 0 {
+		if err := r.engine.Queue.Add(ctx, r.lease.Lane, items...); err != nil {
+			return fmt.Errorf("queueing what a sweep found: %w", err)
+		}
+	}
+	known.Heard = began
+	if known.Since.IsZero() {
+		known.Since = began
+	}
+	if err := r.engine.Store.SaveSweeps(ctx, r.lease.Lane, known); err != nil {
+		return fmt.Errorf("recording that all was swept: %w", err)
 	}
 	return nil
 }
@@ -104,6 +126,11 @@ func (r *round) agreed(link *Link, copied *Copy, record *Record) bool {
 		return false
 	}
 	return candidate.plan.keep == fateNone || link != nil
+}
+
+// ChangesItem is the item that has both sides of a lane asked for changes.
+func ChangesItem(priority Priority, first time.Time) Item {
+	return Item{Key: KeyChanges, Priority: priority, First: first}
 }
 
 // SweepItem is the item that has a lane swept.

@@ -46,6 +46,9 @@ func (k keys) token(lane string) string { return k.lane(lane, "token") }
 // subscription holds the mailbox's subscription.
 func (k keys) subscription(lane string) string { return k.lane(lane, "subscription") }
 
+// sweeps holds how far the lane's changes are known.
+func (k keys) sweeps(lane string) string { return k.lane(lane, "sweeps") }
+
 // ready holds every lane with work, scored by when it can be taken.
 func (k keys) ready() string { return k.namespace + ":{wake}:ready" }
 

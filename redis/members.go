@@ -54,12 +54,12 @@ func (s *Store) SaveMember(ctx context.Context, member MemberState) error {
 	return nil
 }
 
-// RemoveMember forgets a member, and the token and subscription with it; links
-// and log stay.
+// RemoveMember forgets a member, and the token, the subscription and how far
+// changes are known with it; links and log stay.
 func (s *Store) RemoveMember(ctx context.Context, lane string) error {
 	err := s.client.HDel(ctx, s.keys.members(), lane).Err()
 	s.members.Store(nil)
-	err = errors.Join(err, s.client.Del(ctx, s.keys.token(lane), s.keys.subscription(lane)).Err())
+	err = errors.Join(err, s.client.Del(ctx, s.keys.token(lane), s.keys.subscription(lane), s.keys.sweeps(lane)).Err())
 	if err != nil {
 		return fmt.Errorf("forgetting a member: %w", err)
 	}
@@ -148,6 +148,35 @@ func (s *Store) SaveSubscription(ctx context.Context, lane string, subscription 
 // ErrNotFound.
 func (s *Store) Subscription(ctx context.Context, lane string) ([]byte, error) {
 	return s.get(ctx, s.keys.subscription(lane))
+}
+
+// Sweeps implements reconciler.Store.
+func (s *Store) Sweeps(ctx context.Context, lane string) (reconciler.Sweeps, error) {
+	var known reconciler.Sweeps
+	text, err := s.get(ctx, s.keys.sweeps(lane))
+	if errors.Is(err, ErrNotFound) {
+		return known, nil
+	}
+	if err != nil {
+		return known, err
+	}
+	if err := json.Unmarshal(text, &known); err != nil {
+		return known, fmt.Errorf("reading how far changes are known: %w", err)
+	}
+	return known, nil
+}
+
+// SaveSweeps implements reconciler.Store. It needs no lease: whatever was saved
+// first or last, the changes up to there wait in the lane.
+func (s *Store) SaveSweeps(ctx context.Context, lane string, sweeps reconciler.Sweeps) error {
+	text, err := json.Marshal(sweeps)
+	if err != nil {
+		return fmt.Errorf("keeping how far changes are known: %w", err)
+	}
+	if err := s.client.Set(ctx, s.keys.sweeps(lane), text, 0).Err(); err != nil {
+		return fmt.Errorf("keeping how far changes are known: %w", err)
+	}
+	return nil
 }
 
 func (s *Store) get(ctx context.Context, key string) ([]byte, error) {

@@ -42,9 +42,12 @@ type Config struct {
 	Spread *mathrand.Rand
 	// Workers is how many lanes are worked on at once; default 16.
 	Workers int
-	// SweepEvery is how often a calendar is swept; default 6 hours. Sweeps find
-	// what no notification told.
+	// SweepEvery is how often a calendar is compared as a whole; default one day.
 	SweepEvery time.Duration
+	// ChangesEvery is about how often both sides of a calendar are asked what
+	// changed; default one hour. It finds what no notification told, but for
+	// records that were deleted in NightPOS and for what Microsoft forgets.
+	ChangesEvery time.Duration
 	// Log gets what goes wrong; default none.
 	Log *zap.Logger
 }
@@ -66,7 +69,10 @@ func (c *Config) fill() {
 		c.Workers = 16
 	}
 	if c.SweepEvery <= 0 {
-		c.SweepEvery = 6 * time.Hour
+		c.SweepEvery = 24 * time.Hour
+	}
+	if c.ChangesEvery <= 0 {
+		c.ChangesEvery = time.Hour
 	}
 	if c.Log == nil {
 		c.Log = zap.NewNop()
@@ -163,7 +169,8 @@ func (s *Service) build(ctx context.Context) (parts, error) {
 		Chores:   map[string]reconciler.Chore{reconciler.KeySubscription: manager.Ensure},
 		Database: databaseID(settings), Policy: reconciler.Policy(settings.Conflict),
 		PastDays: settings.PastDays, FutureDays: settings.FutureDays, SweepEvery: config.SweepEvery,
-		Now: config.Now, Random: s.spread(2), Log: config.Log,
+		ChangesEvery: config.ChangesEvery,
+		Now:          config.Now, Random: s.spread(2), Log: config.Log,
 	})
 	if err != nil {
 		return parts{}, err

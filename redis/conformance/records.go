@@ -146,6 +146,20 @@ func members(t *testing.T, o opener) {
 	if err := one.SaveSetting(t.Context(), "client_secret", []byte("hush")); err != nil {
 		t.Fatalf("SaveSetting: got %v, want no error", err)
 	}
+	day := time.Date(2027, 1, 11, 0, 0, 0, 0, time.UTC)
+	sweeps := reconciler.Sweeps{
+		Mailbox: "bob@nightpos.example", Since: day, Rebased: day.AddDate(0, 0, 1), Heard: day.AddDate(0, 0, 2),
+		Cursor: reconciler.Cursor{Token: "https://graph.example/delta?$deltatoken=x", Window: reconciler.Window{Start: day, End: day.AddDate(2, 0, 0)}},
+	}
+	if known, err := two.Sweeps(t.Context(), "7"); err != nil || known != (reconciler.Sweeps{}) {
+		t.Fatalf("Sweeps: got %+v, %v, want nothing", known, err)
+	}
+	if err := one.SaveSweeps(t.Context(), "7", sweeps); err != nil {
+		t.Fatalf("SaveSweeps: got %v, want no error", err)
+	}
+	if known, err := two.Sweeps(t.Context(), "7"); err != nil || known != sweeps {
+		t.Fatalf("Sweeps: got %+v, %v, want %+v", known, err, sweeps)
+	}
 	got, err := two.Members(t.Context())
 	if err != nil {
 		t.Fatalf("Members: got %v, want no error", err)
@@ -169,6 +183,9 @@ func members(t *testing.T, o opener) {
 	clock.forward(redis.MemberLife + time.Second)
 	if got, err := two.Members(t.Context()); err != nil || len(got) != 0 {
 		t.Fatalf("Members: got %v, %v, want none", got, err)
+	}
+	if known, err := two.Sweeps(t.Context(), "7"); err != nil || known != (reconciler.Sweeps{}) {
+		t.Fatalf("Sweeps: got %+v, %v, want nothing", known, err)
 	}
 	if _, err := two.Token(t.Context(), "7"); !errors.Is(err, redis.ErrNotFound) {
 		t.Fatalf("Token: got %v, want %v", err, redis.ErrNotFound)

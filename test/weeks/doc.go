@@ -7,6 +7,7 @@
 //   - both sides show the same, in the test's own reading of both;
 //   - no event is lost, doubled, or back after its deletion;
 //   - a second full sweep writes nothing;
+//   - in fair weather sweeps find nothing that was not told, in silence all of it;
 //   - in fair weather one edit by a person is one write on the other side, none
 //     back, and at most one mail to each attendee;
 //   - NightPOS never mails for the gateway;

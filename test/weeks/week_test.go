@@ -65,6 +65,8 @@ func newWeek(t *testing.T, seed uint64) *week {
 	}
 	w := &week{world: newWorld(t, seed, replicas), random: rand.New(rand.NewPCG(seed, 0)), expect: map[string]bool{}, refused: map[string]bool{}, over: map[string]bool{}}
 	w.quiet()
+	// The first rounds of changes are made a while after the first sweep.
+	time.Sleep(30 * time.Minute)
 	return w
 }
 
@@ -109,7 +111,8 @@ func (w *week) episodeOfEdits() {
 	if w.random.IntN(2) == 0 {
 		edits += w.random.IntN(6)
 	}
-	w.weather.turn(weather)
+	untold := w.untold()
+	w.turn(weather)
 	replicas := len(w.replicas)
 	restart := weather == storm && w.random.IntN(3) == 0
 	for number := range edits {
@@ -124,13 +127,18 @@ func (w *week) episodeOfEdits() {
 	if weather != fair {
 		time.Sleep(time.Duration(w.random.IntN(60)) * time.Second)
 	}
-	w.weather.turn(fair)
+	w.turn(fair)
 	if restart {
 		w.start(replicas)
 	}
-	if w.weather.unheard() && !restart {
-		// Nobody heard of it: the next sweep finds it.
-		time.Sleep(sweepEvery + time.Minute)
+	if lost := w.weather.unheard(); (lost || weather == silent) && !restart {
+		// Nobody heard of it: the next round of changes finds it, and what was
+		// unlinked, the next sweep.
+		wait := foundAfter
+		if slices.ContainsFunc(w.episode, func(done edit) bool { return done.what == "unlink" }) {
+			wait = sweepEvery + time.Minute
+		}
+		time.Sleep(wait)
 	}
 	w.quiet()
 	w.settleExpectations()
@@ -139,6 +147,7 @@ func (w *week) episodeOfEdits() {
 		w.checkOneEdit(before)
 	}
 	w.checkMails(before)
+	w.checkUntold(weather, before, untold)
 	if w.random.IntN(4) == 0 {
 		w.checkSweepWritesNothing()
 	}
@@ -162,13 +171,14 @@ func (w *week) settleExpectations() {
 // tally is what has been counted so far.
 type tally struct {
 	inOutlook, inNightPOS int
+	answers               int // of attendees, written into NightPOS
 	outlookMails          int
 	nightposMails         int
 }
 
 func (w *week) tally() tally {
 	var counted tally
-	counted.inOutlook, counted.inNightPOS = w.writes()
+	counted.inOutlook, counted.inNightPOS, counted.answers = w.writes()
 	counted.outlookMails, counted.nightposMails = len(w.outlook.Mails()), len(w.nightpos.Mails())
 	return counted
 }
@@ -267,6 +277,11 @@ func (w *week) checkOneEdit(before tally) {
 	w.t.Helper()
 	after, done := w.tally(), w.episode[0]
 	here, there := after.inOutlook-before.inOutlook, after.inNightPOS-before.inNightPOS
+	if there == 0 {
+		// Otherwise they go with the write of the event: NightPOS forgets them
+		// when the time changes.
+		there = after.answers - before.answers
+	}
 	if done.from == "nightpos" {
 		here, there = there, here
 	}
@@ -308,6 +323,20 @@ func (w *week) checkMails(before tally) {
 		if mail.User == account {
 			w.t.Errorf("NightPOS mailed %s for the gateway: %s", mail.To, mail.Subject)
 		}
+	}
+}
+
+// checkUntold holds the count of what only sweeps found against the weather.
+func (w *week) checkUntold(weather sky, before tally, untold int) {
+	w.t.Helper()
+	after := w.tally()
+	found := w.untold() - untold
+	wrote := after.inOutlook + after.inNightPOS + after.answers - before.inOutlook - before.inNightPOS - before.answers
+	switch {
+	case weather == fair && found != 0:
+		w.t.Errorf("in fair weather sweeps found %d changes that nobody had told of", found)
+	case weather == silent && (found > 0) != (wrote > 0):
+		w.t.Errorf("while nobody told of anything, sweeps found %d changes and %d writes followed", found, wrote)
 	}
 }
 

@@ -7,6 +7,9 @@ import (
 	"io"
 	"math/rand/v2"
 	"net/http"
+	"regexp"
+	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -36,6 +39,11 @@ const (
 
 	accountLogin = "gateway"
 	sweepEvery   = 6 * time.Hour
+	// foundAfter is how long after it was made a change that nobody told of is
+	// found at the latest by a round of changes: an hour and a tenth, and the
+	// time that is left to notifications.
+	changesEvery = time.Hour
+	foundAfter   = changesEvery + changesEvery/10 + 5*time.Minute
 )
 
 var scopes = []string{"openid", "offline_access", "User.Read", "Calendars.ReadWrite"}
@@ -92,7 +100,7 @@ func newWorld(t *testing.T, seed uint64, replicas int) *world {
 	w.logs = logs
 	application := simoutlook.DefaultApplication
 	w.config = service.Config{
-		Transport: w.network.Transport(), Engine: w.engine, Workers: 4, SweepEvery: sweepEvery, Log: zap.New(core),
+		Transport: w.network.Transport(), Engine: w.engine, Workers: 4, SweepEvery: sweepEvery, ChangesEvery: changesEvery, Log: zap.New(core),
 		Spread: rand.New(rand.NewPCG(seed, 1)),
 		Settings: gateway.Settings{
 			PublicURL: gatewayURL, SecretKeys: [][]byte{[]byte("0123456789abcdef0123456789abcdef")},
@@ -219,17 +227,58 @@ func (w *world) sweep() {
 	w.quiet()
 }
 
-// writes counts the gateway's calls so far that wrote: into Outlook, and into
+// turn changes the weather.
+func (w *world) turn(to sky) {
+	w.weather.turn(to)
+	w.outlook.Silence(to == silent)
+}
+
+// untold is what the gateway's metrics say about changes that only sweeps found.
+func (w *world) untold() int {
+	total := 0
+	for index := range w.replicas {
+		address := gatewayURL
+		if index > 0 {
+			address = "http://replica.sim"
+		}
+		request, err := http.NewRequestWithContext(w.context, http.MethodGet, address+"/metrics", nil)
+		w.must(err)
+		answer, err := w.network.Transport().RoundTrip(request)
+		w.must(err)
+		content, err := io.ReadAll(answer.Body)
+		answer.Body.Close()
+		w.must(err)
+		for _, found := range untoldLine.FindAllStringSubmatch(string(content), -1) {
+			count, err := strconv.Atoi(found[1])
+			w.must(err)
+			total += count
+		}
+	}
+	return total
+}
+
+var untoldLine = regexp.MustCompile(`(?m)^outlook_gateway_changes_untold_total\{.*\} (\d+)$`)
+
+// writes counts what the gateway has written so far: into Outlook, and into
 // events and answers of NightPOS.
-func (w *world) writes() (inOutlook, inNightPOS int) {
+func (w *world) writes() (inOutlook, inNightPOS, answers int) {
 	for call, count := range w.outlook.Counts() {
 		method, path, _ := strings.Cut(call, " ")
 		if method != http.MethodGet && strings.HasPrefix(path, "/me/events") {
 			inOutlook += count
 		}
 	}
-	inNightPOS = w.nightpos.Counts()["door writing"]
-	return inOutlook, inNightPOS
+	for call, count := range w.nightpos.Counts() {
+		model, operation, _ := strings.Cut(strings.TrimPrefix(call, "door calendar."), ".")
+		switch {
+		case !slices.Contains([]string{"create", "write", "unlink"}, operation):
+		case model == "event":
+			inNightPOS += count
+		case model == "attendee":
+			answers += count
+		}
+	}
+	return inOutlook, inNightPOS, answers
 }
 
 // subscriptions asks Graph for what a mailbox's application is subscribed to.

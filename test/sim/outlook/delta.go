@@ -24,6 +24,32 @@ type deltaState struct {
 	Position   uint64    `json:"p"` // saves up to here have been told
 	Start      uint64    `json:"s"` // deletions up to here are older than the first call
 	Skip       bool      `json:"k"` // a skiptoken: the round is not finished
+	Turn       uint64    `json:"n"` // makes the tokens of a wedged round differ
+}
+
+// Wedge is a way in which delta rounds do not end (6.10).
+type Wedge int
+
+// The ways in which rounds do not end.
+const (
+	WedgeNone Wedge = iota
+	// WedgeSameLink answers every page with the nextLink that led to it.
+	WedgeSameLink
+	// WedgeFreshLinks answers the same page under ever new nextLinks.
+	WedgeFreshLinks
+)
+
+// WedgeDelta makes the delta rounds of a mailbox never end, or end again. It
+// tells whether the mailbox exists.
+func (s *Server) WedgeDelta(address string, wedge Wedge) bool {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	m := s.find(address)
+	if m == nil {
+		return false
+	}
+	m.wedge = wedge
+	return true
 }
 
 // getDelta serves a round of changes to a window of the calendar. A round ends
@@ -91,7 +117,7 @@ func (s *Server) deltaPage(q *request, state deltaState) *answer {
 		}
 	}
 	for _, t := range m.tombstones {
-		if t.version > max(state.Position, state.Start) {
+		if t.version > max(state.Position, state.Start) && !t.untold {
 			items = append(items, deltaItem{t.version, t.item, nil})
 		}
 	}
@@ -106,7 +132,29 @@ func (s *Server) deltaPage(q *request, state deltaState) *answer {
 		items = items[:size]
 		next.Position, next.Skip = items[size-1].version, true
 	}
+	empty := len(items) > 0 && s.chance(s.config.Switches.DeltaEmptyPages)
+	switch {
+	case m.wedge != WedgeNone:
+		next.Position, next.Skip = state.Position, true
+		if m.wedge == WedgeFreshLinks || !state.Skip {
+			s.counter++
+			next.Turn = s.counter
+		}
+	case empty:
+		items, next.Position, next.Skip = nil, state.Position, true
+		s.counter++
+		next.Turn = s.counter
+	}
 	value := []any{}
+	if !empty && s.chance(s.config.Switches.DeltaReplays) {
+		for _, e := range m.listed() {
+			if e.version <= state.Position && e.overlaps(state.From, state.To) && len(value) < maximumReplays {
+				shown := s.render(m, e, q.view)
+				shown["@odata.type"] = "#microsoft.graph.event"
+				value = append(value, shown)
+			}
+		}
+	}
 	for _, item := range items {
 		if item.event == nil {
 			value = append(value, map[string]any{
@@ -129,6 +177,9 @@ func (s *Server) deltaPage(q *request, state deltaState) *answer {
 		"value":          value,
 	}}
 }
+
+// maximumReplays bounds what a page tells once more.
+const maximumReplays = 3
 
 // errorGone asks for a new round (6.7).
 func (s *Server) errorGone(q *request) *graphError {

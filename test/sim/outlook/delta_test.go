@@ -275,3 +275,73 @@ func TestDeltaFoldsToTheListing(t *testing.T) {
 		})
 	})
 }
+
+func TestDeltaThatNeverEnds(t *testing.T) {
+	inBubble(t, nil, func(t *testing.T, w *world) {
+		for range 3 {
+			w.want(w.call(alice, "POST", "/me/events", meeting("x")), 201, "")
+		}
+		for _, wedge := range []outlook.Wedge{outlook.WedgeSameLink, outlook.WedgeFreshLinks} {
+			w.server.WedgeDelta(alice, wedge)
+			links, link := map[string]bool{}, "/me/calendarView/delta?"+window
+			for range 5 {
+				page := w.want(w.call(alice, "GET", link, nil), 200, "")
+				if page.text("@odata.deltaLink") != "" || len(page.values()) != 3 {
+					t.Errorf("wedge %d: deltaLink %q, %d items; want none and the same 3", wedge, page.text("@odata.deltaLink"), len(page.values()))
+				}
+				link = page.text("@odata.nextLink")
+				links[link] = true
+			}
+			if want := map[outlook.Wedge]int{outlook.WedgeSameLink: 1, outlook.WedgeFreshLinks: 5}[wedge]; len(links) != want {
+				t.Errorf("wedge %d: %d different links, want %d", wedge, len(links), want)
+			}
+		}
+		w.server.WedgeDelta(alice, outlook.WedgeNone)
+		known := map[string]string{}
+		w.follow(alice, "/me/calendarView/delta?"+window, known)
+		if len(known) != 3 {
+			t.Errorf("afterwards %d events are told, want 3", len(known))
+		}
+	})
+}
+
+func TestDeltaReplaysAndEmptyPages(t *testing.T) {
+	inBubble(t, func(c *outlook.Config) {
+		c.Switches.DeltaReplays, c.Switches.DeltaEmptyPages = 1, 0.5
+	}, func(t *testing.T, w *world) {
+		for range 40 {
+			w.want(w.call(alice, "POST", "/me/events", meeting("x")), 201, "")
+		}
+		known, empty, again := map[string]string{}, 0, 0
+		for link := "/me/calendarView/delta?" + window; ; {
+			page := w.want(w.call(alice, "GET", link, nil, "Prefer: odata.maxpagesize=2"), 200, "")
+			if len(page.values()) == 0 {
+				empty++
+			}
+			for _, item := range page.values() {
+				id := item["id"].(string)
+				if known[id] != "" {
+					again++
+				}
+				known[id] = item["@odata.etag"].(string)
+			}
+			if link = page.text("@odata.nextLink"); link == "" {
+				break
+			}
+		}
+		if diff := cmp.Diff(w.listing(alice), known); diff != "" || empty == 0 || again == 0 {
+			t.Errorf("%d empty pages, %d items again; want some of both (-listing +delta):\n%s", empty, again, diff)
+		}
+	})
+}
+
+func TestDeltaMissesDeletions(t *testing.T) {
+	inBubble(t, func(c *outlook.Config) { c.Switches.DeltaDeletionsMissing = 1 }, func(t *testing.T, w *world) {
+		made := w.want(w.call(alice, "POST", "/me/events", meeting("x")), 201, "")
+		link := w.follow(alice, "/me/calendarView/delta?"+window, map[string]string{})
+		w.want(w.call(alice, "DELETE", "/me/events/"+made.text("id"), nil), 204, "")
+		if told := w.want(w.call(alice, "GET", link, nil), 200, "").values(); len(told) != 0 {
+			t.Errorf("the deletion was told: %v", told)
+		}
+	})
+}

@@ -26,12 +26,14 @@ type mailbox struct {
 	tombstones   []tombstone
 	forgotten    uint64 // version of the newest tombstone no longer kept
 	generation   int    // delta tokens of earlier generations are gone
+	wedge        Wedge
 }
 
 // tombstone remembers a deleted event for delta rounds.
 type tombstone struct {
 	item    uint64
 	version uint64
+	untold  bool
 }
 
 // transaction remembers what a transactionId was used for (7.14).
@@ -105,7 +107,8 @@ func (s *Server) remove(m *mailbox, e *event, actor string) {
 	if e.transactionID != "" {
 		delete(m.transactions, e.transactionID)
 	}
-	m.tombstones = append(m.tombstones, tombstone{item: e.item, version: m.version})
+	untold := s.chance(s.config.Switches.DeltaDeletionsMissing)
+	m.tombstones = append(m.tombstones, tombstone{item: e.item, version: m.version, untold: untold})
 	if extra := len(m.tombstones) - maximumTombstones; extra > 0 {
 		m.forgotten = m.tombstones[extra-1].version
 		m.tombstones = slices.Clone(m.tombstones[extra:])

@@ -61,6 +61,14 @@ func (s *Server) Delivery() Delivery {
 	return s.delivery
 }
 
+// Silence begins or ends an outage of the change notifications (13.3): what
+// changes meanwhile is never told, and nothing says that it was not.
+func (s *Server) Silence(silent bool) {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	s.silent = silent
+}
+
 // announce starts the notifications of one change; the caller holds the mutex.
 func (s *Server) announce(m *mailbox, e *event, kind string) {
 	var watching []*subscription
@@ -68,6 +76,10 @@ func (s *Server) announce(m *mailbox, e *event, kind string) {
 		if one.box == m && one.alive(s.now()) {
 			watching = append(watching, one)
 		}
+	}
+	if s.silent {
+		s.delivery.Lost += len(watching)
+		return
 	}
 	slices.SortFunc(watching, func(a, b *subscription) int { return int(a.number) - int(b.number) })
 	for _, one := range watching {

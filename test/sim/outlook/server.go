@@ -95,6 +95,7 @@ type Server struct {
 	observers     []func(Change)
 	changes       []Change // to be told when the lock is released
 	delivery      Delivery
+	silent        bool // see Silence
 	closed        bool
 }
 
@@ -202,6 +203,12 @@ func (s *Server) pick(span Span) time.Duration {
 		return span.Least
 	}
 	return span.Least + time.Duration(s.random.Int64N(int64(span.Most-span.Least)+1))
+}
+
+// chance draws whether something of a probability happens; the caller holds the
+// mutex.
+func (s *Server) chance(probability float64) bool {
+	return probability > 0 && s.random.Float64() < probability
 }
 
 // secret draws an unguessable-looking text; the caller holds the mutex.

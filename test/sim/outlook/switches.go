@@ -32,6 +32,12 @@ type Switches struct {
 	VaryShapes        bool          // 3.2: notifications vary in the ways that have been seen
 	RetryBase         time.Duration // 3.5: first pause after a failed delivery, doubled each time; 0: 5 s
 
+	// Delta rounds; see also Server.ForgetDeltaTokens and Server.WedgeDelta. All
+	// three are probabilities.
+	DeltaReplays          float64 // 6.9: that a page also tells events again that were told before
+	DeltaEmptyPages       float64 // 6.3: that a page comes empty, and its items only on the next one
+	DeltaDeletionsMissing float64 // 6.11: that a deletion is never told
+
 	// Copies of meetings in the attendees' mailboxes, and answers on their way back.
 	MeetingDelay *Span // nil: 20 to 120 ms
 }
