@@ -23,6 +23,10 @@ lint: ## go vet and golangci-lint.
 properties: ## Random histories of one meeting: make properties SEEDS=100000 SEED=7
 	go test ./reconciler -run 'TestHistories' -count=1 -rapid.checks=$(SEEDS) -rapid.seed=$(SEED) -timeout 0
 
+.PHONY: fuzz
+fuzz: ## Each fuzz test in turn, on new inputs: make fuzz FUZZTIME=5m
+	./scripts/fuzz $(FUZZTIME)
+
 .PHONY: bench
 bench: ## Speed and memory, each beside a floor measured in the same run.
 	go test ./test/bench -run '^TestReport$$' -count=1 -v -report -timeout 30m

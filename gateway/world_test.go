@@ -106,7 +106,7 @@ func (s *store) Members(ctx context.Context) ([]reconciler.Member, error) {
 
 // world is a server and what it was given.
 type world struct {
-	*testing.T
+	testing.TB
 	server  *gateway.Server
 	senders *gateway.Senders
 	store   *store
@@ -124,10 +124,10 @@ func newSenders(t testing.TB, keys ...[]byte) *gateway.Senders {
 	return senders
 }
 
-func newWorld(t *testing.T, change func(*gateway.Config)) *world {
+func newWorld(t testing.TB, change func(*gateway.Config)) *world {
 	t.Helper()
 	core, logs := observer.New(zapcore.DebugLevel)
-	w := &world{T: t, senders: newSenders(t, key(1)), store: &store{}, logs: logs}
+	w := &world{TB: t, senders: newSenders(t, key(1)), store: &store{}, logs: logs}
 	config := gateway.Config{Senders: w.senders, Hints: w.store, Members: w.store, Log: zap.New(core)}
 	if change != nil {
 		change(&config)
@@ -148,10 +148,14 @@ func (w *world) clientState(lane string) string {
 	return state
 }
 
-func (w *world) do(method, target, body string) *httptest.ResponseRecorder {
+func (w *world) serve(request *http.Request) *httptest.ResponseRecorder {
 	recorder := httptest.NewRecorder()
-	w.server.ServeHTTP(recorder, httptest.NewRequestWithContext(w.Context(), method, target, strings.NewReader(body)))
+	w.server.ServeHTTP(recorder, request)
 	return recorder
+}
+
+func (w *world) do(method, target, body string) *httptest.ResponseRecorder {
+	return w.serve(httptest.NewRequestWithContext(w.Context(), method, target, strings.NewReader(body)))
 }
 
 func (w *world) post(target, body string) *httptest.ResponseRecorder {

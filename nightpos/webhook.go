@@ -16,6 +16,9 @@ const (
 	triggerUnlink  = "unlink"
 )
 
+// stampLength is that of a datetime with microseconds.
+const stampLength = len("2026-11-22 17:15:59.341675")
+
 // partnersLimit bounds how many people one webhook may name.
 const partnersLimit = 10_000
 
@@ -69,7 +72,7 @@ func ParseWebhook(query url.Values, body []byte) (Change, error) {
 		change.OrganizerUserID = max(int64(payload.UserID), 0)
 		change.PartnerIDs = payload.PartnerIDs
 		// Anything but a date of that form would outlive every comparison.
-		if !parseStamp(payload.WriteDate).IsZero() {
+		if len(payload.WriteDate) <= stampLength && !parseStamp(payload.WriteDate).IsZero() {
 			change.WriteDate = string(payload.WriteDate)
 		}
 	case "calendar.attendee":
