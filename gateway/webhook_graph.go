@@ -3,6 +3,7 @@ package gateway
 import (
 	"context"
 	"net/http"
+	"strings"
 	"time"
 
 	"go.uber.org/zap"
@@ -91,7 +92,7 @@ func (g *graphWebhook) collect(notifications []outlook.Notification) []reconcile
 		for _, hint := range hintsOf(notification, lane, now) {
 			key := lane + "\x00" + hint.Item.Key
 			if index, again := position[key]; again {
-				hints[index] = hint
+				hints[index] = folded(hints[index], hint)
 				continue
 			}
 			position[key] = len(hints)
@@ -104,19 +105,27 @@ func (g *graphWebhook) collect(notifications []outlook.Notification) []reconcile
 	return hints
 }
 
-// hintsOf says where one notification tells to look. Whatever happened to a
-// subscription, its care comes first and then a sweep, since changes may have
-// gone untold meanwhile.
+// folded makes one hint of two about the same. They come in no order: when they
+// speak of two versions of an event, neither may be taken for an echo.
+func folded(former, hint reconciler.Hint) reconciler.Hint {
+	switch {
+	case former.Item.Version == hint.Item.Version || hint.GraphID == "":
+	case former.Item.Version == reconciler.VersionDeleted || hint.Item.Version == reconciler.VersionDeleted:
+		hint.Item.Version = reconciler.VersionDeleted
+	default:
+		hint.Item.Version = ""
+	}
+	return hint
+}
+
+// hintsOf says where one notification tells to look.
 func hintsOf(notification outlook.Notification, lane string, now time.Time) []reconciler.Hint {
 	if notification.Lifecycle != "" {
-		return []reconciler.Hint{
-			{Lane: lane, Item: reconciler.Item{Key: reconciler.KeySubscription, First: now, Version: notification.Lifecycle}},
-			{Lane: lane, Item: reconciler.Item{Key: reconciler.KeySweep, First: now, Priority: reconciler.PriorityBackfill}},
-		}
+		return lifecycleHints(notification, lane, now)
 	}
 	if notification.GraphID == "" {
 		// A change that names no event can still be found.
-		return []reconciler.Hint{{Lane: lane, Item: reconciler.Item{Key: reconciler.KeySweep, First: now}}}
+		return []reconciler.Hint{{Lane: lane, Item: reconciler.SweepItem(reconciler.PriorityPerson, now)}}
 	}
 	version := notification.ChangeKey
 	if notification.ChangeType == "deleted" {
@@ -126,4 +135,27 @@ func hintsOf(notification outlook.Notification, lane string, now time.Time) []re
 		Lane: lane, GraphID: notification.GraphID,
 		Item: reconciler.Item{Key: reconciler.OutlookKey(notification.GraphID), First: now, Version: version},
 	}}
+}
+
+// lifecycleHints say what is to be done about a word about a subscription. Where
+// changes may have gone untold, looking after the subscription also has the gap
+// swept, once it delivers again.
+func lifecycleHints(notification outlook.Notification, lane string, now time.Time) []reconciler.Hint {
+	care := func(signal string) reconciler.Hint {
+		if notification.SubscriptionID != "" && signal != reconciler.SignalNone {
+			signal += " " + notification.SubscriptionID
+		}
+		return reconciler.Hint{Lane: lane, Item: reconciler.Item{Key: reconciler.KeySubscription, First: now, Version: signal}}
+	}
+	sweep := reconciler.Hint{Lane: lane, Item: reconciler.SweepItem(reconciler.PriorityBackfill, now)}
+	switch strings.ToLower(notification.Lifecycle) {
+	case "reauthorizationrequired":
+		return []reconciler.Hint{care(reconciler.SignalReauthorize)}
+	case "subscriptionremoved":
+		return []reconciler.Hint{care(reconciler.SignalRemoved)}
+	case "missed":
+		return []reconciler.Hint{sweep}
+	}
+	// One that is not known yet: whatever it means, looking does no harm.
+	return []reconciler.Hint{care(reconciler.SignalReauthorize), sweep}
 }

@@ -22,7 +22,8 @@ type Item struct {
 	First time.Time
 	// Version is the version of the event that the hint spoke of: a change key
 	// (Outlook) or a write_date with microseconds (NightPOS); may be empty. The
-	// hint added last wins.
+	// hint added last wins, but two hints that wait and speak of two versions of
+	// a copy speak of none: they come in no order.
 	Version string
 	// Attempts counts how often the item was taken and put back.
 	Attempts int
@@ -45,6 +46,21 @@ const (
 	KeySweep = "sweep"
 	// KeySubscription looks after the mailbox's subscription.
 	KeySubscription = "subscription"
+)
+
+// Signals are what the Version of a KeySubscription item says: why somebody
+// looks after the subscription before its time. The id of the subscription that
+// was spoken of may follow, behind a blank.
+const (
+	SignalNone = ""
+	// SignalConnected: the person has signed in, for the first time or again.
+	SignalConnected = "connected"
+	// SignalStarted: a gateway has started.
+	SignalStarted = "started"
+	// SignalReauthorize: Microsoft wants the subscription authorized anew.
+	SignalReauthorize = "reauthorize"
+	// SignalRemoved: Microsoft says that the subscription is gone.
+	SignalRemoved = "removed"
 )
 
 const (

@@ -95,9 +95,12 @@ for index = 4, #ARGV, 7 do
     local old = redis.call('HGET', KEYS[3], key)
     local attempts, reason, before = 0, '', nil
     if old then
-      local oldPriority, oldFirst, oldAttempts, _, oldReason = payload(old)
+      local oldPriority, oldFirst, oldAttempts, oldVersion, oldReason = payload(old)
       before, first, attempts, reason = oldPriority, oldFirst, oldAttempts, oldReason
       if oldPriority < priority then priority = oldPriority end
+      -- Hints come in no order: of two versions of a copy that wait, neither may
+      -- later be taken for the echo of a write.
+      if ARGV[index + 5] ~= '' and oldVersion ~= version and redis.call('HGET', KEYS[4], key) ~= '' then version = '' end
     end
     redis.call('HSET', KEYS[3], key, pack(priority, first, attempts, version, reason))
     if redis.call('HEXISTS', KEYS[4], key) == 1 then
