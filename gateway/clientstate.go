@@ -65,6 +65,16 @@ func (s *Senders) ClientState(lane string) (string, error) {
 	return base64.RawURLEncoding.EncodeToString(append(body, mac(s.states[0], body)...)), nil
 }
 
+// Keys name the keys whose client states are accepted; the first makes new ones.
+// A name tells nothing about its key.
+func (s *Senders) Keys() []string {
+	names := make([]string, 0, len(s.states))
+	for _, key := range s.states {
+		names = append(names, base64.RawURLEncoding.EncodeToString(mac(key, []byte("name"))[:6]))
+	}
+	return names
+}
+
 // Lane returns the lane of a client state that this gateway made. It looks at
 // nothing else, and compares in constant time.
 func (s *Senders) Lane(state string) (lane string, ok bool) {

@@ -30,7 +30,7 @@ func (w *world) held(body string) {
 			w.Errorf("a hint for the lane %q", hint.Lane)
 		}
 		side, graphID, recordID := reconciler.ParseKey(hint.Item.Key)
-		known := hint.Item.Key == reconciler.KeySweep || hint.Item.Key == reconciler.KeySubscription
+		known := slices.Contains([]string{reconciler.KeySweep, reconciler.KeyChanges, reconciler.KeySubscription}, hint.Item.Key)
 		if !known && side == "" {
 			w.Errorf("a hint that names no work: %q", hint.Item.Key)
 		}

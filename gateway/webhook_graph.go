@@ -3,6 +3,7 @@ package gateway
 import (
 	"context"
 	"net/http"
+	"strings"
 	"time"
 
 	"go.uber.org/zap"
@@ -102,15 +103,10 @@ func (g *graphWebhook) collect(notifications []outlook.Notification) []reconcile
 	return hints
 }
 
-// hintsOf says where one notification tells to look. Whatever happened to a
-// subscription, its care comes first and then a sweep, since changes may have
-// gone untold meanwhile.
+// hintsOf says where one notification tells to look.
 func hintsOf(notification outlook.Notification, lane string, now time.Time) []reconciler.Hint {
 	if notification.Lifecycle != "" {
-		return []reconciler.Hint{
-			{Lane: lane, Item: reconciler.Item{Key: reconciler.KeySubscription, First: now, Version: notification.Lifecycle}},
-			{Lane: lane, Item: reconciler.Item{Key: reconciler.KeySweep, First: now, Priority: reconciler.PriorityBackfill}},
-		}
+		return lifecycleHints(notification, lane, now)
 	}
 	if notification.GraphID == "" {
 		// A change that names no event can still be found.
@@ -124,4 +120,27 @@ func hintsOf(notification outlook.Notification, lane string, now time.Time) []re
 		Lane: lane, GraphID: notification.GraphID,
 		Item: reconciler.Item{Key: reconciler.OutlookKey(notification.GraphID), First: now, Version: version},
 	}}
+}
+
+// lifecycleHints say what is to be done about a word about a subscription. Where
+// changes may have gone untold, looking after the subscription also has the gap
+// swept, once it delivers again.
+func lifecycleHints(notification outlook.Notification, lane string, now time.Time) []reconciler.Hint {
+	care := func(signal string) reconciler.Hint {
+		if notification.SubscriptionID != "" && signal != reconciler.SignalNone {
+			signal += " " + notification.SubscriptionID
+		}
+		return reconciler.Hint{Lane: lane, Item: reconciler.Item{Key: reconciler.KeySubscription, First: now, Version: signal}}
+	}
+	sweep := reconciler.Hint{Lane: lane, Item: reconciler.SweepItem(reconciler.PriorityBackfill, now)}
+	switch strings.ToLower(notification.Lifecycle) {
+	case "reauthorizationrequired":
+		return []reconciler.Hint{care(reconciler.SignalReauthorize)}
+	case "subscriptionremoved":
+		return []reconciler.Hint{care(reconciler.SignalRemoved)}
+	case "missed":
+		return []reconciler.Hint{sweep}
+	}
+	// One that is not known yet: whatever it means, looking does no harm.
+	return []reconciler.Hint{care(reconciler.SignalReauthorize), sweep}
 }

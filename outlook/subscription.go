@@ -17,6 +17,9 @@ type Subscription struct {
 	NotificationURL string    `json:"notificationUrl"`
 	LifecycleURL    string    `json:"lifecycleNotificationUrl"`
 	Expires         time.Time `json:"expirationDateTime"`
+	// Authorized is when the token ends that Graph delivers with; zero when that
+	// is not known. Graph does not tell it.
+	Authorized time.Time `json:"-"`
 }
 
 // SubscriptionRequest is what a subscription is made with.
@@ -49,7 +52,18 @@ func (c *Client) CreateSubscription(ctx context.Context, member reconciler.Membe
 	if err != nil {
 		return Subscription{}, fmt.Errorf("making a subscription: %w", err)
 	}
+	made.Authorized = c.authorized(ctx, member)
 	return made, nil
+}
+
+// authorized is when the token ends that a call for the member was just made
+// with.
+func (c *Client) authorized(ctx context.Context, member reconciler.Member) time.Time {
+	token, err := c.config.Store.Token(ctx, member.ID)
+	if err != nil {
+		return time.Time{} // the subscription stands all the same
+	}
+	return token.Expires
 }
 
 // RenewSubscription prolongs a subscription and has Graph deliver with the
@@ -66,6 +80,10 @@ func (c *Client) RenewSubscription(ctx context.Context, member reconciler.Member
 	if renewed.ID == "" {
 		renewed.ID = id
 	}
+	if renewed.Expires.IsZero() {
+		renewed.Expires = expires
+	}
+	renewed.Authorized = c.authorized(ctx, member)
 	return renewed, nil
 }
 

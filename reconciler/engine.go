@@ -30,7 +30,7 @@ type Observer interface {
 
 // Chore does a piece of work of a lane that is not about one event. It returns
 // when it wants to be called again, at the latest; the zero time means never.
-type Chore func(ctx context.Context, member Member) (next time.Time, err error)
+type Chore func(ctx context.Context, member Member, item Item) (next time.Time, err error)
 
 // Config is what an Engine needs.
 type Config struct {
@@ -260,14 +260,14 @@ func (e *Engine) process(ctx context.Context, batch Batch) ([]Outcome, error) {
 		case side != "":
 			round.events = append(round.events, item)
 		case item.Key == KeySweep:
-			round.chore(ctx, item, func(ctx context.Context, member Member) (time.Time, error) {
+			round.chore(ctx, item, func(ctx context.Context, _ Member, _ Item) (time.Time, error) {
 				if err := round.sweep(ctx); err != nil || e.SweepEvery <= 0 {
 					return time.Time{}, err
 				}
 				return e.Now().Add(e.SweepEvery), nil
 			})
 		case item.Key == KeyChanges:
-			round.chore(ctx, item, func(ctx context.Context, _ Member) (time.Time, error) {
+			round.chore(ctx, item, func(ctx context.Context, _ Member, _ Item) (time.Time, error) {
 				if err := round.changes(ctx); err != nil || e.ChangesEvery <= 0 {
 					return time.Time{}, err
 				}

@@ -79,7 +79,7 @@ func (r *round) fail(item Item, err error) {
 }
 
 func (r *round) chore(ctx context.Context, item Item, chore Chore) {
-	next, err := chore(ctx, r.member)
+	next, err := chore(ctx, r.member, item)
 	switch {
 	case err != nil:
 		r.fail(item, err)

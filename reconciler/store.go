@@ -50,6 +50,21 @@ const (
 	KeySubscription = "subscription"
 )
 
+// Signals are what the Version of a KeySubscription item says: why somebody
+// looks after the subscription before its time. The id of the subscription that
+// was spoken of may follow, behind a blank.
+const (
+	SignalNone = ""
+	// SignalConnected: the person has signed in, for the first time or again.
+	SignalConnected = "connected"
+	// SignalStarted: a gateway has started.
+	SignalStarted = "started"
+	// SignalReauthorize: Microsoft wants the subscription authorized anew.
+	SignalReauthorize = "reauthorize"
+	// SignalRemoved: Microsoft says that the subscription is gone.
+	SignalRemoved = "removed"
+)
+
 const (
 	outlookPrefix  = "outlook:"
 	nightposPrefix = "nightpos:"

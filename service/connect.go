@@ -44,7 +44,7 @@ func (s *Service) Connect(ctx context.Context, login string, token outlook.Token
 	}
 	now := s.config.Now()
 	err = s.store.Add(ctx, member.ID,
-		reconciler.Item{Key: reconciler.KeySubscription, First: now},
+		reconciler.Item{Key: reconciler.KeySubscription, First: now, Version: reconciler.SignalConnected},
 		reconciler.SweepItem(reconciler.PriorityPerson, now))
 	if err != nil {
 		return reconciler.Member{}, fmt.Errorf("connecting %s: %w", login, err)

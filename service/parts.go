@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"time"
 
 	"github.com/nightpos/outlook-gateway/gateway"
@@ -116,6 +117,10 @@ func (c calls) Create(ctx context.Context, member reconciler.Member, request sub
 		NotificationURL: request.NotificationURL, LifecycleURL: request.LifecycleURL,
 		ClientState: request.ClientState, Expires: request.Expires,
 	})
+	var answered *outlook.GraphError
+	if errors.As(err, &answered) && answered.Status == http.StatusConflict {
+		err = fmt.Errorf("%w: %w", subscriptions.ErrConflict, err)
+	}
 	return translated(made), err
 }
 
@@ -142,7 +147,9 @@ func (c calls) List(ctx context.Context, member reconciler.Member) ([]subscripti
 }
 
 func translated(subscription outlook.Subscription) subscriptions.Subscription {
-	return subscriptions.Subscription{ID: subscription.ID, NotificationURL: subscription.NotificationURL, Expires: subscription.Expires}
+	return subscriptions.Subscription{
+		ID: subscription.ID, NotificationURL: subscription.NotificationURL, Expires: subscription.Expires, Authorized: subscription.Authorized,
+	}
 }
 
 // records keeps subscriptions in the store.

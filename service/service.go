@@ -125,8 +125,9 @@ func Start(ctx context.Context, config Config) (*Service, error) {
 
 // parts is what runs.
 type parts struct {
-	engine *reconciler.Engine
-	server *gateway.Server
+	engine        *reconciler.Engine
+	server        *gateway.Server
+	subscriptions *subscriptions.Manager
 }
 
 func (s *Service) build(ctx context.Context) (parts, error) {
@@ -159,7 +160,7 @@ func (s *Service) build(ctx context.Context) (parts, error) {
 	manager, err := subscriptions.NewManager(subscriptions.Config{
 		Calls: calls{s.outlook}, Records: records{s.store},
 		NotificationURL: settings.PublicURL + "/webhooks/graph", LifecycleURL: settings.PublicURL + "/webhooks/graph/lifecycle",
-		ClientState: senders.ClientState, Gap: s.sweep, Now: config.Now, Random: s.spread(1),
+		ClientState: senders.ClientState, Keys: senders.Keys(), Gap: s.sweep, Now: config.Now, Random: s.spread(1),
 	})
 	if err != nil {
 		return parts{}, err
@@ -179,7 +180,7 @@ func (s *Service) build(ctx context.Context) (parts, error) {
 	server, err := gateway.NewServer(gateway.Config{
 		Senders: senders, Hints: s.store, Members: s.store, Dependencies: s.health, Metrics: metrics, Now: config.Now, Log: config.Log,
 	})
-	return parts{engine: engine, server: server}, err
+	return parts{engine: engine, server: server, subscriptions: manager}, err
 }
 
 // spread gives each part randomness of its own, since one source must not be
@@ -202,7 +203,7 @@ func (s *Service) run(ctx context.Context, listener net.Listener, parts parts) {
 		}
 	})
 	group.Go(func() { s.clerk.run(ctx) })
-	group.Go(func() { s.catchUp(ctx) })
+	group.Go(func() { s.catchUp(ctx, parts.subscriptions) })
 	err := parts.server.Serve(ctx, listener)
 	s.cancel()
 	group.Wait()
@@ -237,17 +238,20 @@ func (s *Service) sweep(ctx context.Context, lane string) error {
 // do not stand in each other's way.
 const catchUpStep = 100 * time.Millisecond
 
-// catchUp has every calendar swept after a start: what NightPOS told while no
-// gateway listened is never told again.
-func (s *Service) catchUp(ctx context.Context) {
+// catchUp has every subscription looked at and every calendar swept after a
+// start: what NightPOS told while no gateway listened is never told again.
+func (s *Service) catchUp(ctx context.Context, manager *subscriptions.Manager) {
 	members, err := s.store.Members(ctx)
+	err = errors.Join(err, manager.Start(ctx, members, func(ctx context.Context, lane string, item reconciler.Item) error {
+		return s.store.Add(ctx, lane, item)
+	}))
 	for index, member := range members {
 		item := reconciler.SweepItem(reconciler.PriorityBackfill, s.config.Now())
 		item.Due = s.config.Now().Add(time.Duration(index) * catchUpStep)
 		err = errors.Join(err, s.store.Add(ctx, member.ID, item))
 	}
 	if err != nil && ctx.Err() == nil {
-		s.config.Log.Error("not every calendar will be swept now; its next regular sweep does it", zap.Error(err))
+		s.config.Log.Error("not every calendar will be looked at now; its next regular turn does it", zap.Error(err))
 	}
 }
 

@@ -6,17 +6,39 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
-	"sync"
+	"strings"
 	"time"
 
 	"github.com/nightpos/outlook-gateway/reconciler"
 )
 
-// Subscription is one subscription as Microsoft has it.
+// Subscription is one subscription as Microsoft has it and as the gateway
+// remembers it.
 type Subscription struct {
 	ID              string    `json:"id"`
 	NotificationURL string    `json:"notification_url"`
 	Expires         time.Time `json:"expires"`
+	// Authorized is when the token ends that Microsoft delivers with; zero when
+	// that is not known.
+	Authorized time.Time `json:"authorized,omitzero"`
+
+	// Key names the key that the client state was made with.
+	Key string `json:"key,omitempty"`
+	// Renewed is when it was made or renewed last, Due when it is to be next.
+	Renewed time.Time `json:"renewed,omitzero"`
+	Due     time.Time `json:"due,omitzero"`
+	// Former are subscriptions of ours that are still to be taken away; Unsearched
+	// says that there may be others, which nobody remembers.
+	Former     []string `json:"former,omitempty"`
+	Unsearched bool     `json:"unsearched,omitempty"`
+}
+
+// ends is when delivery stops if nothing is done.
+func (s Subscription) ends() time.Time {
+	if !s.Authorized.IsZero() && s.Authorized.Before(s.Expires) {
+		return s.Authorized
+	}
+	return s.Expires
 }
 
 // Request is what a new subscription is made with.
@@ -27,11 +49,17 @@ type Request struct {
 	Expires     time.Time
 }
 
+// ErrConflict says that Microsoft allows no second subscription beside one that
+// is there.
+var ErrConflict = errors.New("there is such a subscription already")
+
 // Calls are Microsoft's calls about the subscriptions of one mailbox.
 type Calls interface {
+	// Create answers an error that wraps ErrConflict when there is one already.
+	// Microsoft need not say so: it may as well deliver everything twice.
 	Create(ctx context.Context, member reconciler.Member, request Request) (Subscription, error)
 	// Renew answers an error that wraps reconciler.ErrGone when there is no
-	// such subscription. It also answers a demand for reauthorization.
+	// such subscription. It also has Microsoft deliver with a fresh token.
 	Renew(ctx context.Context, member reconciler.Member, id string, expires time.Time) (Subscription, error)
 	// Delete succeeds when there is no such subscription.
 	Delete(ctx context.Context, member reconciler.Member, id string) error
@@ -45,11 +73,7 @@ type Records interface {
 	SaveSubscription(ctx context.Context, lane string, subscription Subscription) error
 }
 
-// Life is how long a subscription is asked for: 10,065 minutes, 15 less than
-// what Graph allows for events, so that clocks may differ.
-const Life = 10_065 * time.Minute
-
-// Config is what a Manager needs; only Now and Random have defaults.
+// Config is what a Manager needs; only Keys, Now and Random have defaults.
 type Config struct {
 	Calls   Calls
 	Records Records
@@ -57,8 +81,12 @@ type Config struct {
 	NotificationURL, LifecycleURL string
 	// ClientState makes the secret for a new subscription of a lane.
 	ClientState func(lane string) (string, error)
-	// Gap is told when a mailbox may have had no subscription for a while, so
-	// that what happened meanwhile is looked for.
+	// Keys name the keys whose client states are accepted; the first makes new
+	// ones. A subscription made with another one is made anew in time, since its
+	// client state cannot be changed.
+	Keys []string
+	// Gap is told when changes of a mailbox may have gone untold for a while, so
+	// that they are looked for.
 	Gap func(ctx context.Context, lane string) error
 	// Now tells the time; default time.Now.
 	Now func() time.Time
@@ -69,8 +97,8 @@ type Config struct {
 // Manager looks after subscriptions. It is safe for concurrent use; that one
 // lane is looked after by one worker at a time is the queue's promise.
 type Manager struct {
-	config Config
-	random sync.Mutex
+	config   Config
+	schedule *schedule
 }
 
 // NewManager checks the configuration.
@@ -85,106 +113,250 @@ func NewManager(config Config) (*Manager, error) {
 	if config.Random == nil {
 		config.Random = rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())) //nolint:gosec // spreads renewals only
 	}
-	return &Manager{config: config}, nil
+	if len(config.Keys) == 0 {
+		config.Keys = []string{""}
+	}
+	return &Manager{config: config, schedule: newSchedule(config.Random.Float64)}, nil
 }
 
-// Ensure sees to it that the member's mailbox has one live subscription with a
-// full life before it, and returns when it wants to be called again. It is
-// called when that time has come, and whenever Microsoft says something about
-// the subscription: renewing is the right answer to all of it, and making a new
-// one the right answer when there is nothing to renew.
+// Ensure sees to it that the member's mailbox has one live subscription with
+// plenty of life before it, and returns when it wants to be called again. It is
+// called when that time has come, and whenever somebody says something about the
+// subscription: the item's Version is a reconciler.Signal, with the id of the
+// subscription that was spoken of behind it if one was named. Its errors say
+// when to try again.
 //
 // Its signature is that of a reconciler.Chore.
-func (m *Manager) Ensure(ctx context.Context, member reconciler.Member) (time.Time, error) {
+func (m *Manager) Ensure(ctx context.Context, member reconciler.Member, item reconciler.Item) (time.Time, error) {
 	known, err := m.config.Records.Subscription(ctx, member.ID)
 	if err != nil {
 		return time.Time{}, fmt.Errorf("reading which subscription there is: %w", err)
 	}
-	if known.ID != "" && known.NotificationURL == m.config.NotificationURL {
-		next, err := m.renew(ctx, member, known)
-		if err == nil || !errors.Is(err, reconciler.ErrGone) {
-			return next, err
-		}
+	next, err := m.ensure(ctx, member, known, item)
+	if err != nil {
+		return time.Time{}, m.again(member.ID, known, item.Attempts, err)
 	}
-	return m.recreate(ctx, member)
+	return next, nil
 }
 
-func (m *Manager) expiry() time.Time { return m.config.Now().UTC().Add(Life).Truncate(time.Second) }
+func (m *Manager) ensure(ctx context.Context, member reconciler.Member, known Subscription, item reconciler.Item) (time.Time, error) {
+	now := m.config.Now()
+	signal, about, _ := strings.Cut(item.Version, " ")
+	if known.ID == "" {
+		return m.create(ctx, member, known)
+	}
+	if about != "" && about != known.ID {
+		signal = reconciler.SignalNone // about one that is not ours any more
+	}
+	switch signal {
+	case reconciler.SignalConnected, reconciler.SignalRemoved:
+		return m.prolong(ctx, member, known, signal == reconciler.SignalRemoved)
+	case reconciler.SignalReauthorize:
+		if now.Sub(known.Renewed) >= leastPause { // otherwise it is answered already
+			return m.prolong(ctx, member, known, false)
+		}
+	case reconciler.SignalStarted:
+		if m.astray(known) || !known.ends().After(now) {
+			return m.prolong(ctx, member, known, false)
+		}
+		known.Unsearched = true
+	}
+	switch waited := now.Sub(known.Due); {
+	case waited < 0:
+		return known.Due, m.tidy(ctx, member, known)
+	case waited > punctual && item.Attempts == 0 && !known.Due.IsZero():
+		if at := m.schedule.late(known.ends().Sub(now), now); at.After(now) {
+			known.Due = at
+			return at, m.save(ctx, member, known)
+		}
+	}
+	return m.prolong(ctx, member, known, false)
+}
 
-func (m *Manager) renew(ctx context.Context, member reconciler.Member, known Subscription) (time.Time, error) {
+// astray says that a subscription delivers to where nobody of ours may be, or
+// what nobody of ours believes.
+func (m *Manager) astray(known Subscription) bool {
+	return known.NotificationURL != m.config.NotificationURL || !slices.Contains(m.config.Keys, known.Key)
+}
+
+// prolong renews the subscription, or makes a new one where that is needed.
+func (m *Manager) prolong(ctx context.Context, member reconciler.Member, known Subscription, gap bool) (time.Time, error) {
+	if m.astray(known) || known.Key != m.config.Keys[0] {
+		return m.create(ctx, member, known)
+	}
+	now := m.config.Now()
 	renewed, err := m.config.Calls.Renew(ctx, member, known.ID, m.expiry())
+	if errors.Is(err, reconciler.ErrGone) {
+		return m.create(ctx, member, Subscription{Former: known.Former})
+	}
 	if err != nil {
 		return time.Time{}, fmt.Errorf("renewing the subscription: %w", err)
 	}
-	// An answer without an address is no reason to forget ours.
-	renewed.NotificationURL = known.NotificationURL
-	return m.keep(ctx, member, renewed)
+	// What happened since delivery stopped may never be told.
+	if gap || !known.ends().After(now) {
+		if err := m.gap(ctx, member); err != nil {
+			return time.Time{}, err
+		}
+	}
+	known.Expires, known.Authorized = renewed.Expires, renewed.Authorized
+	return m.keep(ctx, member, known, false)
 }
 
-// recreate takes away what is left of former subscriptions first: two would
-// tell everything twice.
-func (m *Manager) recreate(ctx context.Context, member reconciler.Member) (time.Time, error) {
+// create makes a subscription and takes away what is left of former ones, in
+// this order: what both of them tell meanwhile is no harm, what neither tells is.
+func (m *Manager) create(ctx context.Context, member reconciler.Member, known Subscription) (time.Time, error) {
+	former := known.Former
+	if known.ID != "" {
+		former = append(slices.Clone(former), known.ID)
+	}
 	existing, err := m.config.Calls.List(ctx, member)
 	if err != nil {
 		return time.Time{}, fmt.Errorf("listing subscriptions: %w", err)
 	}
 	for _, stray := range existing {
-		if stray.NotificationURL != m.config.NotificationURL {
-			continue
-		}
-		if err := m.config.Calls.Delete(ctx, member, stray.ID); err != nil {
-			return time.Time{}, fmt.Errorf("removing a stray subscription: %w", err)
+		if stray.NotificationURL == m.config.NotificationURL && !slices.Contains(former, stray.ID) {
+			former = append(former, stray.ID)
 		}
 	}
-	state, err := m.config.ClientState(member.ID)
+	made, err := m.request(ctx, member)
+	if errors.Is(err, ErrConflict) && len(former) > 0 {
+		if err := m.take(ctx, member, former); err != nil {
+			return time.Time{}, err
+		}
+		former = nil
+		made, err = m.request(ctx, member)
+	}
 	if err != nil {
 		return time.Time{}, fmt.Errorf("making a subscription: %w", err)
 	}
-	created, err := m.config.Calls.Create(ctx, member, Request{
-		NotificationURL: m.config.NotificationURL, LifecycleURL: m.config.LifecycleURL, ClientState: state, Expires: m.expiry(),
-	})
-	if err != nil {
-		return time.Time{}, fmt.Errorf("making a subscription: %w", err)
-	}
-	created.NotificationURL = m.config.NotificationURL
-	next, err := m.keep(ctx, member, created)
-	if err != nil {
+	if err := m.gap(ctx, member); err != nil {
 		return time.Time{}, err
 	}
-	if err := m.config.Gap(ctx, member.ID); err != nil {
-		return time.Time{}, fmt.Errorf("having the gap swept: %w", err)
-	}
-	return next, nil
+	made.NotificationURL, made.Key, made.Former = m.config.NotificationURL, m.config.Keys[0], former
+	return m.keep(ctx, member, made, true)
 }
 
-// keep records a subscription and says when to renew it: when a third of what
-// it has left is over, give or take a tenth of that, so that a thousand people
-// who connected in one hour do not renew in one hour.
-func (m *Manager) keep(ctx context.Context, member reconciler.Member, subscription Subscription) (time.Time, error) {
+func (m *Manager) request(ctx context.Context, member reconciler.Member) (Subscription, error) {
+	state, err := m.config.ClientState(member.ID)
+	if err != nil {
+		return Subscription{}, err
+	}
+	return m.config.Calls.Create(ctx, member, Request{
+		NotificationURL: m.config.NotificationURL, LifecycleURL: m.config.LifecycleURL, ClientState: state, Expires: m.expiry(),
+	})
+}
+
+func (m *Manager) expiry() time.Time { return m.config.Now().UTC().Add(Life).Truncate(time.Second) }
+
+func (m *Manager) gap(ctx context.Context, member reconciler.Member) error {
+	if err := m.config.Gap(ctx, member.ID); err != nil {
+		return fmt.Errorf("having a gap swept: %w", err)
+	}
+	return nil
+}
+
+// keep records a subscription that was just made or renewed, takes away what it
+// replaced, and returns when it is due.
+func (m *Manager) keep(ctx context.Context, member reconciler.Member, subscription Subscription, first bool) (time.Time, error) {
+	m.schedule.succeeded()
+	subscription.Renewed = m.config.Now()
+	subscription.Due = m.schedule.renewal(subscription, first, subscription.Renewed)
+	if err := m.save(ctx, member, subscription); err != nil {
+		return time.Time{}, err
+	}
+	return subscription.Due, m.tidy(ctx, member, subscription)
+}
+
+func (m *Manager) save(ctx context.Context, member reconciler.Member, subscription Subscription) error {
 	if err := m.config.Records.SaveSubscription(ctx, member.ID, subscription); err != nil {
-		return time.Time{}, fmt.Errorf("recording the subscription: %w", err)
+		return fmt.Errorf("recording the subscription: %w", err)
+	}
+	return nil
+}
+
+// tidy takes away former subscriptions that are still there, and strays. When it
+// fails, the present one is in order all the same.
+func (m *Manager) tidy(ctx context.Context, member reconciler.Member, known Subscription) error {
+	if len(known.Former) == 0 && !known.Unsearched {
+		return nil
+	}
+	if err := m.take(ctx, member, known.Former); err != nil {
+		return err
+	}
+	if known.Unsearched {
+		if err := m.takeStrays(ctx, member, known); err != nil {
+			return err
+		}
+	}
+	known.Former, known.Unsearched = nil, false
+	return m.save(ctx, member, known)
+}
+
+// takeStrays takes away subscriptions that lead here and are not the known one.
+// Those that lead elsewhere are another application's or another gateway's.
+func (m *Manager) takeStrays(ctx context.Context, member reconciler.Member, known Subscription) error {
+	existing, err := m.config.Calls.List(ctx, member)
+	if err != nil {
+		return fmt.Errorf("listing subscriptions: %w", err)
+	}
+	var strays []string
+	for _, one := range existing {
+		if one.NotificationURL == m.config.NotificationURL && one.ID != known.ID {
+			strays = append(strays, one.ID)
+		}
+	}
+	return m.take(ctx, member, strays)
+}
+
+func (m *Manager) take(ctx context.Context, member reconciler.Member, ids []string) error {
+	var err error
+	for _, id := range ids {
+		err = errors.Join(err, m.config.Calls.Delete(ctx, member, id))
+	}
+	if err != nil {
+		return fmt.Errorf("removing subscriptions that are not needed any more: %w", err)
+	}
+	return nil
+}
+
+// again says when to try after a failure.
+func (m *Manager) again(lane string, known Subscription, attempts int, err error) error {
+	if errors.Is(err, context.Canceled) || errors.Is(err, reconciler.ErrReconnect) || errors.Is(err, reconciler.ErrLeaseLost) {
+		return err // nothing that trying again mends
 	}
 	now := m.config.Now()
-	left := max(subscription.Expires.Sub(now), time.Minute)
-	third := left / 3
-	m.random.Lock()
-	defer m.random.Unlock()
-	return now.Add(third - third/10 + time.Duration(m.config.Random.Int64N(int64(third/5)+1))), nil
+	retry, cause := &reconciler.RetryError{}, "subscription"
+	asked := errors.As(err, &retry)
+	var least time.Duration
+	if asked {
+		least, cause = retry.After, retry.Cause
+	}
+	var left time.Duration
+	if known.ID != "" && !m.astray(known) {
+		left = known.ends().Sub(now)
+	}
+	return &reconciler.RetryError{After: max(least, m.schedule.retry(lane, attempts, left, !asked, now)), Cause: cause, Err: err}
 }
 
 // Remove takes every subscription of this gateway away from a mailbox, for
 // somebody who disconnects.
 func (m *Manager) Remove(ctx context.Context, member reconciler.Member) error {
+	known, err := m.config.Records.Subscription(ctx, member.ID)
+	if err != nil {
+		return fmt.Errorf("reading which subscription there is: %w", err)
+	}
+	ids := known.Former
+	if known.ID != "" {
+		ids = append(slices.Clone(ids), known.ID)
+	}
 	existing, err := m.config.Calls.List(ctx, member)
 	if err != nil {
 		return fmt.Errorf("listing subscriptions: %w", err)
 	}
-	existing = slices.DeleteFunc(existing, func(s Subscription) bool { return s.NotificationURL != m.config.NotificationURL })
-	for _, subscription := range existing {
-		err = errors.Join(err, m.config.Calls.Delete(ctx, member, subscription.ID))
+	for _, one := range existing {
+		if one.NotificationURL == m.config.NotificationURL && !slices.Contains(ids, one.ID) {
+			ids = append(ids, one.ID)
+		}
 	}
-	if err != nil {
-		return fmt.Errorf("removing subscriptions: %w", err)
-	}
-	return nil
+	return m.take(ctx, member, ids)
 }

@@ -84,7 +84,6 @@ func (d *door) run(operation map[string]any) (any, error) {
 	if after, given := operation["after"].(int); given && d.results[after] != true {
 		return "skipped", nil
 	}
-	d.server.count("door " + model + "." + textOf(operation["do"]))
 	var existing []int
 	for _, id := range ids {
 		if t.get(model, id) != nil && !slices.Contains(existing, id) {
