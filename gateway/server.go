@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"runtime/debug"
@@ -21,6 +22,8 @@ type Config struct {
 	Senders *Senders
 	Hints   Hints
 	Members Members
+	// Connections lets people connect their mailboxes; nil switches that off.
+	Connections *Connections
 	// Dependencies are shown by readyz.
 	Dependencies []Dependency
 	// Metrics are shown by /metrics and told of every webhook; default new ones.
@@ -35,6 +38,24 @@ type Config struct {
 	Now func() time.Time
 	// Log gets what goes wrong; default none.
 	Log *zap.Logger
+}
+
+// Connections is what connecting people needs. All but AdminToken is required.
+type Connections struct {
+	People  People
+	Tickets Tickets
+	// PublicURL is the gateway's own address, NightPOSURL that of NightPOS, and
+	// LoginURL that of Microsoft's sign-in.
+	PublicURL, NightPOSURL, LoginURL string
+	// ClientID is the application's; it is no secret.
+	ClientID string
+	// Keys sign links and states: the first makes new ones, all are accepted.
+	Keys [][]byte
+	// Random makes them.
+	Random io.Reader
+	// AdminToken opens the admin API; without one only an administrator's
+	// NightPOS session does.
+	AdminToken Secret
 }
 
 // Server answers HTTP.
@@ -86,6 +107,11 @@ func NewServer(config Config) (*Server, error) {
 		spill: newSpill(config.Hints, config.Metrics, config.Spill),
 	}
 	s.routes()
+	if config.Connections != nil {
+		if err := s.connections(*config.Connections); err != nil {
+			return nil, err
+		}
+	}
 	return s, nil
 }
 
@@ -111,6 +137,25 @@ func (s *Server) routes() {
 	s.router.MethodNotAllowedHandler = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		writeProblem(w, http.StatusMethodNotAllowed, "this address takes another method")
 	})
+}
+
+// connections adds the pages and calls by which people connect.
+func (s *Server) connections(config Connections) error {
+	made, err := newPasses(config.Keys, config.Random)
+	if err != nil {
+		return err
+	}
+	signing := &signIns{
+		people: config.People, tickets: config.Tickets, passes: made, public: config.PublicURL, now: s.config.Now, log: s.config.Log.Named("signin"),
+		pages: &pages{public: config.PublicURL, nightpos: config.NightPOSURL, login: config.LoginURL, client: config.ClientID},
+	}
+	calls := &api{token: config.AdminToken, people: config.People, signIns: signing, log: s.config.Log.Named("api")}
+	protection := http.NewCrossOriginProtection()
+	s.router.Path(routeConnect).Methods(http.MethodGet).HandlerFunc(signing.connect)
+	s.router.Path(RedirectPath).Methods(http.MethodGet).HandlerFunc(signing.authentication)
+	s.router.Path(routeStyle).Methods(http.MethodGet, http.MethodHead).HandlerFunc(style)
+	s.router.Path("/api/v1/users/{user}/connect-link").Methods(http.MethodPost).Handler(protection.Handler(calls.authorized(calls.connectLink)))
+	return nil
 }
 
 // webhook adds a route that is bounded and measured. Each has places of its own:

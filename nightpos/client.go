@@ -67,6 +67,7 @@ type Config struct {
 type Client struct {
 	config     Config
 	callers    map[string]caller
+	browser    *jsonRPC // web sessions speak JSON-RPC in every version
 	turns      chan struct{}
 	connecting chan struct{}
 	session    atomic.Pointer[session]
@@ -154,11 +155,11 @@ func New(config Config) (*Client, error) {
 		config.Observe = func(string, time.Duration, error) {}
 	}
 	carrier := newHTTP(config)
+	rpc := newJSONRPC(config, carrier)
 	client := &Client{
-		config: config,
-		callers: map[string]caller{
-			ProtocolJSONRPC: newJSONRPC(config, carrier), ProtocolJSON2: newJSON2(config, carrier),
-		},
+		config:     config,
+		callers:    map[string]caller{ProtocolJSONRPC: rpc, ProtocolJSON2: newJSON2(config, carrier)},
+		browser:    rpc,
 		turns:      make(chan struct{}, config.MaxConcurrency),
 		connecting: make(chan struct{}, 1),
 	}

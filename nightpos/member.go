@@ -45,6 +45,19 @@ func (c *Client) UsersByID(ctx context.Context, ids ...int64) ([]reconciler.Memb
 	return c.findUsers(ctx, []any{[]any{"id", "in", ids}})
 }
 
+// UsersByAddress finds users by their mail address, in whatever case it is
+// written.
+func (c *Client) UsersByAddress(ctx context.Context, address string) ([]reconciler.Member, error) {
+	key := reconciler.Person{Address: address}.Key()
+	if key == "" {
+		return nil, nil
+	}
+	found, err := c.findUsers(ctx, sameAddress([]string{key}))
+	return slices.DeleteFunc(found, func(member reconciler.Member) bool {
+		return reconciler.Person{Address: member.Address}.Key() != key
+	}), err
+}
+
 func (c *Client) findUsers(ctx context.Context, domain []any) ([]reconciler.Member, error) {
 	answer, err := c.call(ctx, "find_users", request{
 		model: "res.users", method: "search_read", repeatable: true,

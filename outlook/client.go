@@ -185,9 +185,12 @@ func (c *Client) inTurn(ctx context.Context, lane string, call call) ([]byte, er
 
 // send makes one request; refresh asks for a new token first.
 func (c *Client) send(ctx context.Context, lane string, call call, refresh bool) ([]byte, error) {
-	token, err := c.tokens.accessToken(ctx, lane, refresh)
-	if err != nil {
-		return nil, err
+	token, given := ctx.Value(givenToken{}).(string)
+	if !given {
+		var err error
+		if token, err = c.tokens.accessToken(ctx, lane, refresh); err != nil {
+			return nil, err
+		}
 	}
 	address := call.path
 	if strings.HasPrefix(address, "/") {
@@ -197,6 +200,7 @@ func (c *Client) send(ctx context.Context, lane string, call call, refresh bool)
 		return nil, errors.New("the answer of Graph leads to an address outside Graph")
 	}
 	var content []byte
+	var err error
 	if call.body != nil {
 		if content, err = json.Marshal(call.body); err != nil {
 			return nil, fmt.Errorf("writing %s: %w", call.name, err)

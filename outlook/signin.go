@@ -98,3 +98,11 @@ func (c *Client) Me(ctx context.Context, member reconciler.Member) (Profile, err
 	}
 	return profile, nil
 }
+
+// Whose asks whose mailbox a token opens that is not kept yet.
+func (c *Client) Whose(ctx context.Context, token Token) (Profile, error) {
+	return c.Me(context.WithValue(ctx, givenToken{}, token.AccessToken), reconciler.Member{ID: "connecting"})
+}
+
+// givenToken marks the context of calls that carry a token of their own.
+type givenToken struct{}

@@ -64,6 +64,12 @@ func (k keys) members() string { return k.namespace + ":{members}" }
 // settings holds what administrators set in the console: name to sealed value.
 func (k keys) settings() string { return k.namespace + ":{settings}" }
 
+// ticket holds one ticket, sealed, with an expiry. Names may hold anything.
+func (k keys) ticket(name string) string {
+	sum := sha256.Sum256([]byte(name))
+	return k.namespace + ":ticket:" + base64.RawURLEncoding.EncodeToString(sum[:])
+}
+
 // meetings holds digest of iCalUId to record id, in 256 parts so that no node
 // of a Cluster holds them all.
 func (k keys) meetings(digest string) string {

@@ -20,6 +20,9 @@ var ErrNotFound = errors.New("not found in the store")
 // MemberState is a member and how the connection stands.
 type MemberState struct {
 	reconciler.Member
+	// MailboxID is the connected account's object id at Microsoft, by which it is
+	// known again whatever its addresses; empty for connections older than that.
+	MailboxID string
 	// State is one of the states of the admin API.
 	State string
 	// LastSync is when something last crossed, the zero time for never.

@@ -31,16 +31,20 @@ func (s *Service) Connect(ctx context.Context, login string, token outlook.Token
 	if err := s.refuseBuiltInSync(ctx, member); err != nil {
 		return reconciler.Member{}, err
 	}
-	if err := s.tokens.SaveToken(ctx, member.ID, token); err != nil {
-		return reconciler.Member{}, fmt.Errorf("connecting %s: %w", login, err)
-	}
-	profile, err := s.outlook.Me(ctx, member)
+	profile, err := s.outlook.Whose(ctx, token)
 	if err != nil {
 		return reconciler.Member{}, fmt.Errorf("asking Microsoft whose mailbox was connected for %s: %w", login, err)
 	}
+	if err := s.refuseMailbox(ctx, member, profile); err != nil {
+		return reconciler.Member{}, fmt.Errorf("connecting %s: %w", login, err)
+	}
+	// The token first: whoever sees the member expects one.
+	if err := s.tokens.SaveToken(ctx, member.ID, token); err != nil {
+		return reconciler.Member{}, fmt.Errorf("connecting %s: %w", login, err)
+	}
 	member.Mailbox = profile.Address()
-	if err := s.store.SaveMember(ctx, redis.MemberState{Member: member, State: stateSyncing}); err != nil {
-		return reconciler.Member{}, err
+	if err := s.store.SaveMember(ctx, redis.MemberState{Member: member, MailboxID: profile.ID, State: stateSyncing}); err != nil {
+		return reconciler.Member{}, fmt.Errorf("connecting %s: %w", login, err)
 	}
 	now := s.config.Now()
 	err = s.store.Add(ctx, member.ID,

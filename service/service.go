@@ -179,6 +179,10 @@ func (s *Service) build(ctx context.Context) (parts, error) {
 	s.health = s.dependencies(suite)
 	server, err := gateway.NewServer(gateway.Config{
 		Senders: senders, Hints: s.store, Members: s.store, Dependencies: s.health, Metrics: metrics, Now: config.Now, Log: config.Log,
+		Connections: &gateway.Connections{
+			People: people{s}, Tickets: tickets{s.store}, PublicURL: settings.PublicURL, NightPOSURL: settings.NightPOSURL,
+			LoginURL: settings.MicrosoftLoginURL, ClientID: settings.MicrosoftClientID, Keys: keys, Random: config.Random, AdminToken: settings.AdminToken,
+		},
 	})
 	return parts{engine: engine, server: server, subscriptions: manager}, err
 }

@@ -250,3 +250,38 @@ func crowd(t *testing.T, o opener) {
 		t.Fatalf("taken: got %d items, want %d", len(seen), lanes*perLane)
 	}
 }
+
+// tickets: of many who use a ticket at once, one gets it; after its life nobody.
+func tickets(t *testing.T, o opener) {
+	clock := o.clock()
+	one, two := o.store(clock), o.store(clock)
+	if _, err := one.TakeTicket(t.Context(), "never made"); !errors.Is(err, redis.ErrNotFound) {
+		t.Fatalf("TakeTicket: got %v, want ErrNotFound", err)
+	}
+	if err := one.SaveTicket(t.Context(), "a", []byte("content"), time.Hour); err != nil {
+		t.Fatalf("SaveTicket: got %v, want no error", err)
+	}
+	if content, err := two.Ticket(t.Context(), "a"); err != nil || string(content) != "content" {
+		t.Fatalf("Ticket: got %q, %v, want the content, unused", content, err)
+	}
+	var group sync.WaitGroup
+	var mutex sync.Mutex
+	got := 0
+	for range 8 {
+		for _, store := range []*redis.Store{one, two} {
+			group.Go(func() {
+				content, err := store.TakeTicket(t.Context(), "a")
+				mutex.Lock()
+				defer mutex.Unlock()
+				switch {
+				case err == nil && string(content) == "content":
+					got++
+				case !errors.Is(err, redis.ErrNotFound):
+					t.Errorf("TakeTicket: got %q, %v, want the content or ErrNotFound", content, err)
+				}
+			})
+		}
+	}
+	group.Wait()
+	same(t, "how often the ticket was used", got, 1)
+}
