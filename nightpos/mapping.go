@@ -122,11 +122,11 @@ func optional(value string) any {
 	return value
 }
 
-// Project says how NightPOS would show an event: no zone, no types of
-// invitation, free or busy only, plain text wrapped into a paragraph, and no
+// Project says how NightPOS would show an event: a title always, no zone,
+// no types of invitation, free or busy only, plain text wrapped into a paragraph, and no
 // people whose address cannot be a contact's.
 func (c *Client) Project(event reconciler.Event) reconciler.Event {
-	event.Title = oneLine(event.Title)
+	event.Title = title(event)
 	event.Body = projectBody(event.Body)
 	event.When = projectWhen(event.When)
 	event.Place = oneLine(event.Place)
