@@ -1,6 +1,9 @@
 package nightpos_test
 
 import (
+	"bytes"
+	"encoding/json"
+	"fmt"
 	"maps"
 	"net/http"
 	"strings"
@@ -214,4 +217,45 @@ func (w *world) doorCalls() map[string]int {
 		}
 	}
 	return runs
+}
+
+// unlinkContact removes a contact, as an administrator does in NightPOS.
+func (w *world) unlinkContact(address string) error {
+	found, err := w.rpc("res.partner", "search", []any{[]any{"email", "=", address}})
+	if err != nil {
+		return err
+	}
+	_, err = w.rpc("res.partner", "unlink", found)
+	return err
+}
+
+// rpc is a call by the administrator, past the client under test.
+func (w *world) rpc(model, method string, arguments ...any) (any, error) {
+	body, err := json.Marshal(map[string]any{"jsonrpc": "2.0", "id": 1, "params": map[string]any{
+		"service": "object", "method": "execute_kw", "args": []any{"night", 2, "admin", model, method, arguments},
+	}})
+	if err != nil {
+		return nil, err
+	}
+	request, err := http.NewRequestWithContext(w.Context(), http.MethodPost, "http://nightpos.test/jsonrpc", bytes.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	request.Header.Set("Content-Type", "application/json")
+	answer, err := w.transport.RoundTrip(request)
+	if err != nil {
+		return nil, err
+	}
+	defer answer.Body.Close()
+	var told struct {
+		Result any
+		Error  any
+	}
+	if err := json.NewDecoder(answer.Body).Decode(&told); err != nil {
+		return nil, err
+	}
+	if told.Error != nil {
+		return nil, fmt.Errorf("%s.%s: %v", model, method, told.Error)
+	}
+	return told.Result, nil
 }
