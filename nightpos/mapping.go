@@ -204,6 +204,9 @@ var emptyBody = regexp.MustCompile(`(?i)^(\s|&nbsp;|&#160;|\x{a0}|</?(p|div|span
 // markup recognises the beginning of an element.
 var markup = regexp.MustCompile(`<[a-zA-Z!/]`)
 
+// escape is what NightPOS escapes in text: not quotes.
+var escape = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;")
+
 func projectBody(body string) string {
 	body = strings.TrimSpace(body)
 	if emptyBody.MatchString(body) {
@@ -212,5 +215,5 @@ func projectBody(body string) string {
 	if markup.MatchString(body) {
 		return body
 	}
-	return "<p>" + html.EscapeString(html.UnescapeString(body)) + "</p>"
+	return "<p>" + escape.Replace(html.UnescapeString(body)) + "</p>"
 }

@@ -374,6 +374,11 @@ func TestListing(t *testing.T) {
 		if diff := cmp.Diff(inside, got); diff != "" {
 			t.Errorf("(-want +got):\n%s", diff)
 		}
+		// Whole days are stored as midnight of their last day, and count till its end.
+		noon, err := w.client.List(t.Context(), alice, reconciler.Window{Start: day(14), End: day(15)})
+		if err != nil || len(noon) != 2 || !noon[0].Event.When.AllDay || !noon[1].Event.When.AllDay {
+			t.Errorf("an hour after lunch: %d records, %v, want the two of whole days", len(noon), err)
+		}
 		// More than one page, in order and without repeats.
 		var writes []reconciler.RecordWrite
 		for index := range 450 {
