@@ -99,13 +99,14 @@ func TestErrorsAreKnownByTheEndOfTheirName(t *testing.T) {
 		case strings.Contains(err.Error(), "secret"):
 			t.Errorf("%q: the error quotes NightPOS: %v", name, err)
 		}
-		_, temporary := want.(*reconciler.RetryError)
+		var wanted *reconciler.RetryError
+		temporary := errors.As(want, &wanted)
 		if errors.As(err, &retry) != temporary {
 			t.Errorf("%q: got %v, want one to try again: %t", name, err, temporary)
 		}
 		for _, kind := range []error{nightpos.ErrAccess, nightpos.ErrDenied, nightpos.ErrMissing, nightpos.ErrInvalid, nightpos.ErrNoSession} {
-			if got := errors.Is(err, kind); got != (want == kind) {
-				t.Errorf("%q: is %q: %t, want %t", name, kind, got, want == kind)
+			if got, wants := errors.Is(err, kind), errors.Is(want, kind); got != wants {
+				t.Errorf("%q: is %q: %t, want %t", name, kind, got, wants)
 			}
 		}
 		if calls := wire.calls.Load(); calls != 1 {

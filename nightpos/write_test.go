@@ -156,8 +156,8 @@ func TestOneBadWriteFailsAlone(t *testing.T) {
 		}
 		for index, result := range w.client.Write(t.Context(), writes) {
 			want := cases[index].want
-			var refused *reconciler.RefusedError
-			_, wantRefused := want.(*reconciler.RefusedError)
+			var refused, wanted *reconciler.RefusedError
+			wantRefused := errors.As(want, &wanted)
 			switch {
 			case errors.As(result.Err, &refused) != wantRefused, !wantRefused && !errors.Is(result.Err, want):
 				t.Errorf("%s: got %v, want %v", cases[index].what, result.Err, want)
