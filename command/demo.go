@@ -23,11 +23,16 @@ type demoCommand struct {
 	Listen string `help:"Address of the page, on loopback; default 127.0.0.1:8088, or a free port." placeholder:"ADDR"`
 }
 
-// Run runs the demo until it is done or interrupted.
-func (c demoCommand) Run(in *invocation) error {
+// Validate is asked once the flags are read.
+func (c demoCommand) Validate() error {
 	if c.JSON && !c.Check {
 		return errors.New("--json belongs to --check")
 	}
+	return nil
+}
+
+// Run runs the demo until it is done or interrupted.
+func (c demoCommand) Run(in *invocation) error {
 	log := in.logger(zapcore.WarnLevel, "console")
 	return demo.Run(in.ctx, demo.Options{
 		Listen: c.Listen, Check: c.Check, JSON: c.JSON, Out: in.Out, Log: log,

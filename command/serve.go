@@ -1,10 +1,9 @@
 package command
 
 import (
+	"errors"
 	"fmt"
 	"net"
-
-	"go.uber.org/zap"
 
 	"github.com/nightpos/outlook-gateway/gateway"
 	"github.com/nightpos/outlook-gateway/service"
@@ -24,8 +23,11 @@ func (c serveCommand) Run(in *invocation) error {
 	}
 	log := in.logger(settings.LogLevel, settings.LogFormat)
 	defer func() { _ = log.Sync() }()
-	if settings.MicrosoftClientID == "" || settings.MicrosoftClientSecret == "" {
-		return fmt.Errorf("MICROSOFT_CLIENT_ID or MICROSOFT_CLIENT_SECRET is missing; example: the application (client) id and the value of a client secret of the registration in Entra")
+	switch {
+	case settings.MicrosoftClientID == "":
+		return errors.New("MICROSOFT_CLIENT_ID is missing; example: 11111111-2222-3333-4444-555555555555, the application (client) id of the registration in Entra")
+	case settings.MicrosoftClientSecret == "":
+		return errors.New("MICROSOFT_CLIENT_SECRET is missing; example: the value (not the id) of a client secret of the registration in Entra")
 	}
 	var listening net.ListenConfig
 	listener, err := listening.Listen(in.ctx, "tcp", settings.Listen)
@@ -38,7 +40,7 @@ func (c serveCommand) Run(in *invocation) error {
 		_ = listener.Close()
 		return err
 	}
-	log.Info("ready", zap.String("address", listener.Addr().String()), zap.String("public_url", settings.PublicURL),
-		zap.String("store", running.Store().Kind()), zap.String("version", version))
+	// Not a log entry: whoever waits for it must not depend on the log's level.
+	fmt.Fprintf(in.Out, "outlook-gateway %s is ready at %s, for %s; store: %s\n", version, listener.Addr(), settings.PublicURL, running.Store().Kind())
 	return running.Wait()
 }

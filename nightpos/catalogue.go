@@ -184,7 +184,7 @@ func (c *Client) refresh(ctx context.Context) error {
 
 // provide sees to it that there are alarms and tags for these events: first in
 // memory, then by reading again, then by creating the rest. It makes no call
-// when nothing is missing.
+// when nothing is missing and what is known is not old.
 func (c *Client) provide(ctx context.Context, reminders []time.Duration, names []string) error {
 	missing := func() (operations []operation) {
 		for _, before := range reminders {
@@ -199,7 +199,7 @@ func (c *Client) provide(ctx context.Context, reminders []time.Duration, names [
 		}
 		return operations
 	}
-	if len(missing()) == 0 {
+	if len(reminders)+len(names) == 0 || (len(missing()) == 0 && !c.catalogue.old()) {
 		return nil
 	}
 	if err := c.refresh(ctx); err != nil {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -23,6 +24,8 @@ var (
 	ErrMissing = errors.New("NightPOS: record does not exist")
 	// ErrInvalid says that NightPOS will not take the values of a call.
 	ErrInvalid = errors.New("NightPOS: values refused")
+	// ErrNoDatabase says that NightPOS has no database of the name given.
+	ErrNoDatabase = errors.New("NightPOS: no such database")
 	// ErrNoSession says that a browser is not signed in to NightPOS.
 	ErrNoSession = errors.New("no NightPOS session")
 	// ErrNotRegistered says that the door is not there or not open to this
@@ -50,6 +53,9 @@ func (e *CallError) Error() string {
 // Unwrap returns the kind, one of the errors above, or nil.
 func (e *CallError) Unwrap() error { return e.kind }
 
+// noDatabase is what PostgreSQL says, in English unless somebody had it changed.
+var noDatabase = regexp.MustCompile(`database "[^"]*" does not exist`)
+
 // newCallError recognises an error by the end of its name only: the status is
 // always 200, the code and the texts differ between versions and languages, and
 // white labels rename the package.
@@ -69,8 +75,11 @@ func newCallError(call, fullName, message string) error {
 		answered.kind = ErrNoSession
 	case "SerializationFailure", "TransactionRollbackError", "LockNotAvailable", "DeadlockDetected",
 		"OperationalError", "InterfaceError", "PoolError", "QueryCanceled":
-		// The database gave up for now, not for good. An unknown database looks
-		// the same, so this stays an error that is tried again, with its name.
+		// The database gave up for now, not for good. One that is not there at all
+		// looks nearly the same, and may be there again in a moment.
+		if noDatabase.MatchString(message) {
+			answered.kind = ErrNoDatabase
+		}
 		return &reconciler.RetryError{Cause: "nightpos_database", Err: answered}
 	case "":
 		answered.Name = "an unnamed error"

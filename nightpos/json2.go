@@ -127,7 +127,10 @@ func (j *json2) failure(name string, status int, content []byte) error {
 		Message string `json:"message"`
 	}
 	if json.Unmarshal(content, &told) != nil || told.Name == "" {
-		return fmt.Errorf("NightPOS answered %s with HTTP status %d; is NIGHTPOS_DB the name of its database?", name, status)
+		if status == http.StatusNotFound {
+			return fmt.Errorf("calling %s: %w", name, ErrNoDatabase)
+		}
+		return fmt.Errorf("NightPOS answered %s with HTTP status %d", name, status)
 	}
 	if status == http.StatusUnauthorized {
 		// Wrong or expired keys, and passwords given in place of one.

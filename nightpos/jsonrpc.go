@@ -33,6 +33,9 @@ type jsonRPC struct {
 // repeats POSTs without asking, which a plain create would not survive.
 type repeatable struct{}
 
+// retryWait is the longest pause before a call is sent again by itself.
+const retryWait = 2 * time.Second
+
 // newHTTP makes what carries the calls of either protocol.
 func newHTTP(config Config) *retryablehttp.Client {
 	client := retryablehttp.NewClient()
@@ -43,7 +46,7 @@ func newHTTP(config Config) *retryablehttp.Client {
 	}
 	client.Logger = nil
 	client.RetryMax = max(config.Retries, 0)
-	client.RetryWaitMin, client.RetryWaitMax = 200*time.Millisecond, 2*time.Second
+	client.RetryWaitMin, client.RetryWaitMax = 200*time.Millisecond, retryWait
 	client.ErrorHandler = retryablehttp.PassthroughErrorHandler
 	client.CheckRetry = func(ctx context.Context, answer *http.Response, err error) (bool, error) {
 		if cause := ctx.Err(); cause != nil {
@@ -57,7 +60,9 @@ func newHTTP(config Config) *retryablehttp.Client {
 		}
 		switch answer.StatusCode {
 		case http.StatusTooManyRequests, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
-			return true, nil
+			// A long pause is for the lanes to make: here it would hold one of the
+			// few places of all others.
+			return retryAfter(answer.Header.Get("Retry-After"), config.Now()) <= retryWait, nil
 		}
 		return false, nil
 	}

@@ -122,11 +122,11 @@ func optional(value string) any {
 	return value
 }
 
-// Project says how NightPOS would show an event: no zone, no types of
-// invitation, free or busy only, plain text wrapped into a paragraph, and no
+// Project says how NightPOS would show an event: a title always, no zone,
+// no types of invitation, free or busy only, plain text wrapped into a paragraph, and no
 // people whose address cannot be a contact's.
 func (c *Client) Project(event reconciler.Event) reconciler.Event {
-	event.Title = oneLine(event.Title)
+	event.Title = title(event)
 	event.Body = projectBody(event.Body)
 	event.When = projectWhen(event.When)
 	event.Place = oneLine(event.Place)
@@ -204,6 +204,9 @@ var emptyBody = regexp.MustCompile(`(?i)^(\s|&nbsp;|&#160;|\x{a0}|</?(p|div|span
 // markup recognises the beginning of an element.
 var markup = regexp.MustCompile(`<[a-zA-Z!/]`)
 
+// escape is what NightPOS escapes in text: not quotes.
+var escape = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;")
+
 func projectBody(body string) string {
 	body = strings.TrimSpace(body)
 	if emptyBody.MatchString(body) {
@@ -212,5 +215,5 @@ func projectBody(body string) string {
 	if markup.MatchString(body) {
 		return body
 	}
-	return "<p>" + html.EscapeString(html.UnescapeString(body)) + "</p>"
+	return "<p>" + escape.Replace(html.UnescapeString(body)) + "</p>"
 }

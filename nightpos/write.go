@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 
 	"github.com/nightpos/outlook-gateway/reconciler"
@@ -45,34 +46,79 @@ func (c *Client) Write(ctx context.Context, writes []reconciler.RecordWrite) []r
 			case len(part) > 1 && definite(err):
 				results[one.index] = c.writeAlone(ctx, one)
 			default:
-				results[one.index].Err = c.refused(one, err)
+				results[one.index] = c.refused(ctx, one, err)
 			}
 		}
 	}
+	c.answerForAdded(ctx, ready, results)
 	return results
 }
 
 // definite errors blame the content of a call, which was therefore undone.
 func definite(err error) bool {
 	var answered *CallError
-	return errors.As(err, &answered) && !errors.Is(err, ErrNotRegistered) && !errors.Is(err, ErrDenied)
+	var retry *reconciler.RetryError
+	return errors.As(err, &answered) && !errors.As(err, &retry) && !errors.Is(err, ErrNotRegistered) && !errors.Is(err, ErrDenied)
 }
 
 func (c *Client) writeAlone(ctx context.Context, one *prepared) reconciler.RecordResult {
 	answers, err := c.writePart(ctx, []*prepared{one})
 	if err != nil {
-		return reconciler.RecordResult{Err: c.refused(one, err)}
+		return c.refused(ctx, one, err)
 	}
 	return answers[0]
 }
 
-func (c *Client) refused(one *prepared, err error) error {
-	if definite(err) {
-		// It may have named a contact, an alarm or a tag that is gone.
-		c.contacts.forgetPartners(one.write.Event.People)
-		c.catalogue.expire()
+// refused is the result of a write that went alone and failed. It may have named
+// a contact, an alarm or a tag that is gone, as contacts are that were merged
+// into another: if looking them up again makes another write of it, that one
+// is tried.
+func (c *Client) refused(ctx context.Context, one *prepared, err error) reconciler.RecordResult {
+	if !definite(err) {
+		return reconciler.RecordResult{Err: refusal(err)}
 	}
-	return refusal(err)
+	c.contacts.forgetPartners(append([]reconciler.Person{one.write.Event.Organizer}, one.write.Event.People...))
+	c.catalogue.expire()
+	if again, failed := c.prepare(ctx, one.write); failed == nil && !reflect.DeepEqual(again.vals, one.vals) {
+		answers, failed := c.writePart(ctx, []*prepared{again})
+		if failed == nil {
+			return answers[0]
+		}
+		err = failed
+	}
+	return reconciler.RecordResult{Err: refusal(err)}
+}
+
+// answerForAdded gives people who were just added to an event the answers they
+// came with, in one more call: NightPOS starts everybody who is added later with
+// none. It costs nothing where nobody had answered yet, which is the rule.
+func (c *Client) answerForAdded(ctx context.Context, ready []*prepared, results []reconciler.RecordResult) {
+	var part []*prepared
+	for _, one := range ready {
+		record := results[one.index].Record
+		if record == nil || !one.write.Fields.Has(reconciler.FieldPeople) || one.write.Action == reconciler.ActionCreate {
+			continue
+		}
+		answered := one.write
+		answered.Fields = reconciler.NewFieldSet(reconciler.FieldAnswers)
+		answered.Event.People = slices.DeleteFunc(slices.Clone(answered.Event.People), func(person reconciler.Person) bool {
+			return person.Answer == reconciler.AnswerNone || slices.ContainsFunc(one.before, func(row attendeeRow) bool { return sameKey(row, person) })
+		})
+		answered.Stamp = ""
+		if states := newStates(answered, record.Raw.(rowsOfRecord)); len(states) > 0 {
+			part = append(part, &prepared{index: one.index, write: answered, states: states})
+		}
+	}
+	for chunk := range slices.Chunk(part, writeLimit) {
+		answers, err := c.writePart(ctx, chunk)
+		for position, one := range chunk {
+			if err != nil {
+				results[one.index] = reconciler.RecordResult{Err: refusal(err)}
+				continue
+			}
+			results[one.index] = answers[position]
+		}
+	}
 }
 
 // prepared is a write whose contacts, alarms and tags are known.
@@ -82,6 +128,8 @@ type prepared struct {
 	vals  values
 	// states are the answers to give to attendees, by the attendee's id.
 	states []attendeeState
+	// before are the attendees as they were read.
+	before []attendeeRow
 }
 
 type attendeeState struct {
@@ -121,7 +169,7 @@ func (c *Client) prepare(ctx context.Context, write reconciler.RecordWrite) (*pr
 	if write.Action == reconciler.ActionUnarchive && err == nil {
 		one.vals["active"] = true
 	}
-	one.states = newStates(write, rows)
+	one.states, one.before = newStates(write, rows), rows.attendees
 	return one, err
 }
 
@@ -177,8 +225,8 @@ func (c *Client) createValues(ctx context.Context, write reconciler.RecordWrite)
 		return nil, err
 	}
 	vals := values{
-		"name": title(event), "description": optional(event.Body), "location": optional(oneLine(event.Place)),
-		"videocall_location": optional(event.MeetingLink), "show_as": showAs(event.ShowAs), "user_id": false,
+		"name": title(event), "description": optional(projectBody(event.Body)), "location": optional(oneLine(event.Place)),
+		"videocall_location": optional(oneLine(event.MeetingLink)), "show_as": showAs(event.ShowAs), "user_id": false,
 	}
 	timeValues(event.When, vals)
 	// Without a word on privacy NightPOS takes its own default, which is the
@@ -239,13 +287,13 @@ func (c *Client) updateValues(ctx context.Context, write reconciler.RecordWrite,
 		case reconciler.FieldTitle:
 			vals["name"] = title(event)
 		case reconciler.FieldBody:
-			vals["description"] = optional(event.Body)
+			vals["description"] = optional(projectBody(event.Body))
 		case reconciler.FieldWhen:
 			timeValues(event.When, vals)
 		case reconciler.FieldPlace:
 			vals["location"] = optional(oneLine(event.Place))
 		case reconciler.FieldMeetingLink:
-			vals["videocall_location"] = optional(event.MeetingLink)
+			vals["videocall_location"] = optional(oneLine(event.MeetingLink))
 		case reconciler.FieldShowAs:
 			vals["show_as"] = showAs(event.ShowAs)
 		case reconciler.FieldPrivacy:

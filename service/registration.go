@@ -103,6 +103,9 @@ func (c *clerk) begin(ctx context.Context) error {
 	if errors.Is(err, nightpos.ErrDenied) {
 		return fmt.Errorf("NIGHTPOS_LOGIN or NIGHTPOS_API_KEY is wrong: %w; example: an API key of the gateway's own account (its preferences, Account Security)", err)
 	}
+	if errors.Is(err, nightpos.ErrNoDatabase) {
+		return fmt.Errorf("NIGHTPOS_DB is wrong: %w; example: night", err)
+	}
 	if err != nil {
 		c.log.Warn("NightPOS is not registered yet; it is tried again", zap.Error(err))
 	}

@@ -475,6 +475,7 @@ func (t *transaction) unlink(model string, ids []int) error {
 			}
 		}
 		t.remove(found)
+		t.unlist(model, id)
 		// External ids go with their record.
 		for _, data := range t.all("ir.model.data") {
 			if data.values["model"] == model && intOf(data.values["res_id"]) == id {
@@ -483,4 +484,21 @@ func (t *transaction) unlink(model string, ids []int) error {
 		}
 	}
 	return nil
+}
+
+// unlist takes a removed record out of every list of such records, which the
+// database does by itself and without touching the records that had it.
+func (t *transaction) unlist(model string, id int) {
+	for holder, fields := range t.server.schema {
+		for name, defined := range fields {
+			if defined.kind != kindMany || defined.relation != model {
+				continue
+			}
+			for _, found := range t.all(holder) {
+				if ids, _ := intsOf(found.values[name]); slices.Contains(ids, id) {
+					t.change(found).values[name] = slices.DeleteFunc(slices.Clone(ids), func(other int) bool { return other == id })
+				}
+			}
+		}
+	}
 }

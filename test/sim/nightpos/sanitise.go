@@ -21,7 +21,7 @@ func sanitise(content string) string {
 		return content
 	}
 	if !markup.MatchString(content) {
-		return "<p>" + html.EscapeString(html.UnescapeString(content)) + "</p>"
+		return "<p>" + escapeText(html.UnescapeString(content)) + "</p>"
 	}
 	var out strings.Builder
 	tokenizer := html.NewTokenizer(strings.NewReader(content))
