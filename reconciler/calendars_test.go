@@ -40,6 +40,8 @@ type calendar struct {
 	faults  []fault
 	rounds  int // how often changes were asked for
 	lists   int // how often all was listed
+	reads   int // how many events were read
+	begun   int // how many of the rounds were first ones
 }
 
 // tick gives the time of a change, later than any before it on this side.
@@ -81,6 +83,7 @@ type fakeOutlook struct {
 	told      []reconciler.Change
 	forgotten int
 	wedged    bool
+	failures  int // of the next rounds
 }
 
 func outlookShows(event reconciler.Event) reconciler.Event {
@@ -107,6 +110,7 @@ func (o *fakeOutlook) Project(event reconciler.Event) reconciler.Event {
 
 func (o *fakeOutlook) Read(_ context.Context, _ reconciler.Member, ids []string) (map[string]reconciler.Copy, map[string]error, error) {
 	found := map[string]reconciler.Copy{}
+	o.reads += len(ids)
 	for _, id := range ids {
 		if copied, there := o.copies[id]; there {
 			found[id] = *copied
@@ -135,9 +139,12 @@ func overlaps(when reconciler.When, window reconciler.Window) bool {
 func (o *fakeOutlook) Changes(_ context.Context, _ reconciler.Member, cursor reconciler.Cursor) (reconciler.Changes, error) {
 	o.rounds++
 	next := reconciler.Cursor{Token: strconv.Itoa(len(o.told)), Window: cursor.Window}
-	switch o.nextFault() {
-	case faultBefore, faultAfter:
+	if o.failures > 0 {
+		o.failures--
 		return reconciler.Changes{}, errUpstream
+	}
+	if cursor.Token == "" {
+		o.begun++
 	}
 	if o.wedged {
 		return reconciler.Changes{Lost: "delta_endless"}, nil

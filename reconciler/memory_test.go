@@ -58,12 +58,13 @@ func (m *memory) AddHints(ctx context.Context, hints []reconciler.Hint) (int, er
 // due is when the next item may be taken.
 func (m *memory) due() (time.Time, bool) {
 	var next time.Time
+	found := false
 	for _, item := range m.items {
-		if next.IsZero() || item.Due.Before(next) {
-			next = item.Due
+		if !found || item.Due.Before(next) {
+			next, found = item.Due, true
 		}
 	}
-	return next, len(m.items) > 0
+	return next, found
 }
 
 func (m *memory) Take(context.Context, int) (reconciler.Batch, error) {

@@ -41,7 +41,7 @@ func (r *round) sweep(ctx context.Context) error {
 	if r.engine.ChangesEvery > 0 && !r.asks {
 		item := ChangesItem(PriorityBackfill, began)
 		item.Due = began.Add(r.engine.pace(r.engine.ChangesEvery))
-		if known.Cursor.Token == "" {
+		if known.Rebased.IsZero() {
 			// Until a first round is made, deletions are told by nobody else.
 			item.Due = began.Add(r.engine.pace(min(r.engine.ChangesEvery, firstRoundAfter)))
 		}

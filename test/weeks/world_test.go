@@ -67,12 +67,17 @@ type world struct {
 // newWorld starts everything and connects alice and bob. Two replicas share the
 // store in some of the weeks.
 func newWorld(t *testing.T, seed uint64, replicas int) *world {
+	return newWorldWith(t, seed, replicas, simoutlook.Switches{AnyAddress: true, Duplicates: 0.1, VaryShapes: true})
+}
+
+// newWorldWith is newWorld with an Outlook of other switches.
+func newWorldWith(t *testing.T, seed uint64, replicas int, switches simoutlook.Switches) *world {
 	w := &world{t: t, context: context.Background(), weather: newWeather(seed)}
 	version := 17 + int(seed%2)
 	var err error
 	w.outlook, err = simoutlook.New(simoutlook.Config{
 		BaseURL: outlookURL, Seed: seed, Transport: w.network.Transport(), Faults: w.weather.graph,
-		Switches: simoutlook.Switches{AnyAddress: true, Duplicates: 0.1, VaryShapes: true},
+		Switches: switches,
 		People: []simoutlook.Person{
 			{Name: "Alice", Address: alice, TimeZone: "Romance Standard Time"},
 			{Name: "Bob", Address: bob, TimeZone: "Eastern Standard Time"},
