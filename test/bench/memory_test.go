@@ -177,4 +177,3 @@ func TestServe(t *testing.T) {
 		t.Errorf("members after serving: got %d (%v), want 2", len(members), err)
 	}
 }
-
