@@ -86,7 +86,7 @@ func reportAcknowledgement(t *testing.T) {
 	w := newWorld(t, wishes{people: 100, redisURL: url})
 	defer w.close()
 	row, end := table("Acknowledging a webhook, beside a bare handler that only does one Redis write",
-		append([]string{"posts", "route"}, append(besideColumns, "per second")...)...)
+		append([]string{"posts", "route"}, append(besideColumns, "per second", "refused")...)...)
 	defer end()
 	show := func(by load, measured acknowledgement, aim float64) {
 		for _, one := range []struct {
@@ -94,7 +94,7 @@ func reportAcknowledgement(t *testing.T) {
 			measured *latencies
 		}{{"graph", measured.graph}, {"nightpos", measured.nightpos}} {
 			cells := append([]any{by.name, one.route}, beside(one.measured, measured.floor, aim)...)
-			row(append(cells, fmt.Sprintf("%.0f, floor %.0f", one.measured.rate(), measured.floor.rate()))...)
+			row(append(cells, fmt.Sprintf("%.0f, floor %.0f", one.measured.rate(), measured.floor.rate()), one.measured.refused)...)
 		}
 	}
 	// The workers must not take the cores from what is measured: the calendars
@@ -109,7 +109,7 @@ func reportAcknowledgement(t *testing.T) {
 	}
 	release()
 	// Then they work, on the same cores, and so do both simulators.
-	by := load{name: "500/s, workers and simulators busy", rate: 500, turn: 3 * time.Second, turns: 3}
+	by := load{name: "500/s, workers and simulators busy", rate: 500, turn: 3 * time.Second, turns: 3, refusable: true}
 	show(by, acknowledge(t, w, url, by), 0)
 }
 
