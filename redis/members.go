@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -33,13 +34,18 @@ type MemberState struct {
 
 // memberList is a copy of the members that this process may use for a while.
 type memberList struct {
-	members []MemberState
+	states  []MemberState
+	members []reconciler.Member
 	read    time.Time
 }
 
 // MemberLife is how long a copy of the members is used: so much later every
 // replica knows of a change.
 const MemberLife = 2 * time.Second
+
+// memberOutage is how long a copy is used while the store cannot be reached: a
+// change that NightPOS tells of meanwhile is told once only.
+const memberOutage = 10 * time.Minute
 
 // SaveMember adds or changes a member.
 func (s *Store) SaveMember(ctx context.Context, member MemberState) error {
@@ -69,51 +75,105 @@ func (s *Store) RemoveMember(ctx context.Context, lane string) error {
 	return nil
 }
 
-// MemberStates returns every member, in order of id. It may be two seconds old.
+// MemberStates returns every member, in order of id. It may be two seconds old,
+// and some minutes while the store cannot be reached. The slice is shared and
+// must not be changed.
 func (s *Store) MemberStates(ctx context.Context) ([]MemberState, error) {
-	if known := s.members.Load(); known != nil && s.Now().Sub(known.read).Abs() < MemberLife {
-		return known.members, nil
+	list, err := s.memberList(ctx)
+	if err != nil {
+		return nil, err
 	}
-	return s.readMembers(ctx)
+	return list.states, nil
 }
 
-func (s *Store) readMembers(ctx context.Context) ([]MemberState, error) {
+// Members implements reconciler.Store. The slice is shared and must not be
+// changed.
+func (s *Store) Members(ctx context.Context) ([]reconciler.Member, error) {
+	list, err := s.memberList(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return list.members, nil
+}
+
+// MembersNow implements reconciler.Store.
+func (s *Store) MembersNow(ctx context.Context) ([]reconciler.Member, error) {
+	list, err := s.readMembers(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return list.members, nil
+}
+
+// memberList returns the copy, and reads a new one when that is old. One caller
+// reads at a time: the others go on with a copy that may still be used, or wait
+// for the new one.
+func (s *Store) memberList(ctx context.Context) (*memberList, error) {
+	known := s.members.Load()
+	age := s.memberAge(known)
+	switch {
+	case age < MemberLife/2:
+		return known, nil
+	case age < MemberLife:
+		select {
+		case s.reading <- struct{}{}:
+		default:
+			return known, nil
+		}
+	default:
+		select {
+		case s.reading <- struct{}{}:
+		case <-ctx.Done():
+			return outlasting(known, age, fmt.Errorf("reading who is connected: %w", ctx.Err()))
+		}
+	}
+	defer func() { <-s.reading }()
+	if read := s.members.Load(); s.memberAge(read) < MemberLife/2 {
+		return read, nil
+	}
+	list, err := s.readMembers(ctx)
+	if err != nil {
+		return outlasting(known, age, err)
+	}
+	return list, nil
+}
+
+// memberAge is how old a copy is; none is older than any.
+func (s *Store) memberAge(list *memberList) time.Duration {
+	if list == nil {
+		return math.MaxInt64
+	}
+	return s.Now().Sub(list.read).Abs()
+}
+
+// outlasting returns an old copy in place of an error, where it may be used.
+func outlasting(known *memberList, age time.Duration, err error) (*memberList, error) {
+	if age < memberOutage {
+		return known, nil //nolint:nilerr // the copy is the answer
+	}
+	return nil, err
+}
+
+func (s *Store) readMembers(ctx context.Context) (*memberList, error) {
 	now := s.Now()
 	stored, err := s.client.HGetAll(ctx, s.keys.members()).Result()
 	if err != nil {
 		return nil, fmt.Errorf("reading who is connected: %w", err)
 	}
-	list := &memberList{read: now, members: make([]MemberState, 0, len(stored))}
+	list := &memberList{read: now, states: make([]MemberState, 0, len(stored)), members: make([]reconciler.Member, 0, len(stored))}
 	for lane, text := range stored {
 		var member MemberState
 		if err := json.Unmarshal([]byte(text), &member); err != nil {
 			return nil, fmt.Errorf("reading member %s: %w", lane, err)
 		}
-		list.members = append(list.members, member)
+		list.states = append(list.states, member)
 	}
-	slices.SortFunc(list.members, func(a, b MemberState) int { return strings.Compare(a.ID, b.ID) })
+	slices.SortFunc(list.states, func(a, b MemberState) int { return strings.Compare(a.ID, b.ID) })
+	for _, state := range list.states {
+		list.members = append(list.members, state.Member)
+	}
 	s.members.Store(list)
-	return list.members, nil
-}
-
-// Members implements reconciler.Store.
-func (s *Store) Members(ctx context.Context) ([]reconciler.Member, error) {
-	states, err := s.MemberStates(ctx)
-	return membersOf(states), err
-}
-
-// MembersNow implements reconciler.Store.
-func (s *Store) MembersNow(ctx context.Context) ([]reconciler.Member, error) {
-	states, err := s.readMembers(ctx)
-	return membersOf(states), err
-}
-
-func membersOf(states []MemberState) []reconciler.Member {
-	members := make([]reconciler.Member, 0, len(states))
-	for _, state := range states {
-		members = append(members, state.Member)
-	}
-	return members
+	return list, nil
 }
 
 // SaveToken keeps a member's Microsoft token, encrypted.

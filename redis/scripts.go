@@ -17,7 +17,7 @@ import goredis "github.com/redis/go-redis/v9"
 
 // arm sets the lane's alarm: it works out when the lane can next be taken and
 // returns {time or -1, version}. A lane that is out can be taken when its lease
-// ends.
+// ends. The version counts a Cluster's alarms, which may overtake one another.
 const armSource = `
 local function payload(text)
   local priority, first, attempts, version, reason = string.match(text, '^(%d+)|(%d+)|(%d+)|([^|]*)|(.*)$')
@@ -37,23 +37,30 @@ local function nextDue()
   end
   return soonest
 end
+local function alarm(lane, at, now, ring, before)
+  if at < 0 then
+    redis.call('ZREM', KEYS[9], lane)
+  elseif at ~= before then
+    redis.call('ZADD', KEYS[9], at, lane)
+    -- A lane that was ready already has been told of.
+    if ring == '1' and at <= now and (before < 0 or before > now) then
+      redis.call('LPUSH', KEYS[11], lane)
+      redis.call('LTRIM', KEYS[11], 0, 255)
+    end
+  end
+end
+local function alarmOf(lane)
+  return tonumber(redis.call('ZSCORE', KEYS[9], lane) or '-1')
+end
 local function arm(lane, now, ring)
   local lease = tonumber(redis.call('HGET', KEYS[5], 'until') or '0')
   local at
   if lease > 0 then at = lease else at = nextDue() end
-  local version = redis.call('HINCRBY', KEYS[5], 'version', 1)
+  local version = 0
   if KEYS[9] then
-    if at < 0 then
-      redis.call('ZREM', KEYS[9], lane)
-    else
-      local before = tonumber(redis.call('ZSCORE', KEYS[9], lane) or '-1')
-      redis.call('ZADD', KEYS[9], at, lane)
-      -- A lane that was ready already has been told of.
-      if ring == '1' and at <= now and (before < 0 or before > now) then
-        redis.call('LPUSH', KEYS[11], lane)
-        redis.call('LTRIM', KEYS[11], 0, 255)
-      end
-    end
+    alarm(lane, at, now, ring, alarmOf(lane))
+  else
+    version = redis.call('HINCRBY', KEYS[5], 'version', 1)
   end
   return string.format('%.0f', at), version
 end
@@ -85,7 +92,8 @@ return 1
 // Answers {alarm, version, echoes}.
 var addScript = goredis.NewScript(armSource + `
 local now = tonumber(ARGV[2])
-local echoes = 0
+local lease = tonumber(redis.call('HGET', KEYS[5], 'until') or '0')
+local echoes, soonest = 0, -1
 for index = 4, #ARGV, 7 do
   local key, due, first, priority, version = ARGV[index], tonumber(ARGV[index + 1]), ARGV[index + 2], tonumber(ARGV[index + 3]), ARGV[index + 4]
   local echo = false
@@ -109,7 +117,8 @@ for index = 4, #ARGV, 7 do
       if oldPriority < priority then priority = oldPriority end
     end
     redis.call('HSET', KEYS[3], key, pack(priority, first, attempts, version, reason))
-    if redis.call('HEXISTS', KEYS[4], key) == 1 then
+    -- Only a lane that is out has items that are taken.
+    if lease > 0 and redis.call('HEXISTS', KEYS[4], key) == 1 then
       if redis.call('HGET', KEYS[4], key) == '' then redis.call('HSET', KEYS[4], key, ARGV[index + 2]) end
     else
       if before then
@@ -118,7 +127,19 @@ for index = 4, #ARGV, 7 do
         if before ~= priority then redis.call('ZREM', KEYS[before + 1], key) end
       end
       redis.call('ZADD', KEYS[priority + 1], due, key)
+      if soonest < 0 or due < soonest then soonest = due end
     end
+  end
+end
+if KEYS[9] then
+  local before = alarmOf(ARGV[1])
+  if before >= 0 then
+    -- Adding only ever brings a lane's alarm forward, so it need not be worked
+    -- out anew.
+    local at = before
+    if lease <= 0 and soonest >= 0 and soonest < before then at = soonest end
+    alarm(ARGV[1], at, now, ARGV[3], before)
+    return {string.format('%.0f', at), 0, echoes}
   end
 end
 local at, version = arm(ARGV[1], now, ARGV[3])

@@ -37,6 +37,8 @@ type Store struct {
 	group  sync.WaitGroup
 
 	members atomic.Pointer[memberList]
+	// reading has room for the one that reads the members anew.
+	reading chan struct{}
 }
 
 // Config is what a Store needs.
@@ -88,7 +90,7 @@ func Open(ctx context.Context, config Config) (*Store, error) {
 	if config.Log == nil {
 		config.Log = zap.NewNop()
 	}
-	s := &Store{Config: config, keys: keys{namespace: config.Namespace}}
+	s := &Store{Config: config, keys: keys{namespace: config.Namespace}, reading: make(chan struct{}, 1)}
 	if err := s.connect(ctx); err != nil {
 		return nil, err
 	}

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -300,6 +301,37 @@ func TestManyLanesInOneRoundTrip(t *testing.T) {
 			takes(t, store, "outlook:a")
 		}
 	})
+}
+
+// TestMembersOutlastTheStore holds that a change can be routed while the store is
+// away: NightPOS tells of it once only.
+func TestMembersOutlastTheStore(t *testing.T) {
+	t.Parallel()
+	address := startServers(t, 1)[0]
+	var passed atomic.Int64
+	store := open(t, redis.Config{
+		URL: "redis://" + address, Now: func() time.Time { return time.Now().Add(time.Duration(passed.Load())) },
+	})
+	if err := store.SaveMember(t.Context(), redis.MemberState{Member: reconciler.Member{ID: "6"}}); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := store.Members(t.Context()); err != nil || len(got) != 1 {
+		t.Fatalf("Members: got %v, %v, want one", got, err)
+	}
+	client := goredis.NewClient(&goredis.Options{Addr: address, MaxRetries: -1})
+	defer client.Close()
+	_ = client.ShutdownNoSave(t.Context()).Err() // the connection ends with the server
+	passed.Store(int64(time.Minute))
+	if got, err := store.MembersNow(t.Context()); err == nil {
+		t.Fatalf("MembersNow after the store went away: got %v, want an error", got)
+	}
+	if got, err := store.Members(t.Context()); err != nil || len(got) != 1 || got[0].ID != "6" {
+		t.Errorf("Members a minute after the store went away: got %v, %v, want the one that was", got, err)
+	}
+	passed.Store(int64(time.Hour))
+	if got, err := store.Members(t.Context()); err == nil {
+		t.Errorf("Members an hour after: got %v, want an error", got)
+	}
 }
 
 func TestWrongAddress(t *testing.T) {

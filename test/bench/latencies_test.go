@@ -13,6 +13,9 @@ type latencies struct {
 	histogram *hdrhistogram.Histogram
 	// spent is how long measuring took, where a rate is asked for.
 	spent time.Duration
+	// refused is how many posts got another answer than 202, and are not in the
+	// histogram.
+	refused int
 }
 
 func newLatencies() *latencies {

@@ -86,7 +86,7 @@ func reportAcknowledgement(t *testing.T) {
 	w := newWorld(t, wishes{people: 100, redisURL: url})
 	defer w.close()
 	row, end := table("Acknowledging a webhook, beside a bare handler that only does one Redis write",
-		append([]string{"posts", "route"}, append(besideColumns, "per second")...)...)
+		append([]string{"posts", "route"}, append(besideColumns, "per second", "refused")...)...)
 	defer end()
 	show := func(by load, measured acknowledgement, aim float64) {
 		for _, one := range []struct {
@@ -94,7 +94,7 @@ func reportAcknowledgement(t *testing.T) {
 			measured *latencies
 		}{{"graph", measured.graph}, {"nightpos", measured.nightpos}} {
 			cells := append([]any{by.name, one.route}, beside(one.measured, measured.floor, aim)...)
-			row(append(cells, fmt.Sprintf("%.0f, floor %.0f", one.measured.rate(), measured.floor.rate()))...)
+			row(append(cells, fmt.Sprintf("%.0f, floor %.0f", one.measured.rate(), measured.floor.rate()), one.measured.refused)...)
 		}
 	}
 	// The workers must not take the cores from what is measured: the calendars
@@ -109,7 +109,7 @@ func reportAcknowledgement(t *testing.T) {
 	}
 	release()
 	// Then they work, on the same cores, and so do both simulators.
-	by := load{name: "500/s, workers and simulators busy", rate: 500, turn: 3 * time.Second, turns: 3}
+	by := load{name: "500/s, workers and simulators busy", rate: 500, turn: 3 * time.Second, turns: 3, refusable: true}
 	show(by, acknowledge(t, w, url, by), 0)
 }
 
@@ -153,7 +153,7 @@ const (
 
 func reportCalls(t *testing.T) {
 	row, end := table(fmt.Sprintf("Requests for a burst of changes, with calls that take %s (Graph) and %s (NightPOS)", graphTime, nightposTime),
-		"changes", "made in", "Graph", "NightPOS reads", "NightPOS writes", "NightPOS per change", "echoes", "requests for echoes")
+		"changes", "made in", "Graph", "NightPOS reads", "NightPOS writes", "NightPOS per change", "for as many echoes")
 	defer end()
 	for _, count := range []int{1, 20, 1000} {
 		w := newWorld(t, wishes{
@@ -164,8 +164,12 @@ func reportCalls(t *testing.T) {
 		for _, side := range []reconciler.Side{reconciler.SideOutlook, reconciler.SideNightPOS} {
 			got := w.burst(side, filled, count, "Burst in "+string(side))
 			checkEconomy(t, side, count, got)
+			echoes, spent := w.echo()
+			if spent != (cost{}) {
+				t.Errorf("%d echoes: got %+v, want no requests", echoes, spent)
+			}
 			row(count, side, got.graph, got.nightposReads, got.nightposWrites,
-				fmt.Sprintf("%.3f", float64(got.nightposReads+got.nightposWrites)/float64(count)), got.echoes, "0")
+				fmt.Sprintf("%.3f", float64(got.nightposReads+got.nightposWrites)/float64(count)), spent.graph+spent.nightposReads+spent.nightposWrites)
 		}
 		w.close()
 	}
