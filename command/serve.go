@@ -24,7 +24,7 @@ func (c serveCommand) Run(in *invocation) error {
 	}
 	log := in.logger(settings.LogLevel, settings.LogFormat)
 	defer func() { _ = log.Sync() }()
-	if settings.MicrosoftClientID == "" || settings.MicrosoftClientSecret == "" {
+	if settings.MicrosoftClientID == "" || (settings.MicrosoftClientSecret == "" && settings.MicrosoftClientCertificate == "") {
 		return fmt.Errorf("MICROSOFT_CLIENT_ID or MICROSOFT_CLIENT_SECRET is missing; example: the application (client) id and the value of a client secret of the registration in Entra")
 	}
 	var listening net.ListenConfig
