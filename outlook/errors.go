@@ -88,8 +88,6 @@ func graphError(status int, header http.Header, body []byte, now time.Time) erro
 		answered.kind = ErrForbidden
 	case status == http.StatusNotFound && answered.otherwiseMissing():
 		return retry("outlook_mailbox")
-	case status == http.StatusConflict:
-		return retry("conflict")
 	case status == http.StatusNotFound, status == http.StatusGone:
 		answered.kind = reconciler.ErrGone
 	case status == http.StatusPreconditionFailed:
@@ -141,6 +139,10 @@ func refusal(err error) error {
 	}
 	if errors.Is(err, ErrMalformedID) {
 		return fmt.Errorf("%w: %w", reconciler.ErrGone, err)
+	}
+	if answered.Status == http.StatusConflict {
+		// It is with something that happens at the same time.
+		return &reconciler.RetryError{Cause: "conflict", Err: err}
 	}
 	return &reconciler.RefusedError{Reason: "Outlook: " + strconv.Itoa(answered.Status) + " " + answered.Code, Err: err}
 }
