@@ -26,7 +26,7 @@ func (c serveCommand) Run(in *invocation) error {
 	switch {
 	case settings.MicrosoftClientID == "":
 		return errors.New("MICROSOFT_CLIENT_ID is missing; example: 11111111-2222-3333-4444-555555555555, the application (client) id of the registration in Entra")
-	case settings.MicrosoftClientSecret == "":
+	case settings.MicrosoftClientSecret == "" && settings.MicrosoftClientCertificate == "":
 		return errors.New("MICROSOFT_CLIENT_SECRET is missing; example: the value (not the id) of a client secret of the registration in Entra")
 	}
 	var listening net.ListenConfig

@@ -77,6 +77,50 @@ func (m *Metrics) Queue(depth func(ctx context.Context) (waiting int, oldest tim
 	m.registry.MustRegister(&queueCollector{depth: depth, now: now})
 }
 
+// Gauge adds a value that is read when a monitor asks.
+func (m *Metrics) Gauge(name, help string, value func() float64) {
+	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "outlook_gateway_" + name, Help: help}, value))
+}
+
+// Up adds a gauge that is 1 while the check finds nothing wrong, else 0.
+func (m *Metrics) Up(name, help string, check func() error) {
+	m.Gauge(name, help, func() float64 {
+		if check() != nil {
+			return 0
+		}
+		return 1
+	})
+}
+
+// Members adds how many people are in which state, which is read when a monitor
+// asks.
+func (m *Metrics) Members(count func(ctx context.Context) (map[string]int, error)) {
+	m.registry.MustRegister(&memberCollector{count: count})
+}
+
+// memberCollector counts people once for each scrape.
+type memberCollector struct {
+	count func(ctx context.Context) (map[string]int, error)
+}
+
+var membersByState = prometheus.NewDesc("outlook_gateway_members", "Connected people by state.", []string{"state"}, nil)
+
+func (c *memberCollector) Describe(descriptions chan<- *prometheus.Desc) {
+	descriptions <- membersByState
+}
+
+func (c *memberCollector) Collect(metrics chan<- prometheus.Metric) {
+	ctx, cancel := context.WithTimeout(context.Background(), healthTime)
+	defer cancel()
+	count, err := c.count(ctx)
+	if err != nil {
+		return // absent, as above
+	}
+	for state, number := range count {
+		metrics <- prometheus.MustNewConstMetric(membersByState, prometheus.GaugeValue, float64(number), state)
+	}
+}
+
 // queueCollector reads the queue once for each scrape.
 type queueCollector struct {
 	depth func(ctx context.Context) (int, time.Time, error)

@@ -16,6 +16,8 @@ import (
 
 	"go.uber.org/zap/zapcore"
 	"gopkg.in/yaml.v3"
+
+	"github.com/nightpos/outlook-gateway/outlook"
 )
 
 // Settings are the gateway's settings, checked. Which environment variable sets
@@ -38,9 +40,12 @@ type Settings struct {
 	MicrosoftClientID            string
 	MicrosoftClientSecret        Secret
 	MicrosoftClientSecretExpires time.Time
-	MicrosoftTenant              string
-	MicrosoftLoginURL            string
-	MicrosoftGraphURL            string
+	// MicrosoftClientCertificate is the content of the PEM file with the key and
+	// the certificate that stand in for the secret; empty for none.
+	MicrosoftClientCertificate Secret
+	MicrosoftTenant            string
+	MicrosoftLoginURL          string
+	MicrosoftGraphURL          string
 
 	NightPOSURL         string
 	NightPOSDatabase    string
@@ -132,6 +137,19 @@ var table = []setting{
 			return errors.New("it must be a date, year-month-day")
 		}
 		return nil
+	}},
+	{name: "MICROSOFT_CLIENT_CERTIFICATE", example: "/etc/outlook-gateway/application.pem", read: func(s *Settings, v string) error {
+		content, err := os.ReadFile(v) // #nosec G304 -- the administrator names the file
+		var pathError *fs.PathError
+		if errors.As(err, &pathError) {
+			return fmt.Errorf("the file cannot be read: %w", pathError.Err)
+		}
+		if err != nil {
+			return fmt.Errorf("the file cannot be read: %w", err)
+		}
+		s.MicrosoftClientCertificate = Secret(content)
+		_, err = outlook.ParseCertificate(content)
+		return err
 	}},
 	{name: "MICROSOFT_TENANT", fallback: "common", example: "common", read: func(s *Settings, v string) error {
 		s.MicrosoftTenant = v

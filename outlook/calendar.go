@@ -2,7 +2,6 @@ package outlook
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -36,7 +35,7 @@ func (c *Client) Read(ctx context.Context, member reconciler.Member, ids []strin
 	copies := make(map[string]reconciler.Copy, len(ids))
 	if len(ids) == 1 {
 		var event graphEvent
-		err := c.do(ctx, member.ID, call{name: "GET event", method: http.MethodGet, path: eventPath(ids[0]) + eventQuery}, &event)
+		err := c.do(ctx, member.ID, call{name: "GET event", method: http.MethodGet, path: eventPath(ids[0]) + eventQuery, calls: 1}, &event)
 		switch {
 		case absent(err):
 		case err != nil:
@@ -119,7 +118,7 @@ func pages[Item any](ctx context.Context, c *Client, lane, name, path string) ([
 			Value *[]Item `json:"value"`
 			Next  string  `json:"@odata.nextLink"`
 		}
-		if err := c.do(ctx, lane, call{name: name, method: http.MethodGet, path: path}, &answer); err != nil {
+		if err := c.do(ctx, lane, call{name: name, method: http.MethodGet, path: path, calls: 1}, &answer); err != nil {
 			return nil, err
 		}
 		if answer.Value == nil {
@@ -129,102 +128,4 @@ func pages[Item any](ctx context.Context, c *Client, lane, name, path string) ([
 		path = answer.Next
 	}
 	return items, nil
-}
-
-// batchLimit is how many requests a batch may hold.
-const batchLimit = 20
-
-// batchRequest is one request of a batch.
-type batchRequest struct {
-	name, method, path string
-	body               content
-	ifMatch            string
-	// once: a repeat would have an effect of its own.
-	once bool
-	// after is the number, counted from one, of an earlier request that must have
-	// ended well; zero for none.
-	after int
-}
-
-// batchAnswer is the answer to one of them.
-type batchAnswer struct {
-	status int
-	body   json.RawMessage
-	err    error
-}
-
-// open reads the answer into an object.
-func (a batchAnswer) open(into any) error {
-	if a.err != nil {
-		return a.err
-	}
-	if into == nil || len(a.body) == 0 {
-		return nil
-	}
-	if err := json.Unmarshal(a.body, into); err != nil {
-		return &reconciler.RetryError{Cause: "outlook_unreadable", Err: errors.New("an answer in a batch is not what was expected")}
-	}
-	return nil
-}
-
-// batch makes up to batchLimit requests in one call and answers each in its
-// place. The error of an item is in its answer; an error of the call means that
-// nothing is known about any.
-func (c *Client) batch(ctx context.Context, lane string, requests []batchRequest) ([]batchAnswer, error) {
-	type item struct {
-		ID        string            `json:"id"`
-		Method    string            `json:"method"`
-		URL       string            `json:"url"`
-		Headers   map[string]string `json:"headers"`
-		Body      content           `json:"body,omitempty"`
-		DependsOn []string          `json:"dependsOn,omitempty"`
-	}
-	items := make([]item, len(requests))
-	for index, request := range requests {
-		headers := map[string]string{"Prefer": preferImmutable}
-		if request.body != nil {
-			headers["Content-Type"] = "application/json"
-		}
-		if request.ifMatch != "" {
-			headers["If-Match"] = request.ifMatch
-		}
-		items[index] = item{ID: strconv.Itoa(index), Method: request.method, URL: request.path, Headers: headers, Body: request.body}
-		if request.after > 0 {
-			items[index].DependsOn = []string{strconv.Itoa(request.after - 1)}
-		}
-	}
-	var answered struct {
-		Responses []struct {
-			ID      string            `json:"id"`
-			Status  int               `json:"status"`
-			Headers map[string]string `json:"headers"`
-			Body    json.RawMessage   `json:"body"`
-		} `json:"responses"`
-	}
-	began := c.config.Now()
-	once := slices.ContainsFunc(requests, func(request batchRequest) bool { return request.once })
-	err := c.do(ctx, lane, call{name: "POST batch", method: http.MethodPost, path: "/$batch", body: content{"requests": items}, once: once}, &answered)
-	if err != nil {
-		return nil, err
-	}
-	answers := make([]batchAnswer, len(requests))
-	for index := range answers {
-		answers[index].err = &reconciler.RetryError{Cause: "outlook_unreadable", Err: errors.New("a batch was answered in part")}
-	}
-	for _, response := range answered.Responses {
-		index, err := strconv.Atoi(response.ID)
-		if err != nil || index < 0 || index >= len(answers) {
-			continue
-		}
-		answers[index] = batchAnswer{status: response.Status, body: response.Body}
-		if response.Status < 200 || response.Status > 299 {
-			header := http.Header{}
-			for name, value := range response.Headers {
-				header.Set(name, value)
-			}
-			answers[index].err = graphError(response.Status, header, response.Body, c.config.Now())
-		}
-		c.config.Observe(requests[index].name, c.config.Now().Sub(began), answers[index].err)
-	}
-	return answers, nil
 }

@@ -51,7 +51,7 @@ func (c *Client) Changes(ctx context.Context, member reconciler.Member, cursor r
 	round := round{position: map[string]int{}, pages: map[string]int{}}
 	for page := 0; page < maxRoundPages; page++ {
 		var raw json.RawMessage
-		err := c.do(ctx, member.ID, call{name: "GET calendarView delta", method: http.MethodGet, path: path, prefer: preferRound}, &raw)
+		err := c.do(ctx, member.ID, call{name: "GET calendarView delta", method: http.MethodGet, path: path, prefer: preferRound, calls: 1}, &raw)
 		switch {
 		case tokenGone(err, cursor.Token != "" || page > 0):
 			return reconciler.Changes{Lost: lostGone}, nil

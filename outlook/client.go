@@ -31,11 +31,15 @@ type Config struct {
 	// ClientID and ClientSecret are the application's, RedirectURL where
 	// Microsoft sends people back to.
 	ClientID, ClientSecret, RedirectURL string
+	// Certificate is shown instead of the secret; may be nil.
+	Certificate *Certificate
 	// DatabaseID names the NightPOS database in the marks left in events, so
 	// that marks of another one are not believed.
 	DatabaseID string
 	// Store keeps people's tokens.
 	Store TokenStore
+	// Budget bounds the calls to each mailbox; default one of this process alone.
+	Budget Budget
 	// HTTP carries the calls; default http.DefaultTransport.
 	HTTP http.RoundTripper
 	// Now reads the clock; default time.Now.
@@ -56,6 +60,7 @@ type Client struct {
 	config Config
 	http   *retryablehttp.Client
 	gates  *gates
+	graph  *breaker
 	tokens *tokenSource
 }
 
@@ -102,7 +107,8 @@ func New(config Config) (*Client, error) {
 	if config.Observe == nil {
 		config.Observe = func(string, time.Duration, error) {}
 	}
-	client := &Client{config: config, http: newHTTP(config), gates: newGates(config.Now)}
+	client := &Client{config: config, http: newHTTP(config), gates: newGates(config.Now, config.Budget)}
+	client.graph = newBreaker("Microsoft Graph", causeUnavailable, config.Now, config.Log)
 	client.tokens = newTokenSource(config)
 	return client, nil
 }
@@ -118,10 +124,11 @@ func newHTTP(config Config) *retryablehttp.Client {
 	client.RetryMax = retries
 	client.RetryWaitMin, client.RetryWaitMax = 200*time.Millisecond, 2*time.Second
 	client.ErrorHandler = retryablehttp.PassthroughErrorHandler
-	// Almost every call may arrive twice: creates carry a transaction id, changes
-	// a version, and a second deletion finds nothing. A second answer to an
-	// invitation would be a second mail; whether it is still needed shows when
-	// the event is read again.
+	// Most calls may arrive twice: creates carry a transaction id, and a second
+	// deletion finds nothing. A change, or an answer to an invitation, that arrives
+	// a second time would be a second mail, and that it carries a version keeps
+	// nobody from it where the version is not looked at. Whether it is still
+	// needed shows when the event is read again.
 	client.CheckRetry = func(ctx context.Context, _ *http.Response, err error) (bool, error) {
 		return err != nil && ctx.Err() == nil && ctx.Value(onceKey{}) == nil, ctx.Err()
 	}
@@ -143,6 +150,14 @@ type call struct {
 	once bool
 	// prefer replaces what every request prefers; default preferImmutable.
 	prefer string
+	// calls is how many calls about the mailbox's events it is, zero for calls
+	// about other things; batch takes the whole mailbox.
+	calls int
+	batch bool
+	// rejected is a token that Graph did not take for an item of this batch, and
+	// used is where to say which token was taken now; both for batches.
+	rejected string
+	used     *string
 }
 
 // do makes a call for a mailbox and reads the answer into an object, which may
@@ -167,31 +182,65 @@ func (c *Client) do(ctx context.Context, lane string, call call, into any) error
 }
 
 func (c *Client) inTurn(ctx context.Context, lane string, call call) ([]byte, error) {
-	gate, err := c.gates.enter(ctx, lane)
+	places := int64(1)
+	if call.batch {
+		places = mailboxConcurrency
+	}
+	leave, err := c.gates.enter(ctx, lane, places, call.calls)
 	if err != nil {
 		return nil, err
 	}
-	defer gate.leave()
-	content, err := c.send(ctx, lane, call, false)
-	if errors.Is(err, reconciler.ErrReconnect) && ctx.Err() == nil {
-		content, err = c.send(ctx, lane, call, true)
-	}
-	var retry *reconciler.RetryError
-	if errors.As(err, &retry) && retry.After > 0 {
-		gate.wait(retry.After)
-	}
-	return content, err
-}
-
-// send makes one request; refresh asks for a new token first.
-func (c *Client) send(ctx context.Context, lane string, call call, refresh bool) ([]byte, error) {
+	defer leave()
 	token, given := ctx.Value(givenToken{}).(string)
 	if !given {
-		var err error
-		if token, err = c.tokens.accessToken(ctx, lane, refresh); err != nil {
+		if token, err = c.tokens.accessToken(ctx, lane, call.rejected); err != nil {
 			return nil, err
 		}
 	}
+	content, err := c.send(ctx, lane, call, token)
+	if errors.Is(err, errUnauthorized) && ctx.Err() == nil && !given {
+		if token, err = c.tokens.accessToken(ctx, lane, token); err != nil {
+			return nil, err
+		}
+		content, err = c.send(ctx, lane, call, token)
+	}
+	if call.method == http.MethodGet && errors.Is(err, reconciler.ErrStale) && ctx.Err() == nil {
+		// Graph answers a few reads in a hundred so, for no reason.
+		content, err = c.send(ctx, lane, call, token)
+	}
+	if call.used != nil {
+		*call.used = token
+	}
+	var retry *reconciler.RetryError
+	if errors.As(err, &retry) && retry.After > 0 {
+		err = errors.Join(err, c.gates.leaveAlone(ctx, lane, retry.After))
+	}
+	return content, settled(call.method, err)
+}
+
+// settled turns what is still wrong after the second try into something to come
+// back to. Only sign-in itself says that a person must connect again: Graph may
+// refuse good tokens for a while, and everybody's at once.
+func settled(method string, err error) error {
+	switch {
+	case errors.Is(err, errUnauthorized):
+		return &reconciler.RetryError{Cause: "unauthorized", Err: err}
+	case method == http.MethodGet && errors.Is(err, reconciler.ErrStale):
+		return &reconciler.RetryError{Cause: "conflict", Err: errors.New("Graph answers a read with 412 again and again")} //nolint:staticcheck // a name comes first
+	}
+	return err
+}
+
+// send makes one request, unless Graph is out.
+func (c *Client) send(ctx context.Context, lane string, call call, token string) (content []byte, err error) {
+	err = c.graph.do(lane, func() (err error) {
+		content, err = c.request(ctx, call, token)
+		return err
+	})
+	return content, err
+}
+
+func (c *Client) request(ctx context.Context, call call, token string) ([]byte, error) {
 	address := call.path
 	if strings.HasPrefix(address, "/") {
 		address = c.config.GraphURL + address

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -14,10 +15,8 @@ import (
 	"github.com/nightpos/outlook-gateway/reconciler"
 )
 
-// ErrApplication says that Microsoft does not accept the gateway's own
-// registration (expired secret, wrong secret, disabled application): nobody's
-// token can be renewed until an administrator acts.
-var ErrApplication = errors.New("the application is not accepted by Microsoft: check client id and client secret")
+// errUnauthorized says that Graph does not take a token.
+var errUnauthorized = errors.New("the token was not taken")
 
 // ErrForbidden says that the person's consent does not cover a call.
 var ErrForbidden = errors.New("access was refused by Microsoft")
@@ -49,6 +48,18 @@ func (e *GraphError) is(code string) bool {
 	return fold(e.Code) == fold(code)
 }
 
+// otherwiseMissing says that it is not the item that is missing: the mailbox is
+// being moved or has lost its licence, or it was not Graph that answered. Taken
+// for the absence of an event, that would archive a whole calendar.
+func (e *GraphError) otherwiseMissing() bool {
+	return e.Code == "" || slices.ContainsFunc(missingMailbox, e.is)
+}
+
+var missingMailbox = []string{
+	"MailboxNotEnabledForRESTAPI", "MailboxNotHostedInExchangeOnline", "MailboxNotSupportedForRESTAPI", "InvalidUser",
+	"MailboxStoreUnavailable", "NonExistentMailbox", "Request_ResourceNotFound", "UnknownError",
+}
+
 // graphError reads the error of an answer. The HTTP status decides; codes tell
 // finer differences within it.
 func graphError(status int, header http.Header, body []byte, now time.Time) error {
@@ -72,9 +83,11 @@ func graphError(status int, header http.Header, body []byte, now time.Time) erro
 	}
 	switch {
 	case status == http.StatusUnauthorized:
-		answered.kind = reconciler.ErrReconnect
+		answered.kind = errUnauthorized
 	case status == http.StatusForbidden:
 		answered.kind = ErrForbidden
+	case status == http.StatusNotFound && answered.otherwiseMissing():
+		return retry("outlook_mailbox")
 	case status == http.StatusNotFound, status == http.StatusGone:
 		answered.kind = reconciler.ErrGone
 	case status == http.StatusPreconditionFailed:
@@ -84,7 +97,7 @@ func graphError(status int, header http.Header, body []byte, now time.Time) erro
 	case status == http.StatusLocked, status == http.StatusFailedDependency, status == http.StatusRequestTimeout:
 		return retry("outlook_busy")
 	case status >= http.StatusInternalServerError:
-		return retry("outlook_unavailable")
+		return retry(causeUnavailable)
 	case answered.is("IdMalformed") || answered.is("InvalidIdMalformed"):
 		answered.kind = ErrMalformedID
 	}
@@ -112,7 +125,7 @@ func unreachable(ctx context.Context, err error) error {
 		// The address in front holds ids and says nothing.
 		err = sent.Err
 	}
-	return &reconciler.RetryError{Cause: "outlook_unreachable", Err: err}
+	return &reconciler.RetryError{Cause: causeUnreachable, Err: err}
 }
 
 // refusal turns the error of a write into the reconciler's terms: what Graph
@@ -126,6 +139,10 @@ func refusal(err error) error {
 	}
 	if errors.Is(err, ErrMalformedID) {
 		return fmt.Errorf("%w: %w", reconciler.ErrGone, err)
+	}
+	if answered.Status == http.StatusConflict {
+		// It is with something that happens at the same time.
+		return &reconciler.RetryError{Cause: "conflict", Err: err}
 	}
 	return &reconciler.RefusedError{Reason: "Outlook: " + strconv.Itoa(answered.Status) + " " + answered.Code, Err: err}
 }

@@ -38,6 +38,7 @@ func (c *Client) Exchange(ctx context.Context, code, verifier string) (Token, er
 	began := c.config.Now()
 	answered, err := c.tokens.oauth.Exchange(context.WithValue(ctx, oauth2.HTTPClient, c.tokens.client), code, oauth2.VerifierOption(verifier))
 	err = signInError(ctx, err, c.config.Now())
+	c.tokens.application.settled("", err)
 	c.config.Observe("POST token", c.config.Now().Sub(began), err)
 	if err != nil {
 		return Token{}, fmt.Errorf("redeeming a code: %w", err)

@@ -59,7 +59,7 @@ func (c *Client) CreateSubscription(ctx context.Context, member reconciler.Membe
 // authorized is when the token ends that a call for the member was just made
 // with.
 func (c *Client) authorized(ctx context.Context, member reconciler.Member) time.Time {
-	token, err := c.config.Store.Token(ctx, member.ID)
+	token, _, err := c.config.Store.Token(ctx, member.ID)
 	if err != nil {
 		return time.Time{} // the subscription stands all the same
 	}

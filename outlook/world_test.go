@@ -2,7 +2,9 @@ package outlook_test
 
 import (
 	"context"
+	"errors"
 	"net/http"
+	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -23,37 +25,84 @@ var (
 	bob   = reconciler.Member{ID: "7", UserID: 7, Address: "bob@nightpos.example", Mailbox: "bob@nightpos.example", Zone: "America/New_York"}
 )
 
-// tokens keeps tokens in memory.
+// tokens keeps tokens in memory, for any number of clients.
 type tokens struct {
-	mutex sync.Mutex
-	kept  map[string]outlook.Token
-	saved int
+	mutex   sync.Mutex
+	kept    map[string]outlook.Token
+	version map[string]int
+	locks   map[string]string
+	until   map[string]time.Time
+	saved   int
+	broken  bool // nothing can be saved
 }
 
-func (t *tokens) Token(_ context.Context, lane string) (outlook.Token, error) {
+func newTokens() *tokens {
+	return &tokens{kept: map[string]outlook.Token{}, version: map[string]int{}, locks: map[string]string{}, until: map[string]time.Time{}}
+}
+
+func (t *tokens) Token(_ context.Context, lane string) (outlook.Token, string, error) {
 	t.mutex.Lock()
 	defer t.mutex.Unlock()
 	token, ok := t.kept[lane]
 	if !ok {
-		return token, reconciler.ErrReconnect
+		return token, "", reconciler.ErrReconnect
 	}
-	return token, nil
+	return token, strconv.Itoa(t.version[lane]), nil
 }
 
-func (t *tokens) SaveToken(_ context.Context, lane string, token outlook.Token) error {
+// set is what a new sign-in does.
+func (t *tokens) set(lane string, token outlook.Token) {
 	t.mutex.Lock()
 	defer t.mutex.Unlock()
 	t.kept[lane] = token
+	t.version[lane]++
+}
+
+func (t *tokens) ReplaceToken(_ context.Context, lane, version string, token outlook.Token) (bool, error) {
+	t.mutex.Lock()
+	defer t.mutex.Unlock()
+	switch {
+	case t.broken:
+		return false, errors.New("the store is out")
+	case strconv.Itoa(t.version[lane]) != version:
+		return false, nil
+	}
+	t.kept[lane] = token
+	t.version[lane]++
 	t.saved++
+	return true, nil
+}
+
+func (t *tokens) RefuseToken(ctx context.Context, lane, version string, token outlook.Token) (bool, error) {
+	return t.ReplaceToken(ctx, lane, version, token)
+}
+
+func (t *tokens) LockToken(_ context.Context, lane, holder string, life time.Duration) (bool, error) {
+	t.mutex.Lock()
+	defer t.mutex.Unlock()
+	if t.locks[lane] != "" && time.Now().Before(t.until[lane]) {
+		return false, nil
+	}
+	t.locks[lane], t.until[lane] = holder, time.Now().Add(life)
+	return true, nil
+}
+
+func (t *tokens) UnlockToken(_ context.Context, lane, holder string) error {
+	t.mutex.Lock()
+	defer t.mutex.Unlock()
+	if t.locks[lane] == holder {
+		delete(t.locks, lane)
+	}
 	return nil
 }
 
 // world is a client and the simulated Outlook it talks to, in memory.
 type world struct {
 	*testing.T
-	sim    *sim.Server
-	client *outlook.Client
-	tokens *tokens
+	sim       *sim.Server
+	client    *outlook.Client
+	tokens    *tokens
+	transport http.RoundTripper
 	// config is what client was made of.
 	config outlook.Config
 	// made counts events made by on.
@@ -85,7 +134,7 @@ func newWorld(t *testing.T, change func(*sim.Config)) *world {
 	serving := &http.Server{Handler: server.Handler(), ReadHeaderTimeout: time.Second}
 	ended := make(chan struct{})
 	go func() { defer close(ended); _ = serving.Serve(listener) }()
-	w := &world{T: t, sim: server, tokens: &tokens{kept: map[string]outlook.Token{}}}
+	w := &world{T: t, sim: server, tokens: newTokens()}
 	transport := memory.Transport()
 	t.Cleanup(func() {
 		transport.CloseIdleConnections()
@@ -95,17 +144,29 @@ func newWorld(t *testing.T, change func(*sim.Config)) *world {
 	})
 	for _, member := range []reconciler.Member{alice, bob} {
 		access, refresh, expires := server.Token(t.Context(), member.Address, sim.DefaultApplication.ID, []string{"openid", "offline_access", "User.Read", "Calendars.ReadWrite"})
-		w.tokens.kept[member.ID] = outlook.Token{AccessToken: access, RefreshToken: refresh, Expires: expires}
+		w.tokens.set(member.ID, outlook.Token{AccessToken: access, RefreshToken: refresh, Expires: expires})
 	}
+	w.transport = transport
 	w.config = outlook.Config{
 		GraphURL: graph + "/v1.0", LoginURL: graph, ClientID: sim.DefaultApplication.ID, ClientSecret: sim.DefaultApplication.Secret,
 		DatabaseID: database, Store: w.tokens, HTTP: transport,
 	}
-	w.client, err = outlook.New(w.config)
-	if err != nil {
-		t.Fatal(err)
-	}
+	w.client = w.replica(nil)
 	return w
+}
+
+// replica makes another client of the same tokens.
+func (w *world) replica(change func(*outlook.Config)) *outlook.Client {
+	w.Helper()
+	config := w.config
+	if change != nil {
+		change(&config)
+	}
+	client, err := outlook.New(config)
+	if err != nil {
+		w.Fatal(err)
+	}
+	return client
 }
 
 // write carries out one write that must succeed.

@@ -4,7 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 
@@ -66,7 +68,7 @@ func (c *Client) writePart(ctx context.Context, member reconciler.Member, writes
 }
 
 func callOf(request batchRequest) call {
-	made := call{name: request.name, method: request.method, path: request.path, ifMatch: request.ifMatch, once: request.once}
+	made := call{name: request.name, method: request.method, path: request.path, ifMatch: request.ifMatch, once: request.once, calls: 1}
 	if request.body != nil {
 		made.body = request.body
 	}
@@ -88,7 +90,7 @@ func (c *Client) requestOf(member reconciler.Member, write reconciler.OutlookWri
 		if len(body) == 0 && write.Current != nil {
 			return batchRequest{}, false, nil
 		}
-		return batchRequest{name: "PATCH event", method: http.MethodPatch, path: eventPath(write.ID), body: body, ifMatch: guard}, true, nil
+		return batchRequest{name: "PATCH event", method: http.MethodPatch, path: eventPath(write.ID), body: body, ifMatch: guard, once: true}, true, nil
 	case reconciler.ActionDelete:
 		return batchRequest{name: "DELETE event", method: http.MethodDelete, path: eventPath(write.ID), ifMatch: guard}, true, nil
 	case reconciler.ActionAnswer:
@@ -145,6 +147,12 @@ func (c *Client) failureOf(ctx context.Context, member reconciler.Member, write 
 		return reconciler.OutlookResult{}
 	case write.Action == reconciler.ActionCreate && answered.is("DuplicateTransactionId") && answered.Existing != "":
 		return reconciler.OutlookResult{Existed: true, Copy: &reconciler.Copy{ID: answered.Existing, RecordID: write.RecordID}}
+	case write.Action == reconciler.ActionCreate && (answered.is("DuplicateTransactionId") || answered.Status == http.StatusConflict):
+		if id, found, err := c.madeBefore(ctx, member, write); err != nil {
+			return reconciler.OutlookResult{Err: err}
+		} else if found {
+			return reconciler.OutlookResult{Existed: true, Copy: &reconciler.Copy{ID: id, RecordID: write.RecordID}}
+		}
 	case write.Action == reconciler.ActionAnswer && answered.Status == http.StatusBadRequest && strings.Contains(answered.message, "requested a response"):
 		// The organizer wants no answers: it is kept in this mailbox alone.
 		if err := c.do(ctx, member.ID, callOf(answerRequest(write, false)), nil); err != nil {
@@ -153,4 +161,28 @@ func (c *Client) failureOf(ctx context.Context, member reconciler.Member, write 
 		return reconciler.OutlookResult{}
 	}
 	return reconciler.OutlookResult{Err: refusal(err)}
+}
+
+// madeBefore looks for the event of an earlier create with the same key, by the
+// mark that it left: not every answer names the event.
+func (c *Client) madeBefore(ctx context.Context, member reconciler.Member, write reconciler.OutlookWrite) (id string, found bool, err error) {
+	if write.Key == "" || write.RecordID == 0 {
+		return "", false, nil
+	}
+	filter := "singleValueExtendedProperties/Any(ep: ep/id eq '" + markProperty + "' and ep/value eq '" + c.mark(write.RecordID) + "')"
+	type made struct {
+		ID            string `json:"id"`
+		TransactionID string `json:"transactionId"`
+	}
+	events, err := pages[made](ctx, c, member.ID, "GET events", "/me/events?$select=id,transactionId&$filter="+url.PathEscape(filter))
+	if err != nil {
+		return "", false, fmt.Errorf("looking for an event that was made before: %w", err)
+	}
+	for _, event := range events {
+		// The mark comes along when a person duplicates an event, the key does not.
+		if strings.EqualFold(event.TransactionID, write.Key) {
+			return event.ID, true, nil
+		}
+	}
+	return "", false, nil
 }

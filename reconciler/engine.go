@@ -250,6 +250,17 @@ func (e *Engine) process(ctx context.Context, batch Batch) ([]Outcome, error) {
 		}
 		member, connected = directory.byID[batch.Lane]
 	}
+	if member.Parked != "" {
+		// That may be over by now.
+		now, there, err := e.Store.MemberNow(ctx, batch.Lane)
+		if err != nil {
+			return nil, fmt.Errorf("reading whether a member is still parked: %w", err)
+		}
+		if there && now.Parked != "" {
+			return park(batch, now.Parked), nil
+		}
+		member, connected = now, there
+	}
 	round := &round{engine: e, member: member, directory: directory, lease: batch.Lease}
 	round.asks = slices.ContainsFunc(batch.Items, func(item Item) bool { return item.Key == KeyChanges })
 	for _, item := range batch.Items {
@@ -285,6 +296,20 @@ func (e *Engine) process(ctx context.Context, batch Batch) ([]Outcome, error) {
 		}
 	}
 	return round.outcomes, nil
+}
+
+// parkTime is how long the work of a parked member is put off at a time. Whoever
+// ends the parking has it come due; this only makes sure that nothing is
+// forgotten if they could not.
+const parkTime = 6 * time.Hour
+
+// park puts a whole batch off.
+func park(batch Batch, reason string) []Outcome {
+	outcomes := make([]Outcome, 0, len(batch.Items))
+	for _, item := range batch.Items {
+		outcomes = append(outcomes, Outcome{Key: item.Key, Park: true, After: parkTime, Reason: reason})
+	}
+	return outcomes
 }
 
 // directory is who is connected, by everything a plan asks for.

@@ -87,6 +87,8 @@ func (m *memory) Finish(_ context.Context, _ reconciler.Lease, outcomes []reconc
 		switch {
 		case m.added[outcome.Key]:
 			item.Due, item.Attempts = m.now(), 0
+		case outcome.Park:
+			item.Due, item.Reason = m.now().Add(outcome.After), outcome.Reason
 		case outcome.Repeat:
 			item.Due, item.Attempts, item.Reason = m.now().Add(outcome.After), 0, ""
 		case outcome.Retry:
@@ -147,6 +149,15 @@ func (m *memory) Meetings(_ context.Context, iCalUIDs []string) (map[string]int6
 func (m *memory) SetMeetings(_ context.Context, records map[string]int64) error {
 	maps.Copy(m.meetings, records)
 	return nil
+}
+
+func (m *memory) MemberNow(_ context.Context, id string) (reconciler.Member, bool, error) {
+	for _, member := range m.members {
+		if member.ID == id {
+			return member, true, nil
+		}
+	}
+	return reconciler.Member{}, false, nil
 }
 
 func (m *memory) Members(context.Context) ([]reconciler.Member, error) { return m.members, nil }

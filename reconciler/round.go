@@ -66,7 +66,10 @@ func (r *round) fail(item Item, err error) {
 			after = retry.After
 		}
 	case errors.Is(err, ErrReconnect):
-		after, cause = max(after, time.Minute), "reconnect"
+		// Nothing that is tried again brings the person back.
+		r.engine.Observer.Failed("reconnect")
+		r.outcomes = append(r.outcomes, Outcome{Key: item.Key, Park: true, After: parkTime, Reason: err.Error()})
+		return
 	case errors.Is(err, ErrStale):
 		after, cause = after/20, "stale"
 	case errors.Is(err, ErrGone):

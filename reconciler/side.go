@@ -36,6 +36,9 @@ type Member struct {
 	Mailbox string
 	// Zone is the IANA name of the person's own time zone, empty if unknown.
 	Zone string
+	// Parked says why nothing can be done for this member for now, for an
+	// administrator; empty when all is well. What comes for a parked member waits.
+	Parked string
 }
 
 // Is says whether an address is one of this member's.

@@ -105,7 +105,10 @@ type Outcome struct {
 	// Repeat puts it back as if it had just been added, due After from now:
 	// work that is done and comes round again.
 	Repeat bool
-	After  time.Duration
+	// Park puts it back as it is, due After from now, without counting an
+	// attempt: nothing was tried, since nothing can be done in this lane.
+	Park  bool
+	After time.Duration
 	// Reason is kept with an item that is put back.
 	Reason string
 }
@@ -171,6 +174,8 @@ type Store interface {
 	Members(ctx context.Context) ([]Member, error)
 	// MembersNow is the same, as of now.
 	MembersNow(ctx context.Context) ([]Member, error)
+	// MemberNow returns one member, as of now; false when there is none.
+	MemberNow(ctx context.Context, id string) (Member, bool, error)
 }
 
 // OutlookKey names the work of looking at a copy.

@@ -43,6 +43,13 @@ func (k keys) lost(lane, id string) string { return k.lane(lane, "lost:"+id) }
 // token holds the sealed Microsoft token.
 func (k keys) token(lane string) string { return k.lane(lane, "token") }
 
+// renewing holds who renews the token, and until when.
+func (k keys) renewing(lane string) string { return k.lane(lane, "renewing") }
+
+// budget holds how much of the mailbox's allowance is spent, and until when it
+// is to be left alone.
+func (k keys) budget(lane string) string { return k.lane(lane, "budget") }
+
 // subscription holds the mailbox's subscription.
 func (k keys) subscription(lane string) string { return k.lane(lane, "subscription") }
 

@@ -257,6 +257,8 @@ func (s *Store) Finish(ctx context.Context, lease reconciler.Lease, outcomes []r
 	for _, outcome := range outcomes {
 		again := "0"
 		switch {
+		case outcome.Park:
+			again = "3"
 		case outcome.Repeat:
 			again = "2"
 		case outcome.Retry:
@@ -266,6 +268,21 @@ func (s *Store) Finish(ctx context.Context, lease reconciler.Lease, outcomes []r
 	}
 	answer, err := finishScript.Run(ctx, s.client, s.laneKeys(lease.Lane), arguments...).Slice()
 	return s.given(ctx, lease, answer, err)
+}
+
+// Hurry makes everything due that was put off in a lane, for whatever reason:
+// what stood in its way is gone.
+func (s *Store) Hurry(ctx context.Context, lane string) error {
+	answer, err := hurryScript.Run(ctx, s.client, s.laneKeys(lane), lane, milliseconds(s.Now()), s.ring(false)).Slice()
+	if err != nil {
+		s.waking.again()
+		return fmt.Errorf("hurrying a lane: %w", err)
+	}
+	set, _, err := parseAlarm(lane, answer)
+	if err != nil {
+		return fmt.Errorf("hurrying a lane: %w", err)
+	}
+	return s.armed(ctx, []alarm{set})
 }
 
 // given handles the answer of a script that only the holder of a lease may run.

@@ -32,6 +32,29 @@ type MemberState struct {
 	LastError string
 }
 
+// The states that keep a lane from being worked on; see the admin API for all.
+const (
+	StatePaused         = "paused"
+	StateNeedsReconnect = "needs_reconnect"
+)
+
+// parked says why a member's lane is not worked on, if so.
+func (m MemberState) parked() string {
+	switch {
+	case m.State != StatePaused && m.State != StateNeedsReconnect:
+		return ""
+	case m.LastError == "":
+		return m.State
+	}
+	return m.State + ": " + m.LastError
+}
+
+func (m MemberState) member() reconciler.Member {
+	member := m.Member
+	member.Parked = m.parked()
+	return member
+}
+
 // memberList is a copy of the members that this process may use for a while.
 type memberList struct {
 	states  []MemberState
@@ -52,6 +75,7 @@ func (s *Store) SaveMember(ctx context.Context, member MemberState) error {
 	if member.ID == "" {
 		return errors.New("saving a member: no id")
 	}
+	member.Parked = "" // follows from the state
 	text, err := json.Marshal(member)
 	if err != nil {
 		return fmt.Errorf("saving a member: %w", err)
@@ -63,12 +87,76 @@ func (s *Store) SaveMember(ctx context.Context, member MemberState) error {
 	return nil
 }
 
+// changeScript changes one field of a hash if it is still what was read.
+// KEYS hash. ARGV field, former value, new value. Answers 1 if so.
+var changeScript = goredis.NewScript(`
+if redis.call('HGET', KEYS[1], ARGV[1]) ~= ARGV[2] then return 0 end
+redis.call('HSET', KEYS[1], ARGV[1], ARGV[3])
+return 1
+`)
+
+// changeTries bounds how often UpdateMember starts again because somebody else
+// was quicker.
+const changeTries = 20
+
+// UpdateMember changes a member. Change gets the member as it is and returns
+// false to leave it so; it is called again when somebody else changed the member
+// meanwhile. The error wraps ErrNotFound when there is no such member.
+func (s *Store) UpdateMember(ctx context.Context, lane string, change func(*MemberState) (bool, error)) error {
+	for range changeTries {
+		text, err := s.client.HGet(ctx, s.keys.members(), lane).Result()
+		if errors.Is(err, goredis.Nil) {
+			return fmt.Errorf("changing member %s: %w", lane, ErrNotFound)
+		}
+		if err != nil {
+			return fmt.Errorf("changing member %s: %w", lane, err)
+		}
+		var member MemberState
+		if err := json.Unmarshal([]byte(text), &member); err != nil {
+			return fmt.Errorf("changing member %s: %w", lane, err)
+		}
+		if changed, err := change(&member); err != nil || !changed {
+			return err
+		}
+		member.Parked = ""
+		next, err := json.Marshal(member)
+		if err != nil {
+			return fmt.Errorf("changing member %s: %w", lane, err)
+		}
+		done, err := changeScript.Run(ctx, s.client, []string{s.keys.members()}, lane, text, next).Int()
+		s.members.Store(nil)
+		switch {
+		case err != nil:
+			return fmt.Errorf("changing member %s: %w", lane, err)
+		case done == 1:
+			return nil
+		}
+	}
+	return fmt.Errorf("changing member %s: others changed it %d times meanwhile", lane, changeTries)
+}
+
+// MemberNow implements reconciler.Store.
+func (s *Store) MemberNow(ctx context.Context, lane string) (reconciler.Member, bool, error) {
+	text, err := s.client.HGet(ctx, s.keys.members(), lane).Result()
+	if errors.Is(err, goredis.Nil) {
+		return reconciler.Member{}, false, nil
+	}
+	if err != nil {
+		return reconciler.Member{}, false, fmt.Errorf("reading member %s: %w", lane, err)
+	}
+	var member MemberState
+	if err := json.Unmarshal([]byte(text), &member); err != nil {
+		return reconciler.Member{}, false, fmt.Errorf("reading member %s: %w", lane, err)
+	}
+	return member.member(), true, nil
+}
+
 // RemoveMember forgets a member, and the token, the subscription and how far
 // changes are known with it; links and log stay.
 func (s *Store) RemoveMember(ctx context.Context, lane string) error {
 	err := s.client.HDel(ctx, s.keys.members(), lane).Err()
 	s.members.Store(nil)
-	err = errors.Join(err, s.client.Del(ctx, s.keys.token(lane), s.keys.subscription(lane), s.keys.sweeps(lane)).Err())
+	err = errors.Join(err, s.client.Del(ctx, s.keys.token(lane), s.keys.renewing(lane), s.keys.budget(lane), s.keys.subscription(lane), s.keys.sweeps(lane)).Err())
 	if err != nil {
 		return fmt.Errorf("forgetting a member: %w", err)
 	}
@@ -170,33 +258,10 @@ func (s *Store) readMembers(ctx context.Context) (*memberList, error) {
 	}
 	slices.SortFunc(list.states, func(a, b MemberState) int { return strings.Compare(a.ID, b.ID) })
 	for _, state := range list.states {
-		list.members = append(list.members, state.Member)
+		list.members = append(list.members, state.member())
 	}
 	s.members.Store(list)
 	return list, nil
-}
-
-// SaveToken keeps a member's Microsoft token, encrypted.
-func (s *Store) SaveToken(ctx context.Context, lane string, token []byte) error {
-	key := s.keys.token(lane)
-	sealed, err := s.Seal.Seal(token, key)
-	if err != nil {
-		return err
-	}
-	if err := s.client.Set(ctx, key, sealed, 0).Err(); err != nil {
-		return fmt.Errorf("keeping a token: %w", err)
-	}
-	return nil
-}
-
-// Token returns a member's Microsoft token, or ErrNotFound.
-func (s *Store) Token(ctx context.Context, lane string) ([]byte, error) {
-	key := s.keys.token(lane)
-	sealed, err := s.get(ctx, key)
-	if err != nil {
-		return nil, err
-	}
-	return s.Seal.Open(sealed, key)
 }
 
 // SaveSubscription keeps what is known of a mailbox's subscription.

@@ -212,7 +212,8 @@ return {at, version}
 `)
 
 // finishScript gives a lane back. ARGV lane, now, fence, ring, then for each
-// outcome: key, "1" to put it back or "2" to put it back as new, due, reason.
+// outcome: key, "1" to put it back, "2" to put it back as new or "3" to put it
+// back as it is, due, reason.
 // Answers {alarm, version}, or {} when the lease is lost.
 var finishScript = goredis.NewScript(armSource + holdsSource + `
 if not holds(ARGV[3]) then return {} end
@@ -229,6 +230,9 @@ for index = 5, #ARGV, 4 do
       redis.call('ZADD', KEYS[priority + 1], now, key)
     elseif ARGV[index + 1] == '2' then
       redis.call('HSET', KEYS[3], key, pack(priority, ARGV[index + 2], 0, '', ''))
+      redis.call('ZADD', KEYS[priority + 1], ARGV[index + 2], key)
+    elseif ARGV[index + 1] == '3' then
+      redis.call('HSET', KEYS[3], key, pack(priority, first, attempts, version, ARGV[index + 3]))
       redis.call('ZADD', KEYS[priority + 1], ARGV[index + 2], key)
     elseif ARGV[index + 1] == '1' then
       redis.call('HSET', KEYS[3], key, pack(priority, first, attempts + 1, version, ARGV[index + 3]))
@@ -247,6 +251,17 @@ end
 redis.call('DEL', KEYS[4])
 redis.call('HSET', KEYS[5], 'until', 0)
 local at, version = arm(ARGV[1], now, ARGV[4])
+return {at, version}
+`)
+
+// hurryScript makes everything due that was put off. ARGV lane, now, ring.
+// Answers {alarm, version}.
+var hurryScript = goredis.NewScript(armSource + `
+for index = 1, 2 do
+  local later = redis.call('ZRANGEBYSCORE', KEYS[index], '(' .. ARGV[2], '+inf')
+  for _, key in ipairs(later) do redis.call('ZADD', KEYS[index], ARGV[2], key) end
+end
+local at, version = arm(ARGV[1], tonumber(ARGV[2]), ARGV[3])
 return {at, version}
 `)
 

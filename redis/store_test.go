@@ -254,7 +254,7 @@ func TestSnapshotIsLoaded(t *testing.T) {
 	}
 	reopened := open(t, config)
 	takes(t, reopened, "outlook:a")
-	if got, err := reopened.Token(t.Context(), "1"); err != nil || string(got) != "token" {
+	if got, _, err := reopened.Token(t.Context(), "1"); err != nil || string(got) != "token" {
 		t.Errorf("Token: got %q, %v, want it back", got, err)
 	}
 	if content, err := os.ReadFile(filepath.Join(folder, "snapshot")); err != nil || bytes.Contains(content, []byte("token\x00")) {

@@ -42,6 +42,7 @@ func (s *Service) Connect(ctx context.Context, login string, token outlook.Token
 	if err := s.tokens.SaveToken(ctx, member.ID, token); err != nil {
 		return reconciler.Member{}, fmt.Errorf("connecting %s: %w", login, err)
 	}
+	s.outlook.Forget(member.ID)
 	member.Mailbox = profile.Address()
 	if err := s.store.SaveMember(ctx, redis.MemberState{Member: member, MailboxID: profile.ID, State: stateSyncing}); err != nil {
 		return reconciler.Member{}, fmt.Errorf("connecting %s: %w", login, err)
@@ -51,6 +52,10 @@ func (s *Service) Connect(ctx context.Context, login string, token outlook.Token
 		reconciler.Item{Key: reconciler.KeySubscription, First: now, Version: reconciler.SignalConnected},
 		reconciler.SweepItem(reconciler.PriorityPerson, now))
 	if err != nil {
+		return reconciler.Member{}, fmt.Errorf("connecting %s: %w", login, err)
+	}
+	// What was put off while the person was away comes due.
+	if err := s.store.Hurry(ctx, member.ID); err != nil {
 		return reconciler.Member{}, fmt.Errorf("connecting %s: %w", login, err)
 	}
 	s.sweepOnceKnown(member.ID)

@@ -65,47 +65,18 @@ func nightposClient(config Config, login string, key gateway.Secret, metrics *ga
 	return client, nil
 }
 
-func outlookClient(config Config, store *tokens, metrics *gateway.Metrics) (*outlook.Client, error) {
+func outlookClient(config Config, store *tokens, certificate *outlook.Certificate, metrics *gateway.Metrics) (*outlook.Client, error) {
 	settings := config.Settings
 	return outlook.New(outlook.Config{
 		GraphURL: settings.MicrosoftGraphURL, LoginURL: settings.MicrosoftLoginURL, Tenant: settings.MicrosoftTenant,
 		ClientID: settings.MicrosoftClientID, ClientSecret: settings.MicrosoftClientSecret.Reveal(),
 		RedirectURL: settings.PublicURL + "/microsoft_account/authentication",
-		DatabaseID:  databaseID(settings), Store: store,
+		Certificate: certificate, DatabaseID: databaseID(settings), Store: store, Budget: budget{store.store},
 		HTTP: config.Transport, Now: config.Now, Log: config.Log.Named("outlook"),
 		Observe: func(call string, took time.Duration, err error) {
 			metrics.Called(reconciler.SideOutlook, call, took, err)
 		},
 	})
-}
-
-// tokens keeps outlook's tokens in the store, encrypted there.
-type tokens struct{ store *redis.Store }
-
-// Token implements outlook.TokenStore: nobody's token is a person who must
-// connect.
-func (t *tokens) Token(ctx context.Context, lane string) (outlook.Token, error) {
-	text, err := t.store.Token(ctx, lane)
-	if errors.Is(err, redis.ErrNotFound) {
-		return outlook.Token{}, reconciler.ErrReconnect
-	}
-	if err != nil {
-		return outlook.Token{}, err
-	}
-	var token outlook.Token
-	if err := json.Unmarshal(text, &token); err != nil {
-		return outlook.Token{}, fmt.Errorf("reading a token: %w", err)
-	}
-	return token, nil
-}
-
-// SaveToken implements outlook.TokenStore.
-func (t *tokens) SaveToken(ctx context.Context, lane string, token outlook.Token) error {
-	text, err := json.Marshal(token)
-	if err != nil {
-		return fmt.Errorf("keeping a token: %w", err)
-	}
-	return t.store.SaveToken(ctx, lane, text)
 }
 
 // calls translates between subscriptions and outlook, which do not know each

@@ -75,7 +75,10 @@ func (p people) Connect(ctx context.Context, person gateway.Person, code, verifi
 func signInFailure(err error) error {
 	failure := &gateway.SignInFailure{Err: err}
 	var taken *MailboxError
+	var told *outlook.SignInError
 	switch {
+	case errors.As(err, &told):
+		failure.Word, failure.Number = told.Word, told.Number
 	case errors.As(err, &taken):
 		failure.Word, failure.Detail = gateway.FailureMailboxTaken, taken.Mailbox
 		if taken.Own {
@@ -85,10 +88,6 @@ func signInFailure(err error) error {
 		failure.Word = gateway.FailureBuiltIn
 	case errors.Is(err, outlook.ErrScopes):
 		failure.Word = gateway.FailureScopes
-	case errors.Is(err, outlook.ErrApplication):
-		failure.Word = "invalid_client"
-	case errors.Is(err, reconciler.ErrReconnect):
-		failure.Word = "invalid_grant"
 	default:
 		failure.Word = "temporarily_unavailable"
 	}

@@ -86,6 +86,7 @@ type Service struct {
 	outlook *outlook.Client
 	tokens  *tokens
 	clerk   *clerk
+	expiry  *expiry
 	// running ends when the service is to stop.
 	running context.Context
 	cancel  context.CancelFunc
@@ -153,8 +154,7 @@ func (s *Service) build(ctx context.Context) (parts, error) {
 	if err := s.clerk.begin(ctx); err != nil {
 		return parts{}, err
 	}
-	s.tokens = &tokens{store: s.store}
-	if s.outlook, err = outlookClient(config, s.tokens, metrics); err != nil {
+	if err := s.buildOutlook(metrics); err != nil {
 		return parts{}, err
 	}
 	manager, err := subscriptions.NewManager(subscriptions.Config{
@@ -187,6 +187,32 @@ func (s *Service) build(ctx context.Context) (parts, error) {
 	return parts{engine: engine, server: server, subscriptions: manager}, err
 }
 
+// buildOutlook makes Microsoft's side and shows how it is.
+func (s *Service) buildOutlook(metrics *gateway.Metrics) error {
+	certificate, err := certificateOf(s.config.Settings)
+	if err != nil {
+		return err
+	}
+	s.tokens = &tokens{store: s.store}
+	if s.outlook, err = outlookClient(s.config, s.tokens, certificate, metrics); err != nil {
+		return err
+	}
+	metrics.Up("microsoft_up", "Whether Graph and Microsoft's sign-in answer.", s.outlook.Outage)
+	metrics.Up("application_accepted", "Whether Microsoft accepts the application's own secret or certificate.", s.outlook.Application)
+	if s.expiry = expiryOf(s.config, certificate); s.expiry != nil {
+		metrics.Gauge("client_secret_seconds_left", "How long the application's secret or certificate is still good for.", s.expiry.seconds)
+	}
+	metrics.Members(func(ctx context.Context) (map[string]int, error) {
+		states, err := s.store.MemberStates(ctx)
+		count := map[string]int{}
+		for _, member := range states {
+			count[member.State]++
+		}
+		return count, err
+	})
+	return nil
+}
+
 // spread gives each part randomness of its own, since one source must not be
 // used by two at once.
 func (s *Service) spread(part uint64) *mathrand.Rand {
@@ -207,6 +233,9 @@ func (s *Service) run(ctx context.Context, listener net.Listener, parts parts) {
 		}
 	})
 	group.Go(func() { s.clerk.run(ctx) })
+	if s.expiry != nil {
+		group.Go(func() { s.expiry.run(ctx) })
+	}
 	group.Go(func() { s.catchUp(ctx, parts.subscriptions) })
 	err := parts.server.Serve(ctx, listener)
 	s.cancel()
@@ -302,6 +331,13 @@ func (s *Service) dependencies(suite *nightpos.Client) []gateway.Dependency {
 		// Without NightPOS or Microsoft the gateway still takes hints, and must:
 		// nobody sends them again.
 		{Name: "nightpos", Check: suite.Check},
+		{Name: "microsoft", Check: func(context.Context) error { return s.outlook.Outage() }},
+		{Name: "application", Check: func(context.Context) error {
+			if err := s.outlook.Application(); err != nil {
+				return err
+			}
+			return s.expiry.state()
+		}},
 		{Name: "registration", Check: func(context.Context) error { return s.clerk.state() }},
 	}
 }

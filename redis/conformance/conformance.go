@@ -65,6 +65,14 @@ func each(t *testing.T, run func(t *testing.T, check func(*testing.T, opener), n
 		"meetings are known to every lane":              meetings,
 		"members, tokens, subscriptions, settings stay": members,
 		"many lanes and workers lose nothing":           crowd,
+		"a parked item comes back as it was":            parked,
+		"a hurried lane is due at once":                 hurried,
+		"a token is replaced where it was read":         replaced,
+		"one renews a token at a time":                  locked,
+		"a member is changed where it was read":         changed,
+		"a parked state is a member's":                  parkedMember,
+		"replicas share a mailbox's budget":             spent,
+		"a mailbox is left alone by all replicas":       leftAlone,
 	}
 	for index, name := range slices.Sorted(maps.Keys(cases)) {
 		t.Run(name, func(t *testing.T) {
@@ -92,12 +100,24 @@ type clock struct {
 	virtual bool
 	mutex   sync.Mutex
 	ahead   time.Duration
+	// frozen is a time that does not pass by itself.
+	frozen time.Time
 }
 
 func (c *clock) now() time.Time {
 	c.mutex.Lock()
 	defer c.mutex.Unlock()
+	if !c.frozen.IsZero() {
+		return c.frozen
+	}
 	return time.Now().Add(c.ahead)
+}
+
+// thaw lets a frozen clock jump.
+func (c *clock) thaw(by time.Duration) {
+	c.mutex.Lock()
+	defer c.mutex.Unlock()
+	c.frozen = c.frozen.Add(by)
 }
 
 func (c *clock) forward(by time.Duration) {

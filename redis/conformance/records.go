@@ -166,7 +166,10 @@ func members(t *testing.T, o opener) {
 	}
 	same(t, "members", got, []reconciler.Member{state.Member})
 	for what, read := range map[string]func() ([]byte, error){
-		"token":        func() ([]byte, error) { return two.Token(t.Context(), "7") },
+		"token": func() ([]byte, error) {
+			token, _, err := two.Token(t.Context(), "7")
+			return token, err
+		},
 		"subscription": func() ([]byte, error) { return two.Subscription(t.Context(), "7") },
 		"hush":         func() ([]byte, error) { return two.Setting(t.Context(), "client_secret") },
 	} {
@@ -187,7 +190,7 @@ func members(t *testing.T, o opener) {
 	if known, err := two.Sweeps(t.Context(), "7"); err != nil || known != (reconciler.Sweeps{}) {
 		t.Fatalf("Sweeps: got %+v, %v, want nothing", known, err)
 	}
-	if _, err := two.Token(t.Context(), "7"); !errors.Is(err, redis.ErrNotFound) {
+	if _, _, err := two.Token(t.Context(), "7"); !errors.Is(err, redis.ErrNotFound) {
 		t.Fatalf("Token: got %v, want %v", err, redis.ErrNotFound)
 	}
 }

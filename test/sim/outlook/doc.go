@@ -13,7 +13,8 @@
 //   - Every mail that Outlook would have sent is recorded (Server.Mails), one
 //     entry for each recipient, with who caused it. No mail is ever sent.
 //   - Every call is counted (Server.Calls, Server.Counts), and faults can be
-//     injected into any of them (Config.Faults).
+//     injected into any of them (Config.Faults), and into the calls for tokens
+//     (Config.SignInFaults).
 //   - Meetings reach the mailboxes of their attendees a moment later, and
 //     notifications arrive a moment after the change: asynchronously, possibly
 //     doubled and out of order, at least once, as the real ones do.

@@ -294,6 +294,9 @@ func (s *Server) limited(ctx context.Context, q *request, found *route) *answer 
 	if s.config.Latency != nil && !sleep(ctx, s.config.Latency(q.method, q.path)) {
 		return &answer{drop: true}
 	}
+	if s.conflicts(q) {
+		return refusal(failure(http.StatusPreconditionFailed, "ErrorIrresolvableConflict", conflictMessage))
+	}
 	applied, err := s.readPreferences(q)
 	if err != nil {
 		return refusal(err)
@@ -309,6 +312,17 @@ func (s *Server) limited(ctx context.Context, q *request, found *route) *answer 
 		given.header.Set("Preference-Applied", strings.Join(applied, ", "))
 	}
 	return given
+}
+
+// conflicts draws whether a call about one event meets the 412 that comes for no
+// reason (7.6).
+func (s *Server) conflicts(q *request) bool {
+	if s.config.Switches.TransientConflicts <= 0 || q.params["event"] == "" {
+		return false
+	}
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	return s.random.Float64() < s.config.Switches.TransientConflicts
 }
 
 // sleep waits and tells whether the caller is still there.

@@ -2,6 +2,7 @@ package outlook
 
 import (
 	"context"
+	"crypto/x509"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -37,6 +38,8 @@ type Config struct {
 	// Faults, if set, is asked before each Graph call, and for each item of a
 	// batch. It runs on the call's goroutine and may be called concurrently.
 	Faults func(CallInfo) *Fault
+	// SignInFaults is the same for calls to the token endpoint.
+	SignInFaults func(SignInCall) *SignInFault
 }
 
 // Person owns a mailbox.
@@ -59,6 +62,8 @@ type Application struct {
 	// RedirectURIs must match exactly; an empty list accepts every address that
 	// is https, on a loopback host (1.14) or on a *.sim host.
 	RedirectURIs []string
+	// Certificates may sign assertions instead of the secret (1.16).
+	Certificates []*x509.Certificate
 }
 
 // DefaultApplication is registered when Config names no application.
@@ -86,7 +91,9 @@ type Server struct {
 	codes         map[string]*authorizationCode
 	access        map[string]*grant
 	refresh       map[string]*grant
-	tokenMark     int // size of the token tables at which expired ones are dropped
+	signIns       []SignInCall
+	assertions    map[string]time.Time // the ids of those that were shown, until when they would be valid
+	tokenMark     int                  // size of the token tables at which expired ones are dropped
 	mails         []Mail
 	calls         callLog
 	limits        map[limitKey]*limit
@@ -126,6 +133,7 @@ func New(config Config) (*Server, error) {
 		codes:         map[string]*authorizationCode{},
 		access:        map[string]*grant{},
 		refresh:       map[string]*grant{},
+		assertions:    map[string]time.Time{},
 		limits:        map[limitKey]*limit{},
 		subscriptions: map[string]*subscription{},
 		endpoints:     map[string]*endpoint{},

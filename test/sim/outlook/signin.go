@@ -66,7 +66,7 @@ func (s *Server) serveSignIn(w http.ResponseWriter, r *http.Request) {
 // knownTenant takes the tenant segments of 1.1: the people here have work or
 // school accounts of one tenant.
 func (s *Server) knownTenant(tenant string) bool {
-	if slices.Contains([]string{"common", "organizations", strings.ToLower(s.config.TenantID)}, strings.ToLower(tenant)) {
+	if slices.Contains([]string{"common", "organizations", "consumers", strings.ToLower(s.config.TenantID)}, strings.ToLower(tenant)) {
 		return true
 	}
 	return slices.ContainsFunc(s.people, func(m *mailbox) bool {
@@ -91,7 +91,7 @@ func (s *Server) discovery(w http.ResponseWriter, tenant string) {
 		"subject_types_supported":               []string{"pairwise"},
 		"id_token_signing_alg_values_supported": []string{"RS256"},
 		"scopes_supported":                      []string{"openid", "profile", "email", "offline_access"},
-		"token_endpoint_auth_methods_supported": []string{"client_secret_post", "client_secret_basic"},
+		"token_endpoint_auth_methods_supported": []string{"client_secret_post", "private_key_jwt", "client_secret_basic"},
 	})
 }
 
@@ -225,6 +225,10 @@ func (s *Server) redirect(w http.ResponseWriter, r *http.Request, form, values u
 
 // refuseToken writes the error body of the token endpoint (1.11).
 func (s *Server) refuseToken(w http.ResponseWriter, status int, code string, number int, text string) {
+	s.refuse(w, status, code, number, text, "")
+}
+
+func (s *Server) refuse(w http.ResponseWriter, status int, code string, number int, text, sub string) {
 	s.mutex.Lock()
 	s.counter++
 	trace, correlation := s.guid(fmt.Sprintf("trace %d", s.counter)), s.guid(fmt.Sprintf("correlation %d", s.counter))
@@ -232,13 +236,17 @@ func (s *Server) refuseToken(w http.ResponseWriter, status int, code string, num
 	at := s.now().UTC().Format("2006-01-02 15:04:05Z")
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")
 	w.Header().Set("Cache-Control", "no-store, no-cache")
-	writeJSON(w, status, map[string]any{
+	body := map[string]any{
 		"error": code,
 		"error_description": fmt.Sprintf("AADSTS%d: %s Trace ID: %s Correlation ID: %s Timestamp: %s",
 			number, text, trace, correlation, at),
 		"error_codes": []int{number}, "timestamp": at, "trace_id": trace, "correlation_id": correlation,
 		"error_uri": fmt.Sprintf("%s/error?code=%d", s.config.BaseURL, number),
-	})
+	}
+	if sub != "" {
+		body["suberror"] = sub
+	}
+	writeJSON(w, status, body)
 }
 
 // tokenEndpoint redeems codes and refresh tokens (1.6, 1.7, 1.12).
@@ -249,34 +257,38 @@ func (s *Server) tokenEndpoint(w http.ResponseWriter, r *http.Request, tenant st
 		return
 	}
 	form := r.PostForm
-	id, secret := form.Get("client_id"), form.Get("client_secret")
-	if user, password, basic := r.BasicAuth(); basic {
-		plainUser, userErr := url.QueryUnescape(user)
-		plainPassword, passwordErr := url.QueryUnescape(password)
-		if userErr == nil && passwordErr == nil {
-			id, secret = plainUser, plainPassword
-		}
+	call := SignInCall{Time: s.now(), Tenant: tenant, Grant: form.Get("grant_type"), Application: form.Get("client_id"), Mailbox: s.holder(form)}
+	carry := func(w http.ResponseWriter) { s.redeem(w, r, tenant) }
+	if !s.spoilSignIn(w, r, call, carry) {
+		carry(w)
 	}
-	application, known := s.applications[id]
-	switch {
-	case id == "":
-		s.refuseToken(w, http.StatusBadRequest, "invalid_request", 900144, "The request body must contain the following parameter: 'client_id'.")
-		return
-	case !known:
-		s.refuseToken(w, http.StatusBadRequest, "unauthorized_client", 700016, "Application with identifier '"+id+"' was not found in the directory.")
-		return
-	case secret == "":
-		s.refuseToken(w, http.StatusUnauthorized, "invalid_client", 7000218, "The request body must contain the following parameter: 'client_assertion' or 'client_secret'.")
-		return
-	case subtle.ConstantTimeCompare([]byte(secret), []byte(application.Secret)) == 0:
-		s.refuseToken(w, http.StatusUnauthorized, "invalid_client", 7000215, "Invalid client secret provided. Ensure the secret being sent in the request is the client secret value, not the client secret ID, for a secret added to app '"+id+"'.")
+}
+
+// holder is whose code or refresh token a form holds.
+func (s *Server) holder(form url.Values) string {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	if held := s.codes[form.Get("code")]; held != nil {
+		return held.box.person.Address
+	}
+	if held := s.refresh[form.Get("refresh_token")]; held != nil {
+		return held.box.person.Address
+	}
+	return ""
+}
+
+func (s *Server) redeem(w http.ResponseWriter, r *http.Request, tenant string) {
+	form := r.PostForm
+	application, refused := s.credentials(r, tenant)
+	if refused != nil {
+		s.refuseToken(w, refused.status, refused.word, refused.number, refused.text)
 		return
 	}
 	switch form.Get("grant_type") {
 	case "authorization_code":
-		s.redeemCode(w, form, id, tenant)
+		s.redeemCode(w, form, application.ID, tenant)
 	case "refresh_token":
-		s.redeemRefresh(w, form, id)
+		s.redeemRefresh(w, form, application.ID)
 	case "":
 		s.refuseToken(w, http.StatusBadRequest, "invalid_request", 900144, "The request body must contain the following parameter: 'grant_type'.")
 	default:

@@ -11,18 +11,19 @@ type Span struct{ Least, Most time.Duration }
 // numbers name the facts.
 type Switches struct {
 	// Sign-in.
-	RefreshTokenOnce  bool // 1.8: using a refresh token revokes it; by default the old one stays valid for its 90 days
-	QualifiedScopes   bool // 1.19: the token answer's scopes carry "https://graph.microsoft.com/"
-	MailNull          bool // 1.21: "mail" of /me is null, as for accounts without a mailbox address
-	LongLivedTokens   bool // access tokens live for a year, for tests that do not care about 1.10
-	AcceptEveryZone   bool // 7.9: any IANA name is accepted, not only the documented list
-	IgnoreIfMatch     bool // 7.6: If-Match on events is not looked at; by default a stale one is 412
-	AnswersReset      bool // 8.8: a new time makes Outlook forget the answers given to the old one; by default they stand
-	QuietPersonal     bool // 8.6: an organizer's change of personal fields only (reminder, showAs, categories, sensitivity) mails nobody; by default every write to a meeting mails
-	DuplicateConflict bool // 2.16: a second subscription to the same resource and changeType is 409; by default it is accepted
-	AnyAddress        bool // 2.18: notification addresses may be plain http anywhere; by default only on loopback and *.sim hosts
-	PauseLoses        bool // 3.9 against 4.3: changes while the subscription's token is expired are lost; by default they are sent once it is reauthorized, if within 4 h
-	TokensIgnored     bool // 2.17: an expired token does not pause delivery
+	RefreshTokenOnce   bool    // 1.8: using a refresh token revokes it; by default the old one stays valid for its 90 days
+	QualifiedScopes    bool    // 1.19: the token answer's scopes carry "https://graph.microsoft.com/"
+	MailNull           bool    // 1.21: "mail" of /me is null, as for accounts without a mailbox address
+	LongLivedTokens    bool    // access tokens live for a year, for tests that do not care about 1.10
+	AcceptEveryZone    bool    // 7.9: any IANA name is accepted, not only the documented list
+	IgnoreIfMatch      bool    // 7.6: If-Match on events is not looked at; by default a stale one is 412
+	TransientConflicts float64 // 7.6: the probability that a call about one event is answered with 412 for no reason, GET included
+	AnswersReset       bool    // 8.8: a new time makes Outlook forget the answers given to the old one; by default they stand
+	QuietPersonal      bool    // 8.6: an organizer's change of personal fields only (reminder, showAs, categories, sensitivity) mails nobody; by default every write to a meeting mails
+	DuplicateConflict  bool    // 2.16: a second subscription to the same resource and changeType is 409; by default it is accepted
+	AnyAddress         bool    // 2.18: notification addresses may be plain http anywhere; by default only on loopback and *.sim hosts
+	PauseLoses         bool    // 3.9 against 4.3: changes while the subscription's token is expired are lost; by default they are sent once it is reauthorized, if within 4 h
+	TokensIgnored      bool    // 2.17: an expired token does not pause delivery
 
 	// Delivery of notifications.
 	NoLifecycle       bool          // 4.9: lifecycle notifications never come, as reported for personal accounts
