@@ -114,7 +114,7 @@ func (s *Server) authorizePage(w http.ResponseWriter, r *http.Request, tenant st
 		return
 	}
 	form := r.Form
-	application, known := s.applications[form.Get("client_id")]
+	application, known := s.application(form.Get("client_id"))
 	redirect := form.Get("redirect_uri")
 	switch { // without a trustworthy address there is nowhere to send an error
 	case !known:
@@ -257,7 +257,7 @@ func (s *Server) tokenEndpoint(w http.ResponseWriter, r *http.Request, tenant st
 			id, secret = plainUser, plainPassword
 		}
 	}
-	application, known := s.applications[id]
+	application, known := s.application(id)
 	switch {
 	case id == "":
 		s.refuseToken(w, http.StatusBadRequest, "invalid_request", 900144, "The request body must contain the following parameter: 'client_id'.")
