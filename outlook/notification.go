@@ -1,9 +1,11 @@
 package outlook
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"time"
 )
@@ -46,28 +48,73 @@ type notificationItem struct {
 	TenantID       string          `json:"tenantId"`
 	OrganizationID string          `json:"organizationId"`
 	Expires        string          `json:"subscriptionExpirationDateTime"`
+	Resource       string          `json:"resource"`
 	ResourceData   json.RawMessage `json:"resourceData"`
 }
 
 // ParseNotifications reads the body of a post. It takes every form that Graph is
 // known to send; items that make no sense are left out, since one bad item must
-// not void the others. Only a body that is no collection at all is an error. The
-// caller has bounded the size.
+// not void the others. Only a body that is no collection at all, or one of far
+// too many items, is an error. The caller has bounded the size; the memory used
+// is of that order.
 func ParseNotifications(body []byte) ([]Notification, error) {
-	var collection struct {
-		Value *[]json.RawMessage `json:"value"`
-	}
-	if err := json.Unmarshal(body, &collection); err != nil || collection.Value == nil {
+	decoder := json.NewDecoder(bytes.NewReader(body))
+	if !opens(decoder, '{') {
 		return nil, errNotNotifications
 	}
-	if len(*collection.Value) > maxNotifications {
-		return nil, fmt.Errorf("%w: %d items are more than %d", errNotNotifications, len(*collection.Value), maxNotifications)
+	var notifications []Notification
+	for decoder.More() {
+		name, err := decoder.Token()
+		if err != nil {
+			return nil, errNotNotifications
+		}
+		if text, ok := name.(string); !ok || !strings.EqualFold(text, "value") {
+			if err := decoder.Decode(&json.RawMessage{}); err != nil {
+				return nil, errNotNotifications
+			}
+			continue
+		}
+		if notifications != nil {
+			return nil, errNotNotifications
+		}
+		if notifications, err = parseCollection(decoder); err != nil {
+			return nil, err
+		}
 	}
-	notifications := make([]Notification, 0, len(*collection.Value))
-	for _, raw := range *collection.Value {
+	if _, err := decoder.Token(); err != nil || notifications == nil {
+		return nil, errNotNotifications
+	}
+	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
+		return nil, errNotNotifications // something follows
+	}
+	return notifications, nil
+}
+
+func opens(decoder *json.Decoder, want json.Delim) bool {
+	found, err := decoder.Token()
+	return err == nil && found == want
+}
+
+// parseCollection reads one item after the other.
+func parseCollection(decoder *json.Decoder) ([]Notification, error) {
+	if !opens(decoder, '[') {
+		return nil, errNotNotifications
+	}
+	notifications := []Notification{}
+	for count := 0; decoder.More(); count++ {
+		if count == maxNotifications {
+			return nil, fmt.Errorf("%w: more than %d items", errNotNotifications, maxNotifications)
+		}
+		var raw json.RawMessage
+		if err := decoder.Decode(&raw); err != nil {
+			return nil, errNotNotifications
+		}
 		if notification, ok := parseNotification(raw); ok {
 			notifications = append(notifications, notification)
 		}
+	}
+	if _, err := decoder.Token(); err != nil {
+		return nil, errNotNotifications
 	}
 	return notifications, nil
 }
@@ -88,13 +135,17 @@ func parseNotification(raw []byte) (Notification, bool) {
 	if expires, err := time.Parse(time.RFC3339Nano, item.Expires); err == nil {
 		notification.Expires = expires.UTC()
 	}
-	// The resource is written in several ways; its data names the event in one.
+	// The resource is written in several ways; its data, when there are any, name
+	// the event in one.
 	var data struct {
 		ID   string `json:"id"`
 		ETag string `json:"@odata.etag"`
 	}
 	if json.Unmarshal(item.ResourceData, &data) == nil {
 		notification.GraphID, notification.ChangeKey = data.ID, changeKeyOf(data.ETag)
+	}
+	if notification.GraphID == "" {
+		notification.GraphID = eventOf(item.Resource)
 	}
 	switch {
 	case notification.Lifecycle != "":
@@ -111,6 +162,23 @@ func parseNotification(raw []byte) (Notification, bool) {
 		}
 	}
 	return notification, true
+}
+
+// eventOf takes the event's id out of a resource: Users/…/Events/id or
+// users('…')/events('id').
+func eventOf(resource string) string {
+	lower := strings.ToLower(resource)
+	for mark, end := range map[string]string{"/events/": "", "/events('": "')"} {
+		at := strings.LastIndex(lower, mark)
+		if at < 0 {
+			continue
+		}
+		id, complete := strings.CutSuffix(resource[at+len(mark):], end)
+		if complete && !strings.ContainsAny(id, "/('") {
+			return id
+		}
+	}
+	return ""
 }
 
 // changeKeyOf takes the change key out of an entity tag, W/"…".

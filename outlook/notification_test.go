@@ -40,6 +40,21 @@ var posts = map[string]struct {
 			{SubscriptionID: "s2", ClientState: "d", ChangeType: "updated", GraphID: "e2"},
 		},
 	},
+	"the resource alone, in three ways": {
+		`{"@odata.context":{"value":[1]},"VALUE":[
+		{"subscriptionId":"s1","clientState":"c","changeType":"updated","resource":"Users/622eaaff@84bd8158/Events/AAMkAG=","resourceData":null},
+		{"subscriptionId":"s1","clientState":"c","changeType":"updated","resource":"users('u')/events('AAMkAH=')"},
+		{"subscriptionId":"s1","clientState":"c","changeType":"updated","resource":"users/u/messages/AAMkAI=","resourceData":{}}]}`,
+		[]outlook.Notification{
+			{SubscriptionID: "s1", ClientState: "c", ChangeType: "updated", GraphID: "AAMkAG="},
+			{SubscriptionID: "s1", ClientState: "c", ChangeType: "updated", GraphID: "AAMkAH="},
+			{SubscriptionID: "s1", ClientState: "c", ChangeType: "updated"},
+		},
+	},
+	"nulls everywhere": {
+		`{"value":[null,{"id":null,"subscriptionId":null,"clientState":null,"changeType":"updated","resource":null,"resourceData":{"id":null,"@odata.etag":null}},[],"x"]}`,
+		[]outlook.Notification{{ChangeType: "updated"}},
+	},
 	"nothing":       {`{"value":[]}`, []outlook.Notification{}},
 	"absurd length": {`{"value":[{"clientState":"` + strings.Repeat("x", 5000) + `","changeType":"updated"}]}`, []outlook.Notification{}},
 }
@@ -56,7 +71,7 @@ func TestParseNotifications(t *testing.T) {
 			}
 		})
 	}
-	for _, body := range []string{"", "null", "[]", "{}", `{"value":null}`, `{"value":"x"}`, "<html>", `{"value":[` + strings.Repeat("{},", 6000) + `{}]}`} {
+	for _, body := range []string{"", "null", "[]", "{}", `{"value":null}`, `{"value":"x"}`, `{"value":[]`, `{"value":[]}x`, `{"value":[{]}`, `{"value":[],"value":[]}`, `{7:[]}`, "<html>", `{"value":[` + strings.Repeat("{},", 6000) + `{}]}`} {
 		if got, err := outlook.ParseNotifications([]byte(body)); err == nil {
 			t.Errorf("%.40q was taken for %d notifications, want an error", body, len(got))
 		}

@@ -160,7 +160,7 @@ func (s *Service) build(ctx context.Context) (parts, error) {
 	manager, err := subscriptions.NewManager(subscriptions.Config{
 		Calls: calls{s.outlook}, Records: records{s.store},
 		NotificationURL: settings.PublicURL + "/webhooks/graph", LifecycleURL: settings.PublicURL + "/webhooks/graph/lifecycle",
-		ClientState: senders.ClientState, Keys: senders.Keys(), Gap: s.sweep, Now: config.Now, Random: s.spread(1),
+		ClientState: senders.ClientState, Keys: senders.Keys(), Gap: s.changes, Now: config.Now, Random: s.spread(1),
 	})
 	if err != nil {
 		return parts{}, err
@@ -267,6 +267,12 @@ func (s *Service) sweep(ctx context.Context, lane string) error {
 	return s.store.Add(ctx, lane, reconciler.SweepItem(reconciler.PriorityBackfill, s.config.Now()))
 }
 
+// changes has both sides of a lane asked for what was not told, behind what
+// people wait for.
+func (s *Service) changes(ctx context.Context, lane string) error {
+	return s.store.Add(ctx, lane, reconciler.ChangesItem(reconciler.PriorityBackfill, s.config.Now()))
+}
+
 // catchUpStep keeps the sweeps after a start apart, so that a thousand of them
 // do not stand in each other's way.
 const catchUpStep = 100 * time.Millisecond
@@ -293,8 +299,7 @@ func (s *Service) Sweep(ctx context.Context, lane string) error {
 	return s.store.Add(ctx, lane, reconciler.SweepItem(reconciler.PriorityPerson, s.config.Now()))
 }
 
-// soon is what counts as waiting: retries within it do, what comes round again
-// does not.
+// soon is what counts as waiting: retries within it do.
 const soon = 10 * time.Minute
 
 // Quiet says whether nothing waits in any lane and nothing is being worked on.

@@ -160,6 +160,9 @@ func (m *Manager) ensure(ctx context.Context, member reconciler.Member, known Su
 			return m.prolong(ctx, member, known, false)
 		}
 		known.Unsearched = true
+		if known.Due.After(now) {
+			return m.search(ctx, member, known)
+		}
 	}
 	switch waited := now.Sub(known.Due); {
 	case waited < 0:
@@ -213,11 +216,7 @@ func (m *Manager) create(ctx context.Context, member reconciler.Member, known Su
 	if err != nil {
 		return time.Time{}, fmt.Errorf("listing subscriptions: %w", err)
 	}
-	for _, stray := range existing {
-		if stray.NotificationURL == m.config.NotificationURL && !slices.Contains(former, stray.ID) {
-			former = append(former, stray.ID)
-		}
-	}
+	former = append(slices.Clone(former), m.strays(existing, Subscription{Former: former})...)
 	made, err := m.request(ctx, member)
 	if errors.Is(err, ErrConflict) && len(former) > 0 {
 		if err := m.take(ctx, member, former); err != nil {
@@ -277,35 +276,52 @@ func (m *Manager) save(ctx context.Context, member reconciler.Member, subscripti
 // tidy takes away former subscriptions that are still there, and strays. When it
 // fails, the present one is in order all the same.
 func (m *Manager) tidy(ctx context.Context, member reconciler.Member, known Subscription) error {
-	if len(known.Former) == 0 && !known.Unsearched {
+	former := known.Former
+	if known.Unsearched {
+		existing, err := m.config.Calls.List(ctx, member)
+		if err != nil {
+			return fmt.Errorf("listing subscriptions: %w", err)
+		}
+		former = append(slices.Clone(former), m.strays(existing, known)...)
+	}
+	return m.clear(ctx, member, known, former)
+}
+
+// clear takes away what is not needed any more, and notes that it is gone.
+func (m *Manager) clear(ctx context.Context, member reconciler.Member, known Subscription, former []string) error {
+	if len(former) == 0 && !known.Unsearched {
 		return nil
 	}
-	if err := m.take(ctx, member, known.Former); err != nil {
+	if err := m.take(ctx, member, former); err != nil {
 		return err
-	}
-	if known.Unsearched {
-		if err := m.takeStrays(ctx, member, known); err != nil {
-			return err
-		}
 	}
 	known.Former, known.Unsearched = nil, false
 	return m.save(ctx, member, known)
 }
 
-// takeStrays takes away subscriptions that lead here and are not the known one.
-// Those that lead elsewhere are another application's or another gateway's.
-func (m *Manager) takeStrays(ctx context.Context, member reconciler.Member, known Subscription) error {
+// search looks whether the subscription is still there, and for strays, before
+// it is due: a gateway that was off may not have heard of its removal.
+func (m *Manager) search(ctx context.Context, member reconciler.Member, known Subscription) (time.Time, error) {
 	existing, err := m.config.Calls.List(ctx, member)
 	if err != nil {
-		return fmt.Errorf("listing subscriptions: %w", err)
+		return time.Time{}, fmt.Errorf("listing subscriptions: %w", err)
 	}
-	var strays []string
+	if !slices.ContainsFunc(existing, func(one Subscription) bool { return one.ID == known.ID }) {
+		return m.create(ctx, member, Subscription{Former: known.Former})
+	}
+	return known.Due, m.clear(ctx, member, known, append(slices.Clone(known.Former), m.strays(existing, known)...))
+}
+
+// strays are the subscriptions that lead here and are not the known one. Those
+// that lead elsewhere are another application's or another gateway's.
+func (m *Manager) strays(existing []Subscription, known Subscription) []string {
+	var ids []string
 	for _, one := range existing {
-		if one.NotificationURL == m.config.NotificationURL && one.ID != known.ID {
-			strays = append(strays, one.ID)
+		if one.NotificationURL == m.config.NotificationURL && one.ID != known.ID && !slices.Contains(known.Former, one.ID) {
+			ids = append(ids, one.ID)
 		}
 	}
-	return m.take(ctx, member, strays)
+	return ids
 }
 
 func (m *Manager) take(ctx context.Context, member reconciler.Member, ids []string) error {
@@ -353,10 +369,5 @@ func (m *Manager) Remove(ctx context.Context, member reconciler.Member) error {
 	if err != nil {
 		return fmt.Errorf("listing subscriptions: %w", err)
 	}
-	for _, one := range existing {
-		if one.NotificationURL == m.config.NotificationURL && !slices.Contains(ids, one.ID) {
-			ids = append(ids, one.ID)
-		}
-	}
-	return m.take(ctx, member, ids)
+	return m.take(ctx, member, append(slices.Clone(ids), m.strays(existing, Subscription{Former: ids})...))
 }

@@ -258,6 +258,18 @@ func TestAWordAboutAFormerSubscriptionChangesNothing(t *testing.T) {
 	})
 }
 
+func TestARemovalThatNobodyHeardOfIsFoundAtTheStart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		manager, calls, records := newManager(t)
+		ensure(t, manager)
+		calls.live = nil
+		ensure(t, manager, reconciler.SignalStarted)
+		if got := calls.ids(); !slices.Equal(got, []string{"s2"}) || records.gaps != 2 {
+			t.Errorf("live %v, gaps %d; want s2, 2", got, records.gaps)
+		}
+	})
+}
+
 func TestARemovalThatIsNotTrueIsSweptAllTheSame(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		manager, calls, records := newManager(t)

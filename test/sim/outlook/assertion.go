@@ -43,7 +43,7 @@ func (s *Server) credentials(r *http.Request, tenant string) (Application, *sign
 			id, secret = plainUser, plainPassword
 		}
 	}
-	application, known := s.applications[id]
+	application, known := s.application(id)
 	assertion := form.Get("client_assertion")
 	switch {
 	case id == "":

@@ -114,7 +114,7 @@ func (s *Server) authorizePage(w http.ResponseWriter, r *http.Request, tenant st
 		return
 	}
 	form := r.Form
-	application, known := s.applications[form.Get("client_id")]
+	application, known := s.application(form.Get("client_id"))
 	redirect := form.Get("redirect_uri")
 	switch { // without a trustworthy address there is nowhere to send an error
 	case !known:

@@ -15,6 +15,7 @@ type Switches struct {
 	QualifiedScopes    bool    // 1.19: the token answer's scopes carry "https://graph.microsoft.com/"
 	MailNull           bool    // 1.21: "mail" of /me is null, as for accounts without a mailbox address
 	LongLivedTokens    bool    // access tokens live for a year, for tests that do not care about 1.10
+	TokenLifetime      Span    // 1.10: how long access tokens live; zero: 60 to 90 minutes. A tenant's policy may make it up to a day
 	AcceptEveryZone    bool    // 7.9: any IANA name is accepted, not only the documented list
 	IgnoreIfMatch      bool    // 7.6: If-Match on events is not looked at; by default a stale one is 412
 	TransientConflicts float64 // 7.6: the probability that a call about one event is answered with 412 for no reason, GET included

@@ -67,7 +67,11 @@ func (s *Server) authenticate(q *request) error {
 // issue hands out tokens for a grant; the caller holds the mutex.
 func (s *Server) issue(box *mailbox, application string, scopes []string) (access, refresh string, expires time.Time) {
 	s.forgetTokens()
-	lifetime := s.pick(Span{60 * time.Minute, 90 * time.Minute}).Truncate(time.Second) // 1.10
+	span := s.config.Switches.TokenLifetime
+	if span == (Span{}) {
+		span = Span{60 * time.Minute, 90 * time.Minute} // 1.10
+	}
+	lifetime := s.pick(span).Truncate(time.Second)
 	if s.config.Switches.LongLivedTokens {
 		lifetime = 365 * 24 * time.Hour
 	}

@@ -1,0 +1,10 @@
+//go:build !race
+
+package years_test
+
+// usualPeople and usualDays are what is simulated where nothing else is asked
+// for; `make year` asks for 500 people and 365 days.
+const (
+	usualPeople = 10
+	usualDays   = 60
+)
