@@ -160,7 +160,10 @@ func (o *fakeOutlook) Changes(_ context.Context, _ reconciler.Member, cursor rec
 		return reconciler.Changes{Found: found, Next: next}, nil
 	}
 	since, err := strconv.Atoi(cursor.Token)
-	if err != nil || since < o.forgotten {
+	if err != nil {
+		return reconciler.Changes{}, fmt.Errorf("a token of somebody else's: %w", err)
+	}
+	if since < o.forgotten {
 		return reconciler.Changes{Lost: "delta_gone"}, nil
 	}
 	seen := map[string]bool{}

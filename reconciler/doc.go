@@ -19,5 +19,9 @@
 //     write becomes the other side's new base for the fields written.
 //   - Outlook mails attendees on every write to a meeting, so a plan never
 //     writes without a visible difference, and writes only what differs.
+//   - Notifications get lost, on both sides and for days. A round of changes
+//     asks each side every hour what changed, and a full sweep compares both
+//     every day; what they find is again a hint, and nothing is deleted that a
+//     reading by its id has not missed.
 //   - Every write is safe to repeat, so a crash or a duplicate costs time only.
 package reconciler
