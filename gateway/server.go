@@ -75,8 +75,9 @@ const (
 
 const (
 	// stopTime is how long requests under way may take once the server stops:
-	// more than any of them has.
-	stopTime = 4 * time.Second
+	// more than a webhook has, and more than the five seconds that net/http gives
+	// a connection on which nothing has been asked yet.
+	stopTime = 6 * time.Second
 	// flushTime is how long what only memory holds may take on its way to the
 	// store after that.
 	flushTime = 2 * time.Second
