@@ -86,7 +86,6 @@ func (r *running) add(weight int) {
 	r.most = max(r.most, r.now)
 }
 
-
 func TestThreeCallsAtOnceAndABatchAlone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, func(config *sim.Config) {
