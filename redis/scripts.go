@@ -156,13 +156,15 @@ if lease > now then
   local at, version = arm(ARGV[1], now, '0')
   return {at, version, 0}
 end
--- A worker that died with its lease leaves its items here.
-local left = redis.call('HKEYS', KEYS[4])
-for _, key in ipairs(left) do
-  local text = redis.call('HGET', KEYS[3], key)
-  if text then redis.call('ZADD', KEYS[payload(text) + 1], now, key) end
+if lease > 0 then
+  -- A worker that died with its lease leaves its items here.
+  local left = redis.call('HKEYS', KEYS[4])
+  for _, key in ipairs(left) do
+    local text = redis.call('HGET', KEYS[3], key)
+    if text then redis.call('ZADD', KEYS[payload(text) + 1], now, key) end
+  end
+  redis.call('DEL', KEYS[4])
 end
-redis.call('DEL', KEYS[4])
 local limit = tonumber(ARGV[4])
 local answer = {}
 for index = 1, 2 do
