@@ -213,9 +213,7 @@ func (y *year) settle() {
 	if !y.weather.is(nothing) {
 		y.end()
 	}
-	y.weather.mutex.Lock()
-	y.weather.calm = true
-	y.weather.mutex.Unlock()
+	y.weather.still(true)
 	for _, one := range y.people {
 		if !one.revoked.IsZero() {
 			y.must(y.connect(one))
@@ -282,5 +280,5 @@ func (y *year) report(end time.Time) {
 	y.t.Logf("%d people until %s: %d edits, %d deletions, %d meetings left", len(y.people), end.Format(time.DateOnly), y.edits, y.deleted, living)
 	y.t.Logf("misfortunes: %s", strings.Join(lines, ", "))
 	y.t.Logf("%d renewals, %d subscriptions made; the tightest margin before an end %s, the longest time undelivered without an outage %s; %+v",
-		counts["PATCH /subscriptions/{id}"], counts["POST /subscriptions"], y.margin.Round(time.Second), y.dead, y.outlook.Delivery())
+		counts["PATCH /subscriptions/{subscription}"], counts["POST /subscriptions"], y.margin.Round(time.Second), y.dead, y.outlook.Delivery())
 }
