@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.uber.org/zap"
@@ -77,6 +78,8 @@ type Config struct {
 type Engine struct {
 	Config
 	random sync.Mutex
+	// known is the directory of the latest batch: members hardly ever change.
+	known atomic.Pointer[directory]
 }
 
 // NewEngine checks the configuration and fills in its defaults.
@@ -312,11 +315,19 @@ func park(batch Batch, reason string) []Outcome {
 	return outcomes
 }
 
-// directory is who is connected, by everything a plan asks for.
+// directory is who is connected, by everything a plan asks for. It is shared
+// and not changed once it is made.
 type directory struct {
+	// members are what it was made from.
+	members   []Member
 	byID      map[string]Member
 	byUser    map[int64]Member
 	byAddress map[string]Member
+}
+
+// same says that two lists are one.
+func same(a, b []Member) bool {
+	return len(a) == len(b) && len(a) > 0 && &a[0] == &b[0]
 }
 
 func (e *Engine) directory(ctx context.Context, read func(context.Context) ([]Member, error)) (*directory, error) {
@@ -324,7 +335,10 @@ func (e *Engine) directory(ctx context.Context, read func(context.Context) ([]Me
 	if err != nil {
 		return nil, fmt.Errorf("reading who is connected: %w", err)
 	}
-	found := &directory{byID: map[string]Member{}, byUser: map[int64]Member{}, byAddress: map[string]Member{}}
+	if known := e.known.Load(); known != nil && same(known.members, members) {
+		return known, nil
+	}
+	found := &directory{members: members, byID: map[string]Member{}, byUser: map[int64]Member{}, byAddress: map[string]Member{}}
 	for _, member := range members {
 		found.byID[member.ID] = member
 		found.byUser[member.UserID] = member
@@ -334,6 +348,7 @@ func (e *Engine) directory(ctx context.Context, read func(context.Context) ([]Me
 			}
 		}
 	}
+	e.known.Store(found)
 	return found, nil
 }
 

@@ -170,7 +170,8 @@ type Store interface {
 	Sweeps(ctx context.Context, lane string) (Sweeps, error)
 	SaveSweeps(ctx context.Context, lane string, sweeps Sweeps) error
 	// Members returns every member whose calendar is to be kept in step, in any
-	// state. It may be up to a few seconds old.
+	// state. It may be up to a few seconds old. The list is shared: it is never
+	// changed, and being the same one means that nobody has changed.
 	Members(ctx context.Context) ([]Member, error)
 	// MembersNow is the same, as of now.
 	MembersNow(ctx context.Context) ([]Member, error)

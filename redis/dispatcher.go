@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math"
 	"slices"
+	"strconv"
 	"sync"
 	"time"
 
@@ -219,7 +220,13 @@ func (d *dispatcher) look(ctx context.Context) {
 	d.mutex.Lock()
 	d.poll = now.Add(rest)
 	d.mutex.Unlock()
-	found, err := d.store.client.ZRangeWithScores(ctx, d.store.keys.ready(), 0, pollLanes-1).Result()
+	due := strconv.FormatInt(milliseconds(now), 10)
+	var found, first *goredis.ZSliceCmd
+	_, err := d.store.client.Pipelined(ctx, func(pipe goredis.Pipeliner) error {
+		found = pipe.ZRangeByScoreWithScores(ctx, d.store.keys.ready(), &goredis.ZRangeBy{Min: "-inf", Max: due, Count: pollLanes})
+		first = pipe.ZRangeByScoreWithScores(ctx, d.store.keys.ready(), &goredis.ZRangeBy{Min: "(" + due, Max: "+inf", Count: 1})
+		return nil
+	})
 	if err != nil {
 		if ctx.Err() == nil {
 			d.store.Log.Warn("the list of ready lanes could not be read", zap.Error(err))
@@ -227,11 +234,11 @@ func (d *dispatcher) look(ctx context.Context) {
 		}
 		return
 	}
-	for _, entry := range found {
+	for _, entry := range append(found.Val(), first.Val()...) {
 		lane, _ := entry.Member.(string)
 		d.notify(alarm{lane: lane, at: int64(math.Ceil(entry.Score))})
 	}
-	if len(found) == pollLanes {
+	if len(found.Val()) == pollLanes {
 		d.again()
 	}
 }

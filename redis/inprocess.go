@@ -41,7 +41,7 @@ const (
 	clockStep = 100 * time.Millisecond
 	// quietClockStep is the same where nothing of interest expires quickly: in
 	// virtual time each step costs real time.
-	quietClockStep = time.Minute
+	quietClockStep = 10 * time.Minute
 	snapshotStep   = 5 * time.Second
 )
 

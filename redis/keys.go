@@ -68,6 +68,9 @@ func (k keys) bell() string { return k.namespace + ":{wake}:bell" }
 // members holds who is connected: lane to member.
 func (k keys) members() string { return k.namespace + ":{members}" }
 
+// membersVersion changes whenever members does.
+func (k keys) membersVersion() string { return k.namespace + ":{members}:version" }
+
 // settings holds what administrators set in the console: name to sealed value.
 func (k keys) settings() string { return k.namespace + ":{settings}" }
 

@@ -2,6 +2,7 @@ package redis
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -59,6 +60,8 @@ func (m MemberState) member() reconciler.Member {
 type memberList struct {
 	states  []MemberState
 	members []reconciler.Member
+	// version is that of the list in the store, read when it was still this one.
+	version string
 	read    time.Time
 }
 
@@ -80,18 +83,30 @@ func (s *Store) SaveMember(ctx context.Context, member MemberState) error {
 	if err != nil {
 		return fmt.Errorf("saving a member: %w", err)
 	}
-	if err := s.client.HSet(ctx, s.keys.members(), member.ID, text).Err(); err != nil {
+	if err := s.changeMembers(ctx, func(pipe goredis.Pipeliner) { pipe.HSet(ctx, s.keys.members(), member.ID, text) }); err != nil {
 		return fmt.Errorf("saving a member: %w", err)
 	}
-	s.members.Store(nil)
 	return nil
 }
 
-// changeScript changes one field of a hash if it is still what was read.
-// KEYS hash. ARGV field, former value, new value. Answers 1 if so.
+// changeMembers changes who is connected, and gives the list another version.
+func (s *Store) changeMembers(ctx context.Context, change func(goredis.Pipeliner)) error {
+	defer s.members.Store(nil)
+	_, err := s.client.TxPipelined(ctx, func(pipe goredis.Pipeliner) error {
+		change(pipe)
+		pipe.Set(ctx, s.keys.membersVersion(), rand.Text(), 0)
+		return nil
+	})
+	return err
+}
+
+// changeScript changes one field of a hash if it is still what was read, and the
+// hash's version with it. KEYS hash, version. ARGV field, former value, new value,
+// new version. Answers 1 if so.
 var changeScript = goredis.NewScript(`
 if redis.call('HGET', KEYS[1], ARGV[1]) ~= ARGV[2] then return 0 end
 redis.call('HSET', KEYS[1], ARGV[1], ARGV[3])
+redis.call('SET', KEYS[2], ARGV[4])
 return 1
 `)
 
@@ -123,7 +138,7 @@ func (s *Store) UpdateMember(ctx context.Context, lane string, change func(*Memb
 		if err != nil {
 			return fmt.Errorf("changing member %s: %w", lane, err)
 		}
-		done, err := changeScript.Run(ctx, s.client, []string{s.keys.members()}, lane, text, next).Int()
+		done, err := changeScript.Run(ctx, s.client, []string{s.keys.members(), s.keys.membersVersion()}, lane, text, next, rand.Text()).Int()
 		s.members.Store(nil)
 		switch {
 		case err != nil:
@@ -154,8 +169,7 @@ func (s *Store) MemberNow(ctx context.Context, lane string) (reconciler.Member, 
 // RemoveMember forgets a member, and the token, the subscription and how far
 // changes are known with it; links and log stay.
 func (s *Store) RemoveMember(ctx context.Context, lane string) error {
-	err := s.client.HDel(ctx, s.keys.members(), lane).Err()
-	s.members.Store(nil)
+	err := s.changeMembers(ctx, func(pipe goredis.Pipeliner) { pipe.HDel(ctx, s.keys.members(), lane) })
 	err = errors.Join(err, s.client.Del(ctx, s.keys.token(lane), s.keys.renewing(lane), s.keys.budget(lane), s.keys.subscription(lane), s.keys.sweeps(lane)).Err())
 	if err != nil {
 		return fmt.Errorf("forgetting a member: %w", err)
@@ -242,13 +256,26 @@ func outlasting(known *memberList, age time.Duration, err error) (*memberList, e
 	return nil, err
 }
 
+// readMembers reads who is connected. There may be a hundred thousand members
+// and hardly ever another one, so that first only the version is asked for; as
+// long as nobody comes, goes or changes, the list is the same one.
 func (s *Store) readMembers(ctx context.Context) (*memberList, error) {
 	now := s.Now()
+	version, err := s.client.Get(ctx, s.keys.membersVersion()).Result()
+	if err != nil && !errors.Is(err, goredis.Nil) {
+		return nil, fmt.Errorf("reading who is connected: %w", err)
+	}
+	if known := s.members.Load(); known != nil && version != "" && version == known.version {
+		again := *known
+		again.read = now
+		s.members.CompareAndSwap(known, &again)
+		return &again, nil
+	}
 	stored, err := s.client.HGetAll(ctx, s.keys.members()).Result()
 	if err != nil {
 		return nil, fmt.Errorf("reading who is connected: %w", err)
 	}
-	list := &memberList{read: now, states: make([]MemberState, 0, len(stored)), members: make([]reconciler.Member, 0, len(stored))}
+	list := &memberList{version: version, read: now, states: make([]MemberState, 0, len(stored)), members: make([]reconciler.Member, 0, len(stored))}
 	for lane, text := range stored {
 		var member MemberState
 		if err := json.Unmarshal([]byte(text), &member); err != nil {

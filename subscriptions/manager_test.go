@@ -227,7 +227,7 @@ func TestAPauseOfDeliveryIsSwept(t *testing.T) {
 func TestReauthorizationIsGivenAtOnceAndOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		manager, calls, records := newManager(t)
-		due := ensure(t, manager)
+		ensure(t, manager)
 		time.Sleep(20 * time.Minute)
 		for range 3 {
 			ensure(t, manager, reconciler.SignalReauthorize, "s1")
@@ -236,7 +236,7 @@ func TestReauthorizationIsGivenAtOnceAndOnce(t *testing.T) {
 			t.Errorf("%d renewals, %d gaps; want 1 of each", calls.renewed, records.gaps)
 		}
 		time.Sleep(20 * time.Minute)
-		due = records.kept[alice.ID].Due
+		due := records.kept[alice.ID].Due
 		if next := ensure(t, manager, reconciler.SignalReauthorize, "another"); !next.Equal(due) || calls.renewed != 1 {
 			t.Errorf("a word about a subscription that is not ours: next %s, %d renewals; want %s and 1", next, calls.renewed, due)
 		}

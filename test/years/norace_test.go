@@ -6,5 +6,5 @@ package years_test
 // for; `make year` asks for 500 people and 365 days.
 const (
 	usualPeople = 10
-	usualDays   = 60
+	usualDays   = 30
 )

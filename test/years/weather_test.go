@@ -67,6 +67,13 @@ func (w *weather) turn(to outage) {
 	}
 }
 
+// still says whether nothing fails at all.
+func (w *weather) still(calm bool) {
+	w.mutex.Lock()
+	defer w.mutex.Unlock()
+	w.calm = calm
+}
+
 func (w *weather) is(these ...outage) bool {
 	w.mutex.Lock()
 	defer w.mutex.Unlock()

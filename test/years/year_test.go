@@ -21,9 +21,9 @@ var (
 	days   = flag.Int("days", usualDays, "how many days")
 	seed   = flag.Uint64("seed", 1, "the seed")
 	edits  = flag.Float64("edits", 1, "how many edits each person makes in a day")
-	tokens = flag.Duration("tokens", 0, "how long access tokens live at least, and up to half as much again; 0: 60 to 90 minutes")
+	tokens = flag.Duration("tokens", 0, "how long access tokens live at least, and up to half as much again; 0: an hour, or 6 where Microsoft asks for their renewal")
 	sweeps = flag.Duration("sweeps", 6*time.Hour, "how often calendars are swept")
-	rounds = flag.Duration("rounds", time.Hour, "how often both sides are asked for changes")
+	rounds = flag.Duration("rounds", 2*time.Hour, "how often both sides are asked for changes")
 )
 
 // TestYear lives through a year, with and without lifecycle notifications:
@@ -34,8 +34,13 @@ func TestYear(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				switches := simoutlook.Switches{AnyAddress: true, Duplicates: 0.02, VaryShapes: true, NoLifecycle: silent, PauseLoses: silent}
-				if *tokens > 0 {
+				switch {
+				case *tokens > 0:
 					switches.TokenLifetime = simoutlook.Span{Least: *tokens, Most: *tokens * 3 / 2}
+				case !silent:
+					// Where Microsoft asks for each token's renewal several times,
+					// fewer tokens show the same.
+					switches.TokenLifetime = simoutlook.Span{Least: 6 * time.Hour, Most: 9 * time.Hour}
 				}
 				y := &year{
 					random: rand.New(rand.NewPCG(*seed, 3)), silent: silent, margin: 365 * 24 * time.Hour,
@@ -213,9 +218,7 @@ func (y *year) settle() {
 	if !y.weather.is(nothing) {
 		y.end()
 	}
-	y.weather.mutex.Lock()
-	y.weather.calm = true
-	y.weather.mutex.Unlock()
+	y.weather.still(true)
 	for _, one := range y.people {
 		if !one.revoked.IsZero() {
 			y.must(y.connect(one))
@@ -282,5 +285,5 @@ func (y *year) report(end time.Time) {
 	y.t.Logf("%d people until %s: %d edits, %d deletions, %d meetings left", len(y.people), end.Format(time.DateOnly), y.edits, y.deleted, living)
 	y.t.Logf("misfortunes: %s", strings.Join(lines, ", "))
 	y.t.Logf("%d renewals, %d subscriptions made; the tightest margin before an end %s, the longest time undelivered without an outage %s; %+v",
-		counts["PATCH /subscriptions/{id}"], counts["POST /subscriptions"], y.margin.Round(time.Second), y.dead, y.outlook.Delivery())
+		counts["PATCH /subscriptions/{subscription}"], counts["POST /subscriptions"], y.margin.Round(time.Second), y.dead, y.outlook.Delivery())
 }
