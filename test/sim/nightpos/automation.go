@@ -44,7 +44,7 @@ func (t *transaction) createRule(given map[string]any) (int, error) {
 		if err := t.checkWebhookFields(action); err != nil {
 			return 0, err
 		}
-		if action["state"] == "webhook" {
+		if action["state"] == "webhook" && t.server.config.Version < 19 {
 			// The given name is replaced.
 			action["name"] = "Send Webhook Notification"
 		}
@@ -164,7 +164,12 @@ func (t *transaction) runRule(rule, r *record) error {
 	}
 	for _, action := range t.all("ir.actions.server") {
 		if intOf(action.values["base_automation_id"]) == rule.id && action.values["state"] == "webhook" {
-			t.server.post(textOf(action.values["webhook_url"]), every.payload(action, r))
+			one := post{textOf(action.values["webhook_url"]), every.payload(action, r)}
+			if t.server.config.Version >= 19 {
+				*t.posts = append(*t.posts, one)
+				continue
+			}
+			t.server.post(one.address, one.body)
 		}
 	}
 	return nil

@@ -14,7 +14,7 @@ import (
 // catalogues hold what each version was recorded to say of its calendar models:
 // their ids, the answers of fields_get and the rows of ir.model.fields.
 //
-//go:embed catalogue/17.json.gz catalogue/18.json.gz
+//go:embed catalogue/17.json.gz catalogue/18.json.gz catalogue/19.json.gz
 var catalogues embed.FS
 
 // catalogue is one version's.

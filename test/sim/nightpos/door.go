@@ -21,9 +21,9 @@ func (t *transaction) runAction(ids []int) (any, error) {
 	if action == nil {
 		return nil, missing("ir.actions.server", ids, t.uid)
 	}
-	wanted, _ := intsOf(action.values[groupsField])
+	wanted := groupsOf(action)
 	user := t.get("res.users", t.uid)
-	groups, _ := intsOf(user.values[groupsField])
+	groups := groupsOf(user)
 	if len(wanted) > 0 && !slices.ContainsFunc(wanted, func(id int) bool { return slices.Contains(groups, id) }) {
 		return nil, accessError("You don't have enough access rights to run this action.")
 	}

@@ -310,6 +310,5 @@ func (t *transaction) load(model string, fields []string, data any) (any, error)
 
 // inGroup says whether a user is in a group.
 func inGroup(user *record, group int) bool {
-	groups, _ := intsOf(user.values[groupsField])
-	return slices.Contains(groups, group)
+	return slices.Contains(groupsOf(user), group)
 }

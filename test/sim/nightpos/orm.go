@@ -64,7 +64,7 @@ func (t *transaction) administrator() bool {
 	if user == nil {
 		return false
 	}
-	groups, _ := intsOf(user.values[groupsField])
+	groups := groupsOf(user)
 	return slices.Contains(groups, groupSettings)
 }
 

@@ -27,6 +27,12 @@ type exchange struct {
 	Request  map[string]any
 	Status   int
 	Response map[string]any
+	// Line is the request's first where it was not sent to /jsonrpc; then Body and
+	// Answer are what was sent and answered.
+	Line            string
+	Headers         []string
+	Body, Answer    any
+	ResponseHeaders []string
 }
 
 // hit is one webhook and, if the listener looked, what a second connection could

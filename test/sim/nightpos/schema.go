@@ -154,7 +154,7 @@ func schema(version int) map[string]model {
 	}}
 	event["recurrence_update"] = field{kind: kindSelection, computed: func(*transaction, *record) any { return "self_only" }}
 	event["display_time"] = field{kind: kindText, computed: func(t *transaction, r *record) any { return t.displayTime(r) }}
-	groups := "groups_id"
+	groups := groupsField(version)
 	models := map[string]model{
 		"calendar.event": event.log(),
 		"calendar.attendee": model{

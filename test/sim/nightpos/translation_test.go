@@ -94,6 +94,25 @@ func (t *translator) stamp(recorded string) string {
 	return recorded
 }
 
+// stampsIn puts the simulated instants in place of the recorded ones in what a
+// domain compares with: an instant, a list of them, or something else.
+func (t *translator) stampsIn(value any) any {
+	switch given := value.(type) {
+	case string:
+		if isoText.MatchString(given) {
+			return t.text(given)
+		}
+		return t.stamp(given)
+	case []any:
+		list := make([]any, len(given))
+		for index, item := range given {
+			list[index] = t.stampsIn(item)
+		}
+		return list
+	}
+	return value
+}
+
 // request turns a recorded request into the one to send.
 func (t *translator) request(request map[string]any) map[string]any {
 	call := callOf(request)
@@ -223,7 +242,7 @@ func (t *translator) domain(model string, value any) any {
 		case relation != "":
 			translated[index] = []any{name, leaf[1], t.references(relation, leaf[2])}
 		case name == "write_date":
-			translated[index] = []any{name, leaf[1], t.stamp(leaf[2].(string))}
+			translated[index] = []any{name, leaf[1], t.stampsIn(leaf[2])}
 		}
 	}
 	return translated
@@ -266,6 +285,7 @@ var (
 	actionText = regexp.MustCompile(`\(#(\d+)\)`)
 	recordText = regexp.MustCompile(`\b((?:calendar|base|ir|res)\.[a-z.]+)\((\d+),\)`)
 	userText   = regexp.MustCompile(`\b(User: |id=)(\d+)`)
+	isoText    = regexp.MustCompile(`\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d`)
 )
 
 // text puts the simulated ids in place of the recorded ones.
@@ -276,6 +296,9 @@ func (t *translator) text(recorded string) string {
 	recorded = recordText.ReplaceAllStringFunc(recorded, func(found string) string {
 		parts := recordText.FindStringSubmatch(found)
 		return fmt.Sprintf("%s(%d,)", parts[1], t.id(parts[1], number(parts[2])))
+	})
+	recorded = isoText.ReplaceAllStringFunc(recorded, func(found string) string {
+		return strings.Replace(t.stamp(strings.Replace(found, "T", " ", 1)), " ", "T", 1)
 	})
 	return userText.ReplaceAllStringFunc(recorded, func(found string) string {
 		parts := userText.FindStringSubmatch(found)
