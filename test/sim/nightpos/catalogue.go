@@ -109,7 +109,10 @@ func (c *catalogue) describe(model string, attributes []string) map[string]any {
 // displayTime is how an event's time is shown to the reader, in the zone of the
 // context or of the user.
 func (t *transaction) displayTime(r *record) any {
-	const day, hour = "01/02/2006", "15:04:05"
+	day, hour := "01/02/2006", "15:04:05"
+	if t.nineteen() {
+		hour = "03:04:05 PM"
+	}
 	location := t.zone()
 	start, _ := r.values["start"].(time.Time)
 	stop, _ := r.values["stop"].(time.Time)

@@ -139,7 +139,11 @@ func (t *transaction) sort(model string, found []*record, order string) error {
 				return difference
 			}
 		}
-		// What is alike comes as it lies in the table: the latest written last.
+		// What is alike comes as it lies in the table: the latest written last, but
+		// for attendees in 19.
+		if t.nineteen() && model == "calendar.attendee" {
+			return a.id - b.id
+		}
 		if place := cmp.Compare(t.place(a), t.place(b)); place != 0 && len(terms) > 0 {
 			return place
 		}
@@ -222,6 +226,9 @@ func (t *transaction) leaf(model string, item any) (func(*record) bool, error) {
 	base, rest, nested := strings.Cut(name, ".")
 	defined, known := t.server.schema[model][base]
 	if !known {
+		if t.nineteen() {
+			return nil, valueError("Invalid field %s.%s in condition %s", model, name, python(parts))
+		}
 		return nil, valueError("Invalid field %s.%s in leaf %s", model, name, python(parts))
 	}
 	if nested {

@@ -103,6 +103,9 @@ func (t *transaction) refuseSeries(event made, given map[string]any) error {
 
 func (t *transaction) createEvent(given map[string]any) (made, error) {
 	given = maps.Clone(given)
+	if t.nineteen() && !truth(t.context["skip_contact_description"]) {
+		given["description"] = t.describePeople(given)
+	}
 	lines, people := given["attendee_ids"], given["partner_ids"]
 	_, peopleGiven := given["partner_ids"]
 	delete(given, "attendee_ids")

@@ -35,7 +35,10 @@ func (t *transaction) method(model, name string, given arguments) (any, error) {
 	if _, known := t.server.schema[model]; !known {
 		return nil, userError("Object %s doesn't exist", model)
 	}
-	if strings.HasPrefix(name, "_") {
+	if strings.HasPrefix(name, "_") || name == "exists" && t.nineteen() {
+		if t.nineteen() {
+			name = "'" + model + "." + name + "'"
+		}
 		return nil, accessError("Private methods (such as %s) cannot be called remotely.", name)
 	}
 	switch name {
@@ -84,7 +87,11 @@ func (t *transaction) special(model, name string, given arguments) (any, error) 
 	case "calendar.attendee.do_tentative":
 		return true, t.answer(given.ids(), "tentative")
 	case "res.partner.find_or_create":
-		return t.findOrCreate(textOf(given.at(0, "email")))
+		id, err := t.findOrCreate(textOf(given.at(0, "email")))
+		if err == nil && t.nineteen() {
+			return []any{id}, nil
+		}
+		return id, err
 	case "res.users.has_group":
 		return t.hasGroup(textOf(given.at(0, "group_ext_id"))), nil
 	case "ir.config_parameter.set_param":
@@ -93,6 +100,9 @@ func (t *transaction) special(model, name string, given arguments) (any, error) 
 		return t.parameter(textOf(given.at(0, "key")))
 	case "ir.actions.server.run":
 		return t.runAction(given.ids())
+	}
+	if t.nineteen() {
+		return nil, newFault("builtins.AttributeError", "The method '%s.%s' does not exist", model, name)
 	}
 	return nil, newFault("builtins.AttributeError", "The method '%s' does not exist on the model '%s'", name, model)
 }

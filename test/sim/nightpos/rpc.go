@@ -53,6 +53,14 @@ func badRequest(w http.ResponseWriter) {
 	_, _ = io.WriteString(w, "<!doctype html>\n<html lang=en>\n<title>400 Bad Request</title>\n<h1>Bad Request</h1>\n<p>Invalid JSON data</p>\n")
 }
 
+// refuseType is the page that other than JSON gets from 19 on.
+func refuseType(w http.ResponseWriter) {
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.Header().Set("Connection", "close")
+	w.WriteHeader(http.StatusUnsupportedMediaType)
+	_, _ = io.WriteString(w, "<!doctype html>\n<html lang=en>\n<title>415 Unsupported Media Type</title>\n<h1>Unsupported Media Type</h1>\n<p>Please verify the Content-Type request header and try again.</p>\n")
+}
+
 // errDropped closes the connection without an answer.
 var errDropped = errors.New("the connection is to be closed")
 
@@ -69,6 +77,10 @@ func (s *Server) jsonRPC(call func(*http.Request, map[string]any, http.Header) (
 		var request struct {
 			ID     any            `json:"id"`
 			Params map[string]any `json:"params"`
+		}
+		if s.config.Version >= 19 && kind != "application/json" {
+			refuseType(w)
+			return
 		}
 		if err != nil || kind != "application/json" || readErr != nil || json.Unmarshal(body, &request) != nil {
 			badRequest(w)
@@ -87,18 +99,26 @@ func (s *Server) jsonRPC(call func(*http.Request, map[string]any, http.Header) (
 			return
 		case errors.As(err, &failed):
 			message := "Odoo Server Error"
-			if failed.code == 100 {
+			code := failed.code
+			switch {
+			case code == 100:
 				message = "Odoo Session Expired"
+			case s.config.Version >= 19:
+				code = 0
 			}
 			more := failed.context
 			if more == nil {
 				more = map[string]any{}
 			}
-			answer["error"] = map[string]any{"code": failed.code, "message": message, "data": map[string]any{
+			answer["error"] = map[string]any{"code": code, "message": message, "data": map[string]any{
 				"name": failed.name, "debug": "", "message": failed.message, "arguments": []any{failed.message}, "context": more,
 			}}
 		case err != nil:
-			answer["error"] = map[string]any{"code": 200, "message": "Odoo Server Error", "data": map[string]any{
+			code := 200
+			if s.config.Version >= 19 {
+				code = 0
+			}
+			answer["error"] = map[string]any{"code": code, "message": "Odoo Server Error", "data": map[string]any{
 				"name": "builtins.Exception", "debug": "", "message": err.Error(), "arguments": []any{}, "context": map[string]any{},
 			}}
 		default:
@@ -170,6 +190,9 @@ func (s *Server) service(_ *http.Request, parameters map[string]any, _ http.Head
 
 // execute runs a method of a model as a user.
 func (s *Server) execute(way string, list []any) (any, error) {
+	if len(list) < 5 && s.config.Version >= 19 {
+		return nil, valueError("not enough values to unpack (expected at least 5, got %d)", len(list))
+	}
 	if len(list) < 5 {
 		return nil, newFault("builtins.IndexError", "list index out of range")
 	}

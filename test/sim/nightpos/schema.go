@@ -154,6 +154,17 @@ func schema(version int) map[string]model {
 	}}
 	event["recurrence_update"] = field{kind: kindSelection, computed: func(*transaction, *record) any { return "self_only" }}
 	event["display_time"] = field{kind: kindText, computed: func(t *transaction, r *record) any { return t.displayTime(r) }}
+	event["display_description"] = field{kind: kindBool, computed: func(_ *transaction, r *record) any { return truth(r.values["description"]) }}
+	if version >= 19 {
+		event["notes"] = field{kind: kindHTML}
+		event["effective_privacy"] = field{kind: kindSelection, computed: func(_ *transaction, r *record) any {
+			if truth(r.values["privacy"]) {
+				return r.values["privacy"]
+			}
+			return "public"
+		}}
+		event["unavailable_partner_ids"] = field{kind: kindMany, relation: "res.partner", computed: func(t *transaction, r *record) any { return t.unavailable(r) }}
+	}
 	groups := groupsField(version)
 	models := map[string]model{
 		"calendar.event": event.log(),
@@ -220,6 +231,7 @@ func schema(version int) map[string]model {
 			"code":  {kind: kindText, admin: true}, "webhook_url": {kind: kindText, admin: true},
 			"webhook_field_ids": {kind: kindMany, relation: "ir.model.fields", admin: true}, groups: {kind: kindMany, relation: "res.groups"},
 			"webhook_sample_payload": {kind: kindText, admin: true, computed: func(t *transaction, r *record) any { return t.samplePayload(r) }},
+			"warning":                {kind: kindText, admin: true, computed: func(t *transaction, r *record) any { return t.actionWarning(r) }},
 			"usage":                  {kind: kindSelection, selection: []string{"ir_actions_server", "ir_cron", "base_automation"}}, "base_automation_id": {kind: kindOne, relation: "base.automation"},
 		}.log(),
 		"ir.model": model{"model": {kind: kindText}, "name": {kind: kindText}}.log(),

@@ -74,6 +74,9 @@ func (s *Server) begin(uid int, context map[string]any) *transaction {
 	}
 }
 
+// nineteen says that the version is 19 or later.
+func (t *transaction) nineteen() bool { return t.server.config.Version >= 19 }
+
 // as is the same transaction with other rights or another context.
 func (t *transaction) as(sudo bool, context map[string]any) *transaction {
 	other := *t

@@ -92,11 +92,19 @@ func wanted(name string) bool {
 	return err == nil && (number <= 63 || number >= 300 && number <= 358 || number >= 400 && number <= 408 || number >= 430 && number <= 432 || number == 650 || number == 651 || number >= 800 && number <= 805)
 }
 
-// made is where a recording stands in the order in which they were made: those
-// of JSON-2 came before 430.
+// made is where a recording stands in the order in which those of 19 were made.
 func made(name string) string {
-	if name[0] == '8' {
-		return "42" + name
+	switch number := name[:3]; {
+	case number >= "400" && number < "408":
+		return "300" + name
+	case number == "408":
+		return "400" + name
+	case number == "300" || number == "358":
+		return "500" + name
+	case number[0] == '8':
+		return "600" + name
+	case number[:2] == "43":
+		return "700" + name
 	}
 	return name
 }
@@ -119,7 +127,9 @@ func pack(arguments []string) error {
 	if err != nil {
 		return err
 	}
-	slices.SortFunc(files, func(a, b string) int { return strings.Compare(made(filepath.Base(a)), made(filepath.Base(b))) })
+	if strings.HasSuffix(filepath.Clean(arguments[0]), "-19") {
+		slices.SortFunc(files, func(a, b string) int { return strings.Compare(made(filepath.Base(a)), made(filepath.Base(b))) })
+	}
 	var all []packed
 	for _, file := range files {
 		if !wanted(filepath.Base(file)) {
