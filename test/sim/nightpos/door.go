@@ -1,6 +1,7 @@
 package nightpos
 
 import (
+	"errors"
 	"slices"
 	"time"
 )
@@ -40,7 +41,7 @@ func (t *transaction) runAction(ids []int) (any, error) {
 	for _, item := range operations {
 		result, err := d.run(objectOf(item))
 		if err != nil {
-			return nil, err
+			return nil, t.evaluated(err, action)
 		}
 		d.results = append(d.results, result)
 	}
@@ -48,6 +49,16 @@ func (t *transaction) runAction(ids []int) (any, error) {
 		d.results = []any{}
 	}
 	return map[string]any{"type": "ir.actions.act_window_close", "infos": map[string]any{"results": d.results}}, nil
+}
+
+// evaluated is an error as it leaves the action: 19 quotes the whole code with a
+// ValueError.
+func (t *transaction) evaluated(err error, action *record) error {
+	var failed *fault
+	if t.nineteen() && errors.As(err, &failed) && failed.name == "builtins.ValueError" {
+		return valueError("ValueError(\"%s\") while evaluating\n\"%s\"", failed.message, textOf(action.values["code"]))
+	}
+	return err
 }
 
 // writes says whether an operation changes anything.

@@ -101,8 +101,8 @@ func (t *transaction) checkModelAccess(model, operation string) error {
 		return nil
 	}
 	group := rule.group
-	if t.nineteen() && strings.HasPrefix(group, "Administration/") {
-		group = "Role / Administrator"
+	if t.nineteen() {
+		group = strings.NewReplacer("Administration/Settings", "Role / Administrator", "Administration/Access Rights", "Access Rights").Replace(group)
 	}
 	return accessError("You are not allowed to %s '%s' (%s) records.\n\nThis operation is allowed for the following groups:\n\t- %s\n\nContact your administrator to request access if necessary.",
 		verbs[operation], titles[model], model, group)

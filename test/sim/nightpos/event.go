@@ -106,6 +106,9 @@ func (t *transaction) createEvent(given map[string]any) (made, error) {
 	if t.nineteen() && !truth(t.context["skip_contact_description"]) {
 		given["description"] = t.describePeople(given)
 	}
+	if organizer := intOf(given["user_id"]); organizer != 0 && t.nineteen() && t.get("res.users", organizer) == nil {
+		return made{}, missing("res.users", []int{organizer}, organizer)
+	}
 	lines, people := given["attendee_ids"], given["partner_ids"]
 	_, peopleGiven := given["partner_ids"]
 	delete(given, "attendee_ids")

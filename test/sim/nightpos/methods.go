@@ -2,6 +2,7 @@ package nightpos
 
 import (
 	"errors"
+	"maps"
 	"net/mail"
 	"slices"
 	"strings"
@@ -11,6 +12,8 @@ import (
 type arguments struct {
 	list  []any
 	named map[string]any
+	// http says that the call came in a way that knows the browser's request.
+	http bool
 }
 
 // at is a positional argument, or the named one.
@@ -25,6 +28,13 @@ func (a arguments) at(index int, name string) any {
 func (a arguments) ids() []int {
 	ids, _ := intsOf(a.at(0, "ids"))
 	return ids
+}
+
+// names says whether references are to be read with the names of what they refer
+// to.
+func (a arguments) names() bool {
+	load, given := a.named["load"]
+	return !given || truth(load)
 }
 
 // nothing is the answer of methods that return None: neither result nor error.
@@ -45,7 +55,7 @@ func (t *transaction) method(model, name string, given arguments) (any, error) {
 	case "create":
 		return t.createMethod(model, given.at(0, "vals_list"))
 	case "read":
-		rows, err := t.read(model, given.ids(), stringsOf(given.at(1, "fields")), given.named["load"] != "")
+		rows, err := t.read(model, given.ids(), stringsOf(given.at(1, "fields")), given.names())
 		return rows, err
 	case "write":
 		return true, t.write(model, given.ids(), objectOf(given.at(1, "vals")))
@@ -56,10 +66,20 @@ func (t *transaction) method(model, name string, given arguments) (any, error) {
 	case "search", "search_count", "search_read":
 		return t.searchMethod(model, name, given)
 	case "fields_get":
-		if described := t.server.catalogue.describe(model, stringsOf(given.at(1, "attributes"))); described != nil {
-			return described, nil
+		described := t.server.catalogue.describe(model, stringsOf(given.at(1, "attributes")))
+		if described == nil {
+			described = t.fieldsGet(model)
 		}
-		return t.fieldsGet(model), nil
+		if wanted := stringsOf(given.at(0, "allfields")); len(wanted) > 0 {
+			maps.DeleteFunc(described, func(name string, _ any) bool { return !slices.Contains(wanted, name) })
+		}
+		return described, nil
+	case "web_read":
+		return t.webRead(model, given.ids(), objectOf(given.at(1, "specification")))
+	case "web_save":
+		return t.webSave(model, given)
+	case "web_search_read":
+		return t.webSearchRead(model, given)
 	}
 	return t.special(model, name, given)
 }
@@ -92,6 +112,12 @@ func (t *transaction) special(model, name string, given arguments) (any, error) 
 			return []any{id}, nil
 		}
 		return id, err
+	case "res.users.context_get":
+		return t.userContext(), nil
+	case "res.users.apikeys.description.make_key":
+		return t.makeKey(given.ids(), given)
+	case "res.users.identitycheck.run_check":
+		return t.runCheck(given.ids(), given)
 	case "res.users.has_group":
 		return t.hasGroup(textOf(given.at(0, "group_ext_id"))), nil
 	case "ir.config_parameter.set_param":
@@ -165,7 +191,7 @@ func (t *transaction) searchMethod(model, name string, given arguments) (any, er
 	case name == "search_count":
 		return len(ids), nil
 	}
-	return t.read(model, ids, stringsOf(given.at(1, "fields")), given.named["load"] != "")
+	return t.read(model, ids, stringsOf(given.at(1, "fields")), given.names())
 }
 
 // fieldsGet describes the fields of a model that are simulated.

@@ -149,12 +149,9 @@ func (t *transaction) ownField(name string) bool {
 
 func (t *transaction) forbiddenFields(model string, names []string) error {
 	if t.nineteen() {
-		noun := "field"
-		if len(names) > 1 {
-			noun = "fields"
-		}
-		return accessError("You do not have enough rights to access the %s \"%s\" on %s (%s). Please contact your system administrator.\n\nOperation: read\nUser: %d\nGroups: allowed for groups 'Role / Administrator'",
-			noun, strings.Join(names, ","), titles[model], model, t.uid)
+		// It names the first only.
+		return accessError("You do not have enough rights to access the field \"%s\" on %s (%s). Please contact your system administrator.\n\nOperation: read\nUser: %d\nGroups: allowed for groups 'Role / Administrator'",
+			names[0], titles[model], model, t.uid)
 	}
 	text := fmt.Sprintf("You do not have enough rights to access the fields \"%s\" on %s (%s). Please contact your system administrator.\n\n", strings.Join(names, ","), titles[model], model)
 	if t.server.config.Version < 18 {
@@ -460,7 +457,7 @@ func (t *transaction) writePlain(found *record, given map[string]any) error {
 	}
 	t.touch(changed)
 	// In 18 a rule that loses its trigger fields loses its trigger with them.
-	if _, said := given["trigger"]; found.model == "base.automation" && t.server.config.Version >= 18 && !said {
+	if _, said := given["trigger"]; found.model == "base.automation" && t.server.config.Version == 18 && !said {
 		if triggers, there := values["trigger_field_ids"]; there && !truth(triggers) {
 			changed.values["trigger"] = nil
 		}

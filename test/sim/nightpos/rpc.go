@@ -35,6 +35,19 @@ func (s *Server) Handler() http.Handler {
 	mux.HandleFunc("POST /web/session/get_session_info", s.jsonRPC(s.sessionInfo))
 	mux.HandleFunc("POST /web/session/destroy", s.jsonRPC(s.sessionDestroy))
 	mux.HandleFunc("POST /web/webclient/version_info", s.jsonRPC(func(*http.Request, map[string]any, http.Header) (any, error) { return s.versionInfo(), nil }))
+	mux.HandleFunc("POST /web/dataset/call_kw", s.jsonRPC(s.callKW))
+	mux.HandleFunc("POST /web/dataset/call_kw/", s.jsonRPC(s.callKW))
+	if s.config.Version >= 19 {
+		mux.HandleFunc("/json/2", s.json2)
+		mux.HandleFunc("/json/2/", s.json2)
+		mux.HandleFunc("GET /web/version", s.tellVersion)
+		mux.HandleFunc("GET /json/version", s.tellVersion)
+		mux.HandleFunc("GET /web/health", func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "application/json")
+			w.Header().Set("Connection", "close")
+			_, _ = io.WriteString(w, `{"status": "pass"}`)
+		})
+	}
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/jsonrpc" {
 			badRequest(w)
@@ -172,6 +185,9 @@ func (s *Server) service(_ *http.Request, parameters map[string]any, _ http.Head
 			if uid := s.signedIn(at(1), at(2)); uid != 0 {
 				return uid, nil
 			}
+			if user := s.begin(0, nil).get("res.users", s.keyHolder(at(2))); user != nil && user.values["login"] == at(1) {
+				return user.id, nil
+			}
 			return false, nil
 		}
 	case "db":
@@ -200,7 +216,7 @@ func (s *Server) execute(way string, list []any) (any, error) {
 		return nil, s.noDatabase(textOf(list[0]))
 	}
 	uid, model, method := intOf(list[1]), textOf(list[3]), textOf(list[4])
-	if !s.authentic(uid, textOf(list[2])) {
+	if key := textOf(list[2]); !s.authentic(uid, key) && (uid == 0 || s.keyHolder(key) != uid) {
 		return nil, accessDenied()
 	}
 	given := arguments{named: map[string]any{}}

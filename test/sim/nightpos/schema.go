@@ -209,7 +209,10 @@ func schema(version int) map[string]model {
 			"microsoft_calendar_token_validity": {kind: kindDatetime, admin: true}, "microsoft_calendar_sync_token": {kind: kindText, admin: true},
 			"microsoft_synchronization_stopped": {kind: kindBool, admin: true}, "microsoft_last_sync_date": {kind: kindDatetime, admin: true},
 		}.log(),
-		"res.groups": model{"name": {kind: kindText, required: true, label: "Name"}}.log(),
+		"res.groups": model{
+			"name":             {kind: kindText, required: true, label: "Name"},
+			"api_key_duration": {kind: kindFloat},
+		}.log(),
 		"base.automation": model{
 			"name": {kind: kindText, required: true, label: "Automation Rule Name"}, "active": {kind: kindBool},
 			"model_id":          {kind: kindOne, relation: "ir.model", required: true, label: "Model"},
@@ -246,9 +249,14 @@ func schema(version int) map[string]model {
 			"model": {kind: kindText}, "res_id": {kind: kindInt}, "body": {kind: kindHTML}, "author_id": {kind: kindOne, relation: "res.partner"},
 		}.log(),
 		// What was sent is kept apart, as Mail; here it is counted only.
-		"mail.mail":           model{"subject": {kind: kindText}}.log(),
-		"res.users.settings":  model{"user_id": {kind: kindOne, relation: "res.users"}}.log(),
-		"ir.config_parameter": model{"key": {kind: kindText}, "value": {kind: kindText}}.log(),
+		"mail.mail": model{"subject": {kind: kindText}}.log(),
+		"res.users.apikeys.description": model{
+			"name":     {kind: kindText, required: true, label: "Description"},
+			"duration": {kind: kindText}, "expiration_date": {kind: kindDatetime},
+		}.log(),
+		"res.users.identitycheck": model{"password": {kind: kindText, admin: true}, "request": {kind: kindInt}}.log(),
+		"res.users.settings":      model{"user_id": {kind: kindOne, relation: "res.users"}}.log(),
+		"ir.config_parameter":     model{"key": {kind: kindText}, "value": {kind: kindText}}.log(),
 	}
 	return models
 }

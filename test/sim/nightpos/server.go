@@ -94,6 +94,7 @@ type Server struct {
 	counts    map[string]int
 	observers []func(Change)
 	sessions  map[string]int
+	keys      map[string]apiKey
 }
 
 // New builds a database with the people of the recordings: admin, alice and bob
@@ -125,7 +126,7 @@ func New(config Config) (*Server, error) {
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
 		random: rand.New(rand.NewPCG(config.Seed, 0x6e69676874)),
-		tables: map[string]*table{}, counts: map[string]int{}, sessions: map[string]int{},
+		tables: map[string]*table{}, counts: map[string]int{}, sessions: map[string]int{}, keys: map[string]apiKey{},
 	}
 	s.context, s.stop = context.WithCancel(context.Background())
 	recorded.complete(s.schema)

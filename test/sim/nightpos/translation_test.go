@@ -116,7 +116,7 @@ func (t *translator) stampsIn(value any) any {
 // request turns a recorded request into the one to send.
 func (t *translator) request(request map[string]any) map[string]any {
 	call := callOf(request)
-	if call.model == "" {
+	if call.model == "" || call.named == nil && len(call.list) > 0 && request["params"].(map[string]any)["method"] == "execute" {
 		return request
 	}
 	parameters := request["params"].(map[string]any)
@@ -244,6 +244,29 @@ func (t *translator) domain(model string, value any) any {
 		case name == "write_date":
 			translated[index] = []any{name, leaf[1], t.stampsIn(leaf[2])}
 		}
+	}
+	return translated
+}
+
+// named translates the named arguments of a call.
+func (t *translator) named(called call) map[string]any {
+	translated := map[string]any{}
+	for name, value := range called.named {
+		switch name {
+		case "ids":
+			value = t.references(called.model, value)
+		case "domain":
+			if _, list := value.([]any); list {
+				value = t.domain(called.model, value)
+			}
+		case "vals", "vals_list":
+			value = t.values(called.model, value)
+		case "context":
+			if context, ok := value.(map[string]any); ok {
+				value = t.context(context)
+			}
+		}
+		translated[name] = value
 	}
 	return translated
 }
