@@ -131,6 +131,20 @@ func (c *comparison) result(path string, call call, recorded, simulated any) {
 		c.reference(path, call.model, recorded, simulated)
 	case "find_or_create":
 		c.reference(path, "res.partner", recorded, simulated)
+	case "make_key", "run_check":
+		want, _ := recorded.(map[string]any)
+		got, _ := simulated.(map[string]any)
+		if want["res_id"] != nil {
+			c.reference(path+".res_id", "res.users.identitycheck", want["res_id"], got["res_id"])
+		} else {
+			c.ignored.use("default_key")
+			key, _ := got["context"].(map[string]any)
+			if text, _ := key["default_key"].(string); len(text) != len(recordedKey) {
+				c.differ(path, "got the key %q, recorded one of %d characters", text, len(recordedKey))
+			}
+			want, got = without(want, "context"), without(got, "context")
+		}
+		c.equal(path, without(want, "res_id"), without(got, "res_id"))
 	case "web_search_read":
 		want, _ := recorded.(map[string]any)
 		got, _ := simulated.(map[string]any)

@@ -85,6 +85,9 @@ func (d *door) run(operation map[string]any) (any, error) {
 	if operation["context"] == nil {
 		t.context = map[string]any{}
 	}
+	if user, given := operation["as"].(int); given {
+		t.uid = user
+	}
 	ids, _ := intsOf(operation["ids"])
 	ids = slices.Clone(ids)
 	of, _ := intsOf(operation["of"])

@@ -219,6 +219,11 @@ func (t *transaction) addAttendee(given map[string]any) (*record, error) {
 	if err := t.checkRequired("calendar.attendee", values); err != nil {
 		return nil, err
 	}
+	if event := t.get("calendar.event", intOf(values["event_id"])); event != nil && t.nineteen() {
+		if err := t.checkEventAccess(event, "write"); err != nil {
+			return nil, err
+		}
+	}
 	t.changed[intOf(values["event_id"])] = false
 	return t.insert("calendar.attendee", values), nil
 }
@@ -531,6 +536,11 @@ func (t *transaction) writeAttendee(found *record, given map[string]any) error {
 	values, err := t.assign("calendar.attendee", given, found.values)
 	if err != nil {
 		return err
+	}
+	if event := t.get("calendar.event", intOf(found.values["event_id"])); event != nil && t.nineteen() {
+		if err := t.checkEventAccess(event, "write"); err != nil {
+			return err
+		}
 	}
 	before := maps.Clone(found.values)
 	changed := t.change(found)

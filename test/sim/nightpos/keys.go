@@ -118,5 +118,5 @@ func (t *transaction) keyEnd(description *record) time.Time {
 	case days == 0:
 		return time.Time{}
 	}
-	return t.started.Truncate(24 * time.Hour).AddDate(0, 0, days)
+	return t.started.Truncate(24*time.Hour).AddDate(0, 0, days)
 }

@@ -298,7 +298,17 @@ func (t *transaction) load(model string, fields []string, data any) (any, error)
 			message[name] = value
 		}
 		clear(t.written)
-		return map[string]any{"ids": false, "messages": []any{message}, "nextrow": 0}, nil
+		messages := []any{message}
+		if t.nineteen() && more == nil {
+			// A row that cannot be made fails its whole batch.
+			messages = nil
+			for other := range rows {
+				same := maps.Clone(message)
+				same["rows"], same["record"] = map[string]any{"from": other, "to": other}, other
+				messages = append(messages, same)
+			}
+		}
+		return map[string]any{"ids": false, "messages": messages, "nextrow": 0}, nil
 	}
 	for index, item := range rows {
 		cells, _ := item.([]any)

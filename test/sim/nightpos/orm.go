@@ -2,6 +2,7 @@ package nightpos
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -36,7 +37,7 @@ const maskedName = "Busy"
 // unmasked fields of private events are readable by everybody.
 var unmasked = []string{
 	"id", "active", "allday", "start", "stop", "start_date", "stop_date", "duration", "privacy", "show_as", "user_id", "partner_id",
-	"recurrency", "recurrence_id", "follow_recurrence", "rrule", "event_tz", "videocall_source",
+	"recurrency", "recurrence_id", "follow_recurrence", "rrule", "event_tz", "videocall_source", "effective_privacy",
 }
 
 // masked says that the reader may not see what an event is about.
@@ -416,6 +417,13 @@ func (t *transaction) create(model string, given map[string]any) (int, error) {
 func (t *transaction) write(model string, ids []int, given map[string]any) error {
 	if _, known := t.server.schema[model]; !known {
 		return userError("Object %s doesn't exist", model)
+	}
+	if t.nineteen() && !t.sudo && !t.administrator() {
+		for _, name := range slices.Sorted(maps.Keys(given)) {
+			if t.server.schema[model][name].admin {
+				return t.forbiddenFields(model, []string{name})
+			}
+		}
 	}
 	if err := t.checkModelAccess(model, "write"); err != nil {
 		return err

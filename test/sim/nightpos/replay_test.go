@@ -523,6 +523,12 @@ func headersOf(head string) map[string]any {
 var tidied = []string{"300-webhook-fields-refused-and-full-payload", "408-write_date-microsecond-domain-and-webhook-basic-auth"}
 
 func (r *replay) tidy(one recording) {
+	if r.version >= 19 && one.Name == "650-server-action" {
+		// One of the two events was deleted in a call that was not recorded.
+		if _, answer := r.execute(r.translator.id("res.users", alice[r.version]), "alice", "calendar.event", "unlink", []any{[]any{r.translator.id("calendar.event", 5661)}}); answer["result"] != true {
+			r.t.Errorf("%s: the event could not be deleted: %v", one.Name, answer)
+		}
+	}
 	if r.version >= 19 || !slices.Contains(tidied, one.Name) {
 		return
 	}

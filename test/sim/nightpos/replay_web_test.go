@@ -87,18 +87,18 @@ func (r *replay) webRequest(recorded exchange) (*http.Request, call) {
 		}
 		request.Header.Set(name, value)
 	}
-	if r.cookie != nil && browses(r.current.Name, recorded.Label) {
+	if r.cookie != nil && browses(r.current.Name, words[1], recorded.Label) {
 		request.AddCookie(r.cookie)
 	}
 	return request, called
 }
 
 // browses says that a call was made with the cookie of the session before.
-func browses(recording, label string) bool {
+func browses(recording, path, label string) bool {
 	if recording == "802-json2-authentication" {
 		return strings.HasPrefix(label, "bob's session cookie")
 	}
-	return recording == "651-server-action-json2" || label == "get_session_info"
+	return strings.HasPrefix(path, "/web/dataset/") || label == "get_session_info"
 }
 
 func rpcParameters(body any) map[string]any {

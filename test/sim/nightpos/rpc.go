@@ -115,7 +115,7 @@ func (s *Server) jsonRPC(call func(*http.Request, map[string]any, http.Header) (
 			code := failed.code
 			switch {
 			case code == 100:
-				message = "Odoo Session Expired"
+				message, answer["id"] = "Odoo Session Expired", nil
 			case s.config.Version >= 19:
 				code = 0
 			}

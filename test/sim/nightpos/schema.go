@@ -156,6 +156,14 @@ func schema(version int) map[string]model {
 	event["display_time"] = field{kind: kindText, computed: func(t *transaction, r *record) any { return t.displayTime(r) }}
 	event["display_description"] = field{kind: kindBool, computed: func(_ *transaction, r *record) any { return truth(r.values["description"]) }}
 	if version >= 19 {
+		// From then on only who made an event follows it.
+		event["message_partner_ids"] = field{kind: kindMany, relation: "res.partner", computed: func(t *transaction, r *record) any {
+			if user := t.get("res.users", intOf(r.values["create_uid"])); user != nil {
+				return []int{intOf(user.values["partner_id"])}
+			}
+			return []int{}
+		}}
+		event["message_is_follower"] = field{kind: kindBool, computed: func(t *transaction, r *record) any { return intOf(r.values["create_uid"]) == t.uid }}
 		event["notes"] = field{kind: kindHTML}
 		event["effective_privacy"] = field{kind: kindSelection, computed: func(_ *transaction, r *record) any {
 			if truth(r.values["privacy"]) {
@@ -254,7 +262,7 @@ func schema(version int) map[string]model {
 			"name":     {kind: kindText, required: true, label: "Description"},
 			"duration": {kind: kindText}, "expiration_date": {kind: kindDatetime},
 		}.log(),
-		"res.users.identitycheck": model{"password": {kind: kindText, admin: true}, "request": {kind: kindInt}}.log(),
+		"res.users.identitycheck": model{"password": {kind: kindText}, "request": {kind: kindInt}}.log(),
 		"res.users.settings":      model{"user_id": {kind: kindOne, relation: "res.users"}}.log(),
 		"ir.config_parameter":     model{"key": {kind: kindText}, "value": {kind: kindText}}.log(),
 	}

@@ -68,7 +68,7 @@ func (s *Server) describe(user *record) map[string]any {
 	return map[string]any{
 		"is_public": false, "is_internal_user": inGroup(user, groupUser), "partner_display_name": partner.values["name"],
 		"partner_write_date": t.show(partner, "write_date", false),
-		"uid": user.id, "username": user.values["login"], "name": user.values["name"], "is_admin": system, "is_system": system,
+		"uid":                user.id, "username": user.values["login"], "name": user.values["name"], "is_admin": system, "is_system": system,
 		"partner_id": user.values["partner_id"], "db": s.config.Database, "server_version": version["server_version"],
 		"server_version_info": version["server_version_info"], "web.base.url": s.config.BaseURL,
 		"user_context": t.userContext(),

@@ -154,10 +154,10 @@ func pack(arguments []string) error {
 }
 
 // telling leaves out the headers that every call had.
-func telling(headers []string) []string {
+func telling(headers []string, kind string) []string {
 	return slices.DeleteFunc(headers, func(header string) bool {
 		name, _, _ := strings.Cut(header, ":")
-		return name == "Accept" || name == "Connection" || name == "Content-Length" || header == "Content-Type: application/json"
+		return name == "Accept" || name == "Connection" || name == "Content-Length" || header == "Content-Type: "+kind
 	})
 }
 
@@ -176,7 +176,7 @@ func compact(file string) (packed, error) {
 		if call.Request.Line != "" && !strings.HasPrefix(call.Request.Line, "POST /jsonrpc ") {
 			kept.Line, kept.Body, kept.Answer = call.Request.Line, kept.Request, kept.Response
 			kept.Request, kept.Response = nil, nil
-			kept.Headers, kept.ResponseHeaders = telling(call.Request.Headers), telling(call.Response.Headers)
+			kept.Headers, kept.ResponseHeaders = telling(call.Request.Headers, "application/json"), telling(call.Response.Headers, "application/json; charset=utf-8")
 		}
 		if slices.Contains(undescribed, call.Label) {
 			kept.Answer = nil
