@@ -24,8 +24,7 @@ func (t *transaction) runAction(ids []int) (any, error) {
 	}
 	wanted := groupsOf(action)
 	user := t.get("res.users", t.uid)
-	groups := groupsOf(user)
-	if len(wanted) > 0 && !slices.ContainsFunc(wanted, func(id int) bool { return slices.Contains(groups, id) }) {
+	if len(wanted) > 0 && !slices.ContainsFunc(wanted, func(id int) bool { return t.inGroup(user, id) }) {
 		return nil, accessError("You don't have enough access rights to run this action.")
 	}
 	if action.values["state"] != "code" {

@@ -97,7 +97,7 @@ func (t *transaction) checkModelAccess(model, operation string) error {
 	if t.sudo || t.administrator() || !slices.Contains(rule.operations, operation) {
 		return nil
 	}
-	if model == "res.partner" && (!t.nineteen() || slices.Contains(groupsOf(t.get("res.users", t.uid)), groupContacts)) {
+	if model == "res.partner" && (!t.nineteen() || t.inGroup(t.get("res.users", t.uid), groupContacts)) {
 		return nil
 	}
 	group := rule.group

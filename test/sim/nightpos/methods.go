@@ -233,7 +233,7 @@ func (t *transaction) hasGroup(external string) bool {
 	module, name, _ := strings.Cut(external, ".")
 	data, group := t.externalID(module, name)
 	user := t.get("res.users", t.uid)
-	return data != nil && user != nil && data.values["model"] == "res.groups" && inGroup(user, group)
+	return data != nil && user != nil && data.values["model"] == "res.groups" && t.inGroup(user, group)
 }
 
 // setParameter answers with the value before, or false (600, 601). A value of
@@ -354,7 +354,24 @@ func (t *transaction) load(model string, fields []string, data any) (any, error)
 	return map[string]any{"ids": ids, "messages": []any{}, "nextrow": 0}, nil
 }
 
-// inGroup says whether a user is in a group.
-func inGroup(user *record, group int) bool {
-	return slices.Contains(groupsOf(user), group)
+// inGroup says whether a user is in a group, or in one that implies it.
+func (t *transaction) inGroup(user *record, group int) bool {
+	if user == nil {
+		return false
+	}
+	seen := slices.Clone(groupsOf(user))
+	for index := 0; index < len(seen); index++ {
+		if seen[index] == group {
+			return true
+		}
+		if found := t.get("res.groups", seen[index]); found != nil {
+			implied, _ := intsOf(found.values["implied_ids"])
+			for _, one := range implied {
+				if !slices.Contains(seen, one) {
+					seen = append(seen, one)
+				}
+			}
+		}
+	}
+	return false
 }

@@ -61,12 +61,7 @@ func (t *transaction) partner() int {
 }
 
 func (t *transaction) administrator() bool {
-	user := t.get("res.users", t.uid)
-	if user == nil {
-		return false
-	}
-	groups := groupsOf(user)
-	return slices.Contains(groups, groupSettings)
+	return t.inGroup(t.get("res.users", t.uid), groupSettings)
 }
 
 // read shows records; those that do not exist are silently left out. Without

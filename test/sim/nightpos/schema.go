@@ -266,5 +266,8 @@ func schema(version int) map[string]model {
 		"res.users.settings":      model{"user_id": {kind: kindOne, relation: "res.users"}}.log(),
 		"ir.config_parameter":     model{"key": {kind: kindText}, "value": {kind: kindText}}.log(),
 	}
+	if version >= 19 {
+		models["res.groups"]["implied_ids"] = field{kind: kindMany, relation: "res.groups"}
+	}
 	return models
 }

@@ -26,7 +26,7 @@ func groupsField(version int) string {
 	return "groups_id"
 }
 
-// groupsOf are those of a user or an action.
+// groupsOf are those given to a user or an action.
 func groupsOf(r *record) []int {
 	for _, version := range []int{18, 19} {
 		if groups, listed := r.values[groupsField(version)].([]int); listed {

@@ -61,12 +61,12 @@ func (s *Server) sessionDestroy(r *http.Request, _ map[string]any, _ http.Header
 }
 
 func (s *Server) describe(user *record) map[string]any {
-	system := inGroup(user, groupSettings)
 	version := s.versionInfo()
 	t := s.begin(user.id, nil)
+	system := t.inGroup(user, groupSettings)
 	partner := t.get("res.partner", intOf(user.values["partner_id"]))
 	return map[string]any{
-		"is_public": false, "is_internal_user": inGroup(user, groupUser), "partner_display_name": partner.values["name"],
+		"is_public": false, "is_internal_user": t.inGroup(user, groupUser), "partner_display_name": partner.values["name"],
 		"partner_write_date": t.show(partner, "write_date", false),
 		"uid":                user.id, "username": user.values["login"], "name": user.values["name"], "is_admin": system, "is_system": system,
 		"partner_id": user.values["partner_id"], "db": s.config.Database, "server_version": version["server_version"],
