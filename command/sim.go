@@ -22,7 +22,7 @@ type simCommand struct {
 // simNightPOS is the simulated NightPOS.
 type simNightPOS struct {
 	Listen  string `help:"Address to listen on." default:"127.0.0.1:8069"`
-	Version int    `help:"Version of NightPOS to be: 17 or 18." enum:"17,18" default:"18"`
+	Version int    `help:"Version of NightPOS to be: 17, 18 or 19." enum:"17,18,19" default:"18"`
 }
 
 // Run serves until interrupted.
@@ -38,6 +38,9 @@ func (c simNightPOS) Run(in *invocation) error {
 	}
 	defer server.Close()
 	fmt.Fprintf(in.Out, "A simulated NightPOS %d with the database night is at http://%s (admin/admin, alice/alice, bob/bob). Interrupt to stop.\n", c.Version, listener.Addr())
+	for _, login := range []string{"admin", "alice", "bob"} {
+		fmt.Fprintf(in.Out, "API key of %s: %s\n", login, server.Member(login).APIKey(0))
+	}
 	return serveHTTP(in.ctx, listener, server.Handler())
 }
 

@@ -83,7 +83,7 @@ func (c *Client) Register(ctx context.Context, registration Registration) ([]str
 	}
 	r := &registrar{client: c, registration: registration, groups: "groups_id"}
 	if signed.major >= 19 {
-		r.groups = "group_ids"
+		r.groups, r.implies = "group_ids", contactGroup
 	}
 	steps := []struct {
 		what string
@@ -102,12 +102,19 @@ func (c *Client) Register(ctx context.Context, registration Registration) ([]str
 	return r.changed, nil
 }
 
+// contactGroup may make contacts. From 19 on new users are not in it, and the
+// gateway's account has to make one of whoever is invited and not known yet.
+const contactGroup = "group_partner_manager"
+
 // registrar is one run of Register.
 type registrar struct {
 	client       *Client
 	registration Registration
 	// groups is what the list of groups is called, which 19 changed.
-	groups  string
+	groups string
+	// implies is the external id, in the module base, of a group that the group
+	// of the gateway's account implies.
+	implies string
 	group   int64
 	models  map[string]int64
 	fields  map[string]map[string]int64
@@ -221,6 +228,9 @@ func (r *registrar) ensureGroup(ctx context.Context) error {
 		r.group = id
 		r.note("made the group %q", groupName)
 	}
+	if err := r.ensureImplied(ctx); err != nil {
+		return err
+	}
 	var users []map[string]json.RawMessage
 	domain := []any{[]any{"id", "=", r.registration.AccountID}}
 	if err := r.searchRead(ctx, "res.users", domain, []string{r.groups}, &users); err != nil {
@@ -238,6 +248,33 @@ func (r *registrar) ensureGroup(ctx context.Context) error {
 	}
 	r.note("put the gateway's account into that group")
 	return r.write(ctx, "res.users", r.registration.AccountID, values{r.groups: []any{[]any{4, r.group}}})
+}
+
+// ensureImplied has the group imply the one that this version calls for.
+func (r *registrar) ensureImplied(ctx context.Context) error {
+	if r.implies == "" {
+		return nil
+	}
+	var known []struct {
+		ID int64 `json:"res_id"`
+	}
+	if err := r.searchRead(ctx, "ir.model.data", []any{[]any{"module", "=", "base"}, []any{"name", "=", r.implies}}, []string{"res_id"}, &known); err != nil {
+		return err
+	}
+	if len(known) == 0 {
+		return fmt.Errorf("NightPOS has no group base.%s: %w", r.implies, ErrMissing)
+	}
+	var groups []struct {
+		Implied []int64 `json:"implied_ids"`
+	}
+	if err := r.searchRead(ctx, "res.groups", []any{[]any{"id", "=", r.group}}, []string{"implied_ids"}, &groups); err != nil {
+		return err
+	}
+	if len(groups) > 0 && slices.Contains(groups[0].Implied, known[0].ID) {
+		return nil
+	}
+	r.note("let the gateway's account make contacts")
+	return r.write(ctx, "res.groups", r.group, values{"implied_ids": []any{[]any{4, known[0].ID}}})
 }
 
 func (r *registrar) ensureDoor(ctx context.Context) error {

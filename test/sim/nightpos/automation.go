@@ -41,10 +41,12 @@ func (t *transaction) createRule(given map[string]any) (int, error) {
 		}
 		action := maps.Clone(objectOf(command[2]))
 		action["base_automation_id"], action["usage"] = made.id, "base_automation"
-		if err := t.checkWebhookFields(action); err != nil {
+		if refused, err := t.refusedFields(action["webhook_field_ids"]); err != nil {
 			return 0, err
+		} else if len(refused) > 0 {
+			return 0, t.refuseFields(textOf(action["name"]), refused)
 		}
-		if action["state"] == "webhook" {
+		if action["state"] == "webhook" && t.server.config.Version < 19 {
 			// The given name is replaced.
 			action["name"] = "Send Webhook Notification"
 		}
@@ -55,11 +57,11 @@ func (t *transaction) createRule(given map[string]any) (int, error) {
 	return made.id, nil
 }
 
-// checkWebhookFields refuses fields that only a group may see.
-func (t *transaction) checkWebhookFields(action map[string]any) error {
-	ids, err := t.commands("ir.model.fields", nil, action["webhook_field_ids"])
+// refusedFields are those chosen for a webhook that only a group may see.
+func (t *transaction) refusedFields(chosen any) ([]string, error) {
+	ids, err := t.commands("ir.model.fields", nil, chosen)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	var refused []string
 	for _, id := range t.natural("ir.model.fields", ids) {
@@ -68,11 +70,26 @@ func (t *transaction) checkWebhookFields(action map[string]any) error {
 			refused = append(refused, textOf(found.values["field_description"]))
 		}
 	}
-	if len(refused) > 0 {
-		return validationError("Group-restricted fields cannot be included in webhook payloads, as it could allow any user to accidentally leak sensitive information. You will have to remove the following fields from the webhook payload in the following actions:\n %s: %s",
-			textOf(action["name"]), strings.Join(refused, ", "))
+	return refused, nil
+}
+
+const restrictedFields = "Group-restricted fields cannot be included in webhook payloads, as it could allow any user to accidentally leak sensitive information. You will have to remove the following fields from the webhook payload"
+
+func (t *transaction) refuseFields(action string, refused []string) error {
+	if t.nineteen() {
+		return validationError("Following child actions have warnings: %s", action)
 	}
-	return nil
+	return validationError(restrictedFields+" in the following actions:\n %s: %s", action, strings.Join(refused, ", "))
+}
+
+// actionWarning is what 19 tells the administrator about an action by itself.
+func (t *transaction) actionWarning(action *record) any {
+	ids, _ := intsOf(action.values["webhook_field_ids"])
+	refused, err := t.refusedFields(plain(ids))
+	if err != nil || len(refused) == 0 {
+		return nil
+	}
+	return restrictedFields + ":\n- " + strings.Join(refused, "\n- ")
 }
 
 // written is one record and, for a write, what it was before.
@@ -164,7 +181,12 @@ func (t *transaction) runRule(rule, r *record) error {
 	}
 	for _, action := range t.all("ir.actions.server") {
 		if intOf(action.values["base_automation_id"]) == rule.id && action.values["state"] == "webhook" {
-			t.server.post(textOf(action.values["webhook_url"]), every.payload(action, r))
+			one := post{textOf(action.values["webhook_url"]), every.payload(action, r)}
+			if t.server.config.Version >= 19 {
+				*t.posts = append(*t.posts, one)
+				continue
+			}
+			t.server.post(one.address, one.body)
 		}
 	}
 	return nil
@@ -232,6 +254,13 @@ func (t *transaction) samplePayload(action *record) any {
 	body := map[string]any{}
 	if len(found) > 0 {
 		body = every.body(action, t.get(textOf(model.values["model"]), found[0]))
+	}
+	if t.nineteen() {
+		content, err := json.MarshalIndent(body, "", "    ")
+		if err != nil {
+			return nil
+		}
+		return string(content)
 	}
 	delete(body, "_action")
 	delete(body, "_id")

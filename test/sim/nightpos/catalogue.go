@@ -14,7 +14,7 @@ import (
 // catalogues hold what each version was recorded to say of its calendar models:
 // their ids, the answers of fields_get and the rows of ir.model.fields.
 //
-//go:embed catalogue/17.json.gz catalogue/18.json.gz
+//go:embed catalogue/17.json.gz catalogue/18.json.gz catalogue/19.json.gz
 var catalogues embed.FS
 
 // catalogue is one version's.
@@ -109,7 +109,10 @@ func (c *catalogue) describe(model string, attributes []string) map[string]any {
 // displayTime is how an event's time is shown to the reader, in the zone of the
 // context or of the user.
 func (t *transaction) displayTime(r *record) any {
-	const day, hour = "01/02/2006", "15:04:05"
+	day, hour := "01/02/2006", "15:04:05"
+	if t.nineteen() {
+		hour = "03:04:05 PM"
+	}
 	location := t.zone()
 	start, _ := r.values["start"].(time.Time)
 	stop, _ := r.values["stop"].(time.Time)

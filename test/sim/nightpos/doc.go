@@ -1,6 +1,7 @@
 // Package nightpos is a simulated NightPOS: a database with the people of the
-// recordings, its external API (JSON-RPC), its web sessions, its calendar, and
-// its automation rules with webhooks.
+// recordings, its external API (JSON-RPC, and JSON-2 in 19), its web sessions and
+// API keys, its calendar, and its automation rules with webhooks. It is version 17,
+// 18 or 19.
 //
 // It behaves as the real servers were recorded to behave, traps included:
 // webhooks leave inside the transaction, before the change can be read, one per
@@ -10,7 +11,12 @@
 // start of the transaction and is read in whole seconds; a method that returns
 // nothing is answered with neither result nor error.
 //
-// Its test replays the recordings of single events of both versions (testdata)
+// In 19 webhooks leave after the commit instead, still while the user waits: none
+// for what is rolled back, but for an import that fails within a call that commits,
+// and in no order across transactions; new events get their people written into
+// the description; domains know whole seconds only.
+//
+// Its test replays the recordings of single events of each version (testdata)
 // and compares every answer and every webhook; what it ignores stands in a table
 // with the reasons.
 //

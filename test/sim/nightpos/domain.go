@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"math"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -138,7 +139,11 @@ func (t *transaction) sort(model string, found []*record, order string) error {
 				return difference
 			}
 		}
-		// What is alike comes as it lies in the table: the latest written last.
+		// What is alike comes as it lies in the table: the latest written last, but
+		// for attendees in 19.
+		if t.nineteen() && model == "calendar.attendee" {
+			return a.id - b.id
+		}
 		if place := cmp.Compare(t.place(a), t.place(b)); place != 0 && len(terms) > 0 {
 			return place
 		}
@@ -221,26 +226,87 @@ func (t *transaction) leaf(model string, item any) (func(*record) bool, error) {
 	base, rest, nested := strings.Cut(name, ".")
 	defined, known := t.server.schema[model][base]
 	if !known {
+		if t.nineteen() {
+			return nil, valueError("Invalid field %s.%s in condition %s", model, name, python(parts))
+		}
 		return nil, valueError("Invalid field %s.%s in leaf %s", model, name, python(parts))
 	}
 	if nested {
 		return t.nested(base, defined, rest, parts)
 	}
 	wanted := parts[2]
+	whole := defined.kind == kindDatetime && t.server.config.Version >= 19
 	if defined.kind == kindDatetime {
-		if text, isText := wanted.(string); isText {
-			instant, err := parseDomainTime(text)
-			if err != nil {
-				return nil, err
-			}
-			wanted = instant
+		var err error
+		if wanted, err = t.domainTimes(wanted); err != nil {
+			return nil, err
 		}
 	}
 	test, known := operators[operator]
 	if !known {
 		return nil, valueError("Invalid operator '%s' in leaf %s", operator, python(parts))
 	}
-	return func(r *record) bool { return test(t.value(r, base), wanted) }, nil
+	return func(r *record) bool {
+		value := t.value(r, base)
+		if instant, ok := value.(time.Time); ok && whole {
+			value = instant.Truncate(time.Second)
+		}
+		return test(value, wanted)
+	}, nil
+}
+
+// domainTimes reads a datetime in a domain, or a list of them. 19 knows whole
+// seconds only.
+func (t *transaction) domainTimes(wanted any) (any, error) {
+	switch given := wanted.(type) {
+	case string:
+		if t.server.config.Version < 19 {
+			return parseDomainTime(given)
+		}
+		instant, err := t.parseTime(given)
+		return instant.Truncate(time.Second), err
+	case []any:
+		list := make([]any, len(given))
+		for index, item := range given {
+			var err error
+			if list[index], err = t.domainTimes(item); err != nil {
+				return nil, err
+			}
+		}
+		return list, nil
+	}
+	return wanted, nil
+}
+
+// relativeTime is one that 19 counts from now.
+var relativeTime = regexp.MustCompile(`^([+-]\d+)([dwHMS])$`)
+
+// parseTime reads what 19 takes for a time in a domain.
+func (t *transaction) parseTime(text string) (time.Time, error) {
+	now := t.server.now().UTC()
+	switch text {
+	case "now":
+		return now, nil
+	case "today":
+		year, month, day := now.In(t.zone()).Date()
+		return time.Date(year, month, day, 0, 0, 0, 0, t.zone()).UTC(), nil
+	}
+	if parts := relativeTime.FindStringSubmatch(text); parts != nil {
+		units := map[string]time.Duration{"d": 24 * time.Hour, "w": 7 * 24 * time.Hour, "H": time.Hour, "M": time.Minute, "S": time.Second}
+		return now.Add(time.Duration(atoi(strings.TrimPrefix(parts[1], "+"))) * units[parts[2]]), nil
+	}
+	if day, err := time.ParseInLocation(dateFormat, text, t.zone()); err == nil {
+		return day.UTC(), nil
+	}
+	for _, format := range []string{datetimeFormat, "2006-01-02T15:04:05"} {
+		if instant, err := time.Parse(format, text); err == nil {
+			return instant, nil
+		}
+	}
+	if _, err := time.Parse(time.RFC3339, text); err == nil {
+		return time.Time{}, valueError("expecting only datetimes with no timezone: '%s'", text)
+	}
+	return time.Time{}, valueError("Invalid isoformat string: '%s'", text)
 }
 
 // nested follows a reference: "partner_id.email".

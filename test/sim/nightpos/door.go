@@ -1,6 +1,7 @@
 package nightpos
 
 import (
+	"errors"
 	"slices"
 	"time"
 )
@@ -21,10 +22,9 @@ func (t *transaction) runAction(ids []int) (any, error) {
 	if action == nil {
 		return nil, missing("ir.actions.server", ids, t.uid)
 	}
-	wanted, _ := intsOf(action.values[groupsField])
+	wanted := groupsOf(action)
 	user := t.get("res.users", t.uid)
-	groups, _ := intsOf(user.values[groupsField])
-	if len(wanted) > 0 && !slices.ContainsFunc(wanted, func(id int) bool { return slices.Contains(groups, id) }) {
+	if len(wanted) > 0 && !slices.ContainsFunc(wanted, func(id int) bool { return t.inGroup(user, id) }) {
 		return nil, accessError("You don't have enough access rights to run this action.")
 	}
 	if action.values["state"] != "code" {
@@ -40,7 +40,7 @@ func (t *transaction) runAction(ids []int) (any, error) {
 	for _, item := range operations {
 		result, err := d.run(objectOf(item))
 		if err != nil {
-			return nil, err
+			return nil, t.evaluated(err, action)
 		}
 		d.results = append(d.results, result)
 	}
@@ -48,6 +48,16 @@ func (t *transaction) runAction(ids []int) (any, error) {
 		d.results = []any{}
 	}
 	return map[string]any{"type": "ir.actions.act_window_close", "infos": map[string]any{"results": d.results}}, nil
+}
+
+// evaluated is an error as it leaves the action: 19 quotes the whole code with a
+// ValueError.
+func (t *transaction) evaluated(err error, action *record) error {
+	var failed *fault
+	if t.nineteen() && errors.As(err, &failed) && failed.name == "builtins.ValueError" {
+		return valueError("ValueError(\"%s\") while evaluating\n\"%s\"", failed.message, textOf(action.values["code"]))
+	}
+	return err
 }
 
 // writes says whether an operation changes anything.
@@ -73,6 +83,9 @@ func (d *door) run(operation map[string]any) (any, error) {
 	t := d.as(true, objectOf(operation["context"]))
 	if operation["context"] == nil {
 		t.context = map[string]any{}
+	}
+	if user, given := operation["as"].(int); given {
+		t.uid = user
 	}
 	ids, _ := intsOf(operation["ids"])
 	ids = slices.Clone(ids)

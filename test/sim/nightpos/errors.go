@@ -85,6 +85,8 @@ var restricted = map[string]struct {
 	"res.groups":          {[]string{"write", "create", "unlink"}, "Administration/Access Rights"},
 	"res.users":           {[]string{"write", "create", "unlink"}, "Administration/Access Rights"},
 	"calendar.event.type": {nil, ""},
+	// In 19 only, where new users are not in that group.
+	"res.partner": {[]string{"write", "create", "unlink"}, "Contact/Creation"},
 }
 
 var verbs = map[string]string{"read": "access", "write": "modify", "create": "create", "unlink": "delete"}
@@ -95,6 +97,13 @@ func (t *transaction) checkModelAccess(model, operation string) error {
 	if t.sudo || t.administrator() || !slices.Contains(rule.operations, operation) {
 		return nil
 	}
+	if model == "res.partner" && (!t.nineteen() || t.inGroup(t.get("res.users", t.uid), groupContacts)) {
+		return nil
+	}
+	group := rule.group
+	if t.nineteen() {
+		group = strings.NewReplacer("Administration/Settings", "Role / Administrator", "Administration/Access Rights", "Access Rights").Replace(group)
+	}
 	return accessError("You are not allowed to %s '%s' (%s) records.\n\nThis operation is allowed for the following groups:\n\t- %s\n\nContact your administrator to request access if necessary.",
-		verbs[operation], titles[model], model, rule.group)
+		verbs[operation], titles[model], model, group)
 }

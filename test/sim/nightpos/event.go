@@ -103,6 +103,12 @@ func (t *transaction) refuseSeries(event made, given map[string]any) error {
 
 func (t *transaction) createEvent(given map[string]any) (made, error) {
 	given = maps.Clone(given)
+	if t.nineteen() && !truth(t.context["skip_contact_description"]) {
+		given["description"] = t.describePeople(given)
+	}
+	if organizer := intOf(given["user_id"]); organizer != 0 && t.nineteen() && t.get("res.users", organizer) == nil {
+		return made{}, missing("res.users", []int{organizer}, organizer)
+	}
 	lines, people := given["attendee_ids"], given["partner_ids"]
 	_, peopleGiven := given["partner_ids"]
 	delete(given, "attendee_ids")
@@ -212,6 +218,11 @@ func (t *transaction) addAttendee(given map[string]any) (*record, error) {
 	values["access_token"] = t.server.token()
 	if err := t.checkRequired("calendar.attendee", values); err != nil {
 		return nil, err
+	}
+	if event := t.get("calendar.event", intOf(values["event_id"])); event != nil && t.nineteen() {
+		if err := t.checkEventAccess(event, "write"); err != nil {
+			return nil, err
+		}
 	}
 	t.changed[intOf(values["event_id"])] = false
 	return t.insert("calendar.attendee", values), nil
@@ -525,6 +536,11 @@ func (t *transaction) writeAttendee(found *record, given map[string]any) error {
 	values, err := t.assign("calendar.attendee", given, found.values)
 	if err != nil {
 		return err
+	}
+	if event := t.get("calendar.event", intOf(found.values["event_id"])); event != nil && t.nineteen() {
+		if err := t.checkEventAccess(event, "write"); err != nil {
+			return err
+		}
 	}
 	before := maps.Clone(found.values)
 	changed := t.change(found)

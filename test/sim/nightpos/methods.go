@@ -2,6 +2,7 @@ package nightpos
 
 import (
 	"errors"
+	"maps"
 	"net/mail"
 	"slices"
 	"strings"
@@ -11,6 +12,8 @@ import (
 type arguments struct {
 	list  []any
 	named map[string]any
+	// http says that the call came in a way that knows the browser's request.
+	http bool
 }
 
 // at is a positional argument, or the named one.
@@ -27,6 +30,13 @@ func (a arguments) ids() []int {
 	return ids
 }
 
+// names says whether references are to be read with the names of what they refer
+// to.
+func (a arguments) names() bool {
+	load, given := a.named["load"]
+	return !given || truth(load)
+}
+
 // nothing is the answer of methods that return None: neither result nor error.
 type nothing struct{}
 
@@ -35,14 +45,17 @@ func (t *transaction) method(model, name string, given arguments) (any, error) {
 	if _, known := t.server.schema[model]; !known {
 		return nil, userError("Object %s doesn't exist", model)
 	}
-	if strings.HasPrefix(name, "_") {
+	if strings.HasPrefix(name, "_") || name == "exists" && t.nineteen() {
+		if t.nineteen() {
+			name = "'" + model + "." + name + "'"
+		}
 		return nil, accessError("Private methods (such as %s) cannot be called remotely.", name)
 	}
 	switch name {
 	case "create":
 		return t.createMethod(model, given.at(0, "vals_list"))
 	case "read":
-		rows, err := t.read(model, given.ids(), stringsOf(given.at(1, "fields")), given.named["load"] != "")
+		rows, err := t.read(model, given.ids(), stringsOf(given.at(1, "fields")), given.names())
 		return rows, err
 	case "write":
 		return true, t.write(model, given.ids(), objectOf(given.at(1, "vals")))
@@ -53,10 +66,20 @@ func (t *transaction) method(model, name string, given arguments) (any, error) {
 	case "search", "search_count", "search_read":
 		return t.searchMethod(model, name, given)
 	case "fields_get":
-		if described := t.server.catalogue.describe(model, stringsOf(given.at(1, "attributes"))); described != nil {
-			return described, nil
+		described := t.server.catalogue.describe(model, stringsOf(given.at(1, "attributes")))
+		if described == nil {
+			described = t.fieldsGet(model)
 		}
-		return t.fieldsGet(model), nil
+		if wanted := stringsOf(given.at(0, "allfields")); len(wanted) > 0 {
+			maps.DeleteFunc(described, func(name string, _ any) bool { return !slices.Contains(wanted, name) })
+		}
+		return described, nil
+	case "web_read":
+		return t.webRead(model, given.ids(), objectOf(given.at(1, "specification")))
+	case "web_save":
+		return t.webSave(model, given)
+	case "web_search_read":
+		return t.webSearchRead(model, given)
 	}
 	return t.special(model, name, given)
 }
@@ -84,7 +107,17 @@ func (t *transaction) special(model, name string, given arguments) (any, error) 
 	case "calendar.attendee.do_tentative":
 		return true, t.answer(given.ids(), "tentative")
 	case "res.partner.find_or_create":
-		return t.findOrCreate(textOf(given.at(0, "email")))
+		id, err := t.findOrCreate(textOf(given.at(0, "email")))
+		if err == nil && t.nineteen() {
+			return []any{id}, nil
+		}
+		return id, err
+	case "res.users.context_get":
+		return t.userContext(), nil
+	case "res.users.apikeys.description.make_key":
+		return t.makeKey(given.ids(), given)
+	case "res.users.identitycheck.run_check":
+		return t.runCheck(given.ids(), given)
 	case "res.users.has_group":
 		return t.hasGroup(textOf(given.at(0, "group_ext_id"))), nil
 	case "ir.config_parameter.set_param":
@@ -93,6 +126,9 @@ func (t *transaction) special(model, name string, given arguments) (any, error) 
 		return t.parameter(textOf(given.at(0, "key")))
 	case "ir.actions.server.run":
 		return t.runAction(given.ids())
+	}
+	if t.nineteen() {
+		return nil, newFault("builtins.AttributeError", "The method '%s.%s' does not exist", model, name)
 	}
 	return nil, newFault("builtins.AttributeError", "The method '%s' does not exist on the model '%s'", name, model)
 }
@@ -155,7 +191,7 @@ func (t *transaction) searchMethod(model, name string, given arguments) (any, er
 	case name == "search_count":
 		return len(ids), nil
 	}
-	return t.read(model, ids, stringsOf(given.at(1, "fields")), given.named["load"] != "")
+	return t.read(model, ids, stringsOf(given.at(1, "fields")), given.names())
 }
 
 // fieldsGet describes the fields of a model that are simulated.
@@ -197,7 +233,7 @@ func (t *transaction) hasGroup(external string) bool {
 	module, name, _ := strings.Cut(external, ".")
 	data, group := t.externalID(module, name)
 	user := t.get("res.users", t.uid)
-	return data != nil && user != nil && data.values["model"] == "res.groups" && inGroup(user, group)
+	return data != nil && user != nil && data.values["model"] == "res.groups" && t.inGroup(user, group)
 }
 
 // setParameter answers with the value before, or false (600, 601). A value of
@@ -262,7 +298,17 @@ func (t *transaction) load(model string, fields []string, data any) (any, error)
 			message[name] = value
 		}
 		clear(t.written)
-		return map[string]any{"ids": false, "messages": []any{message}, "nextrow": 0}, nil
+		messages := []any{message}
+		if t.nineteen() && more == nil {
+			// A row that cannot be made fails its whole batch.
+			messages = nil
+			for other := range rows {
+				same := maps.Clone(message)
+				same["rows"], same["record"] = map[string]any{"from": other, "to": other}, other
+				messages = append(messages, same)
+			}
+		}
+		return map[string]any{"ids": false, "messages": messages, "nextrow": 0}, nil
 	}
 	for index, item := range rows {
 		cells, _ := item.([]any)
@@ -308,8 +354,24 @@ func (t *transaction) load(model string, fields []string, data any) (any, error)
 	return map[string]any{"ids": ids, "messages": []any{}, "nextrow": 0}, nil
 }
 
-// inGroup says whether a user is in a group.
-func inGroup(user *record, group int) bool {
-	groups, _ := intsOf(user.values[groupsField])
-	return slices.Contains(groups, group)
+// inGroup says whether a user is in a group, or in one that implies it.
+func (t *transaction) inGroup(user *record, group int) bool {
+	if user == nil {
+		return false
+	}
+	seen := slices.Clone(groupsOf(user))
+	for index := 0; index < len(seen); index++ {
+		if seen[index] == group {
+			return true
+		}
+		if found := t.get("res.groups", seen[index]); found != nil {
+			implied, _ := intsOf(found.values["implied_ids"])
+			for _, one := range implied {
+				if !slices.Contains(seen, one) {
+					seen = append(seen, one)
+				}
+			}
+		}
+	}
+	return false
 }

@@ -2,6 +2,7 @@ package nightpos
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -36,7 +37,7 @@ const maskedName = "Busy"
 // unmasked fields of private events are readable by everybody.
 var unmasked = []string{
 	"id", "active", "allday", "start", "stop", "start_date", "stop_date", "duration", "privacy", "show_as", "user_id", "partner_id",
-	"recurrency", "recurrence_id", "follow_recurrence", "rrule", "event_tz", "videocall_source",
+	"recurrency", "recurrence_id", "follow_recurrence", "rrule", "event_tz", "videocall_source", "effective_privacy",
 }
 
 // masked says that the reader may not see what an event is about.
@@ -60,12 +61,7 @@ func (t *transaction) partner() int {
 }
 
 func (t *transaction) administrator() bool {
-	user := t.get("res.users", t.uid)
-	if user == nil {
-		return false
-	}
-	groups, _ := intsOf(user.values[groupsField])
-	return slices.Contains(groups, groupSettings)
+	return t.inGroup(t.get("res.users", t.uid), groupSettings)
 }
 
 // read shows records; those that do not exist are silently left out. Without
@@ -89,7 +85,7 @@ func (t *transaction) read(model string, ids []int, fields []string, names bool)
 	for _, name := range fields {
 		one, known := defined[name]
 		if !known {
-			return nil, valueError("Invalid field '%s' on model '%s'", name, model)
+			return nil, t.noField(model, name, "on")
 		}
 		own := model == "res.users" && slices.Equal(ids, []int{t.uid}) && t.ownField(name)
 		if one.admin && !t.sudo && !t.administrator() && !own {
@@ -129,6 +125,15 @@ func (t *transaction) read(model string, ids []int, fields []string, names bool)
 	return rows, nil
 }
 
+// noField is the error of naming a field that there is not; 19 words it by what
+// was to be done.
+func (t *transaction) noField(model, name, preposition string) error {
+	if t.nineteen() {
+		return valueError("Invalid field '%s' %s '%s'", name, preposition, model)
+	}
+	return valueError("Invalid field '%s' on model '%s'", name, model)
+}
+
 // ownField says whether a user may read a field of administrators of oneself:
 // in 17 what the built-in sync does, in 18 none of its.
 func (t *transaction) ownField(name string) bool {
@@ -139,6 +144,11 @@ func (t *transaction) ownField(name string) bool {
 }
 
 func (t *transaction) forbiddenFields(model string, names []string) error {
+	if t.nineteen() {
+		// It names the first only.
+		return accessError("You do not have enough rights to access the field \"%s\" on %s (%s). Please contact your system administrator.\n\nOperation: read\nUser: %d\nGroups: allowed for groups 'Role / Administrator'",
+			names[0], titles[model], model, t.uid)
+	}
 	text := fmt.Sprintf("You do not have enough rights to access the fields \"%s\" on %s (%s). Please contact your system administrator.\n\n", strings.Join(names, ","), titles[model], model)
 	if t.server.config.Version < 18 {
 		text = fmt.Sprintf("The requested operation can not be completed due to security restrictions.\n\nDocument type: %s (%s)\n", titles[model], model)
@@ -198,7 +208,7 @@ func (t *transaction) assign(model string, given map[string]any, current map[str
 	for name, value := range given {
 		one, known := defined[name]
 		if !known {
-			return nil, valueError("Invalid field '%s' on model '%s'", name, model)
+			return nil, t.noField(model, name, "in")
 		}
 		converted, err := t.convert(model, name, one, value, current[name])
 		if err != nil {
@@ -348,6 +358,10 @@ func (t *transaction) commands(relation string, before []int, value any) ([]int,
 func (t *transaction) checkRequired(model string, values map[string]any) error {
 	for name, defined := range t.server.schema[model] {
 		if defined.required && !truth(values[name]) && values[name] != 0 {
+			if t.nineteen() {
+				return validationError("The operation cannot be completed: Missing required value for the field '%s' (%s).\nModel: '%s' (%s)\n- create/update: a mandatory field is not set\n- delete: another model requires the record being deleted, you can archive it instead\n",
+					defined.label, name, titles[model], model)
+			}
 			return validationError("The operation cannot be completed:\n- Create/update: a mandatory field is not set.\n- Delete: another model requires the record being deleted. If possible, archive it instead.\n\nModel: %s (%s)\nField: %s (%s)\n",
 				titles[model], model, defined.label, name)
 		}
@@ -399,6 +413,13 @@ func (t *transaction) write(model string, ids []int, given map[string]any) error
 	if _, known := t.server.schema[model]; !known {
 		return userError("Object %s doesn't exist", model)
 	}
+	if t.nineteen() && !t.sudo && !t.administrator() {
+		for _, name := range slices.Sorted(maps.Keys(given)) {
+			if t.server.schema[model][name].admin {
+				return t.forbiddenFields(model, []string{name})
+			}
+		}
+	}
 	if err := t.checkModelAccess(model, "write"); err != nil {
 		return err
 	}
@@ -439,7 +460,7 @@ func (t *transaction) writePlain(found *record, given map[string]any) error {
 	}
 	t.touch(changed)
 	// In 18 a rule that loses its trigger fields loses its trigger with them.
-	if _, said := given["trigger"]; found.model == "base.automation" && t.server.config.Version >= 18 && !said {
+	if _, said := given["trigger"]; found.model == "base.automation" && t.server.config.Version == 18 && !said {
 		if triggers, there := values["trigger_field_ids"]; there && !truth(triggers) {
 			changed.values["trigger"] = nil
 		}

@@ -26,11 +26,13 @@ func python(value any) string {
 	case json.Number:
 		return given.String()
 	case string:
-		content, err := json.Marshal(given)
-		if err != nil {
+		var content strings.Builder
+		encoder := json.NewEncoder(&content)
+		encoder.SetEscapeHTML(false)
+		if err := encoder.Encode(given); err != nil {
 			return err.Error()
 		}
-		return string(content)
+		return strings.TrimSuffix(content.String(), "\n")
 	}
 	if value == nil {
 		return "null"

@@ -27,6 +27,12 @@ type exchange struct {
 	Request  map[string]any
 	Status   int
 	Response map[string]any
+	// Line is the request's first where it was not sent to /jsonrpc; then Body and
+	// Answer are what was sent and answered.
+	Line            string
+	Headers         []string
+	Body, Answer    any
+	ResponseHeaders []string
 }
 
 // hit is one webhook and, if the listener looked, what a second connection could
@@ -70,7 +76,7 @@ func relations(recordings []recording) map[string]map[string]string {
 			"model_id": "ir.model", "trigger_field_ids": "ir.model.fields", "action_server_ids": "ir.actions.server",
 		},
 		"ir.actions.server": {
-			"model_id": "ir.model", "webhook_field_ids": "ir.model.fields", "groups_id": "res.groups", "base_automation_id": "base.automation",
+			"model_id": "ir.model", "webhook_field_ids": "ir.model.fields", "groups_id": "res.groups", "group_ids": "res.groups", "base_automation_id": "base.automation",
 		},
 		"ir.model.fields": {"model_id": "ir.model", "groups": "res.groups"},
 		"ir.model.data":   {},
@@ -94,7 +100,7 @@ func relations(recordings []recording) map[string]map[string]string {
 	return found
 }
 
-// call is a method of a model called by execute_kw; the zero value is any other
+// call is a method of a model called by execute_kw or execute; the zero value is any other
 // request.
 type call struct {
 	model, method string
@@ -105,6 +111,12 @@ type call struct {
 func callOf(request map[string]any) call {
 	parameters, _ := request["params"].(map[string]any)
 	given, _ := parameters["args"].([]any)
+	if parameters["method"] == "execute" && len(given) > 5 {
+		one := call{list: given[5:]}
+		one.model, _ = given[3].(string)
+		one.method, _ = given[4].(string)
+		return one
+	}
 	if parameters["method"] != "execute_kw" || len(given) < 6 {
 		return call{}
 	}

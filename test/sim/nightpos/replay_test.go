@@ -29,7 +29,7 @@ const (
 // and every webhook.
 func TestRecordings(t *testing.T) {
 	met := map[string]bool{}
-	for _, version := range []int{17, 18} {
+	for _, version := range []int{17, 18, 19} {
 		t.Run(fmt.Sprint(version), func(t *testing.T) {
 			recordings := readRecordings(t, version)
 			ignored := newIgnoredFields()
@@ -85,6 +85,9 @@ type replay struct {
 	serving    *http.Server
 	listening  *http.Server
 	version    int
+	// keys are people's API keys by login, and cookie the latest session's.
+	keys   map[string]string
+	cookie *http.Cookie
 
 	mutex sync.Mutex
 	// current is being replayed, and heard what came during it.
@@ -109,7 +112,11 @@ var disorderly = []string{
 
 // shortened are the recordings that kept the first webhooks only without saying
 // how many came, and how many these must be.
-var shortened = map[string]int{"300-webhook-fields-refused-and-full-payload": 5}
+// 358 kept the first call's five alone, in a form of their own.
+var shortened = map[string]int{"300-webhook-fields-refused-and-full-payload": 5, "358-hook-postcommit-savepoint-and-second-writer": 20}
+
+// alice is her id in each version's recordings.
+var alice = map[int]int{17: 6, 18: 6, 19: 5}
 
 // heard is a webhook that came.
 type heard struct {
@@ -120,19 +127,21 @@ type heard struct {
 }
 
 func newReplay(t *testing.T, version int, recordings []recording, ignored *ignoredFields) *replay {
-	r := &replay{t: t, version: version, translator: newTranslator(relations(recordings)), ignored: ignored}
+	r := &replay{t: t, version: version, translator: newTranslator(relations(recordings)), ignored: ignored, keys: map[string]string{}}
 	r.transport = &http.Transport{DialContext: r.network.DialContext, DisableCompression: true}
 	r.client = &http.Client{Transport: r.transport}
 	// The bubble's clock starts long before the meetings of the recordings.
-	first, err := time.Parse(datetime, "2026-11-22 17:04:00")
+	first, err := time.Parse(datetime, map[bool]string{false: "2026-11-22 17:04:00", true: "2026-11-22 18:08:44"}[version >= 19])
 	if err != nil {
 		t.Fatal(err)
 	}
 	offset := time.Until(first.Add(341675 * time.Microsecond))
 	r.server, err = nightpos.New(nightpos.Config{
-		Version: version, Database: fmt.Sprintf("night%d", version), BaseURL: map[int]string{17: "http://localhost:8069", 18: "http://localhost:8070"}[version],
+		Version: version, Database: fmt.Sprintf("night%d", version), BaseURL: map[int]string{17: "http://localhost:8069", 18: "http://localhost:8070", 19: "http://localhost:8071"}[version],
 		Now: func() time.Time { return time.Now().Add(offset) }, Transport: r.transport,
-		RetryDelay:  func(int) time.Duration { return 900 * time.Millisecond },
+		RetryDelay: func(int) time.Duration {
+			return map[bool]time.Duration{false: 900 * time.Millisecond, true: 1800 * time.Millisecond}[version >= 19]
+		},
 		CommitDelay: func() time.Duration { return time.Millisecond },
 	})
 	if err != nil {
@@ -266,6 +275,7 @@ func (r *replay) play(one recording) []string {
 	}
 	c := &comparison{translator: r.translator, ignored: r.ignored, loose: r.version == 17 && slices.Contains(disorderly, one.Name)}
 	r.ignored.counts = map[string]float64{}
+	r.prepare(one)
 	for index, exchange := range one.Exchanges {
 		if excludedExchanges[one.Name+" / "+exchange.Label] != "" {
 			continue
@@ -300,11 +310,47 @@ func (r *replay) play(one recording) []string {
 	return c.differences
 }
 
+// unkept are events that were made in calls that were not recorded.
+var unkept = map[string][]int{"063-none-results": {5579, 5580, 5581}}
+
+func (r *replay) prepare(one recording) {
+	if r.version < 19 {
+		return
+	}
+	for _, id := range unkept[one.Name] {
+		_, answer := r.execute(r.translator.id("res.users", alice[r.version]), "alice", "calendar.event", "create", []any{map[string]any{
+			"name": "N", "start": "2027-01-11 09:00:00", "stop": "2027-01-11 10:00:00",
+		}})
+		if difference := r.translator.pair("calendar.event", id, number(answer["result"])); difference != "" {
+			r.t.Errorf("%s: %s", one.Name, difference)
+		}
+	}
+}
+
+// withKey puts alice's key in place of the recorded one.
+func (r *replay) withKey(request map[string]any) map[string]any {
+	list, _ := rpcParameters(request)["args"].([]any)
+	for index, item := range list {
+		if item == recordedKey {
+			list[index] = r.key("alice")
+		}
+	}
+	return request
+}
+
 // exchange sends one recorded request and compares the answer.
 func (r *replay) exchange(c *comparison, recorded exchange) {
 	var response *http.Response
 	var answer map[string]any
+	if recorded.Line != "" {
+		r.webExchange(c, recorded)
+		return
+	}
 	switch recorded.Label {
+	case "xmlrpc action_archive":
+		// Over XML-RPC; what it does is the same.
+		r.execute(r.translator.id("res.users", alice[r.version]), "alice", "calendar.event", "action_archive", []any{[]any{r.translator.id("calendar.event", 5582)}})
+		return
 	case "invalid JSON body":
 		response, answer = r.send(http.MethodPost, "/jsonrpc", "application/json", []byte("{not json"))
 	case "wrong content type":
@@ -320,7 +366,7 @@ func (r *replay) exchange(c *comparison, recorded exchange) {
 			c.differ("request", "it was not recorded")
 			return
 		}
-		response, answer = r.post("/jsonrpc", "application/json", r.translator.request(recorded.Request))
+		response, answer = r.post("/jsonrpc", "application/json", r.withKey(r.translator.request(recorded.Request)))
 	}
 	if response == nil {
 		c.differ("answer", "none")
@@ -370,9 +416,14 @@ func (r *replay) concurrently(one recording) {
 	var group sync.WaitGroup
 	for _, index := range []int{0, 1} {
 		group.Go(func() {
-			// The second comes a little later, while the first one's webhook waits.
-			time.Sleep(time.Duration(index) * 2 * time.Millisecond)
-			r.execute(6, "alice", "calendar.event", "write", []any{
+			// The second comes a little later: while the first one's webhook waits, or
+			// in 19, where that is after the commit, before.
+			later := 2 * time.Millisecond
+			if r.version >= 19 {
+				later = 500 * time.Microsecond
+			}
+			time.Sleep(time.Duration(index) * later)
+			r.execute(r.translator.id("res.users", alice[r.version]), "alice", "calendar.event", "write", []any{
 				[]any{r.translator.id("calendar.event", number(one.Hits[0].Body["_id"]))}, map[string]any{"name": fmt.Sprintf("H conc %d", index)},
 			})
 		})
@@ -468,11 +519,17 @@ func headersOf(head string) map[string]any {
 }
 
 // tidied are the recordings after which the rules that they made were deleted
-// again, unrecorded: their webhooks do not come in later recordings.
+// again, in 17 and 18 unrecorded: their webhooks do not come in later recordings.
 var tidied = []string{"300-webhook-fields-refused-and-full-payload", "408-write_date-microsecond-domain-and-webhook-basic-auth"}
 
 func (r *replay) tidy(one recording) {
-	if !slices.Contains(tidied, one.Name) {
+	if r.version >= 19 && one.Name == "650-server-action" {
+		// One of the two events was deleted in a call that was not recorded.
+		if _, answer := r.execute(r.translator.id("res.users", alice[r.version]), "alice", "calendar.event", "unlink", []any{[]any{r.translator.id("calendar.event", 5661)}}); answer["result"] != true {
+			r.t.Errorf("%s: the event could not be deleted: %v", one.Name, answer)
+		}
+	}
+	if r.version >= 19 || !slices.Contains(tidied, one.Name) {
 		return
 	}
 	for _, exchange := range one.Exchanges {

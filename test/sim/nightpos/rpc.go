@@ -35,6 +35,19 @@ func (s *Server) Handler() http.Handler {
 	mux.HandleFunc("POST /web/session/get_session_info", s.jsonRPC(s.sessionInfo))
 	mux.HandleFunc("POST /web/session/destroy", s.jsonRPC(s.sessionDestroy))
 	mux.HandleFunc("POST /web/webclient/version_info", s.jsonRPC(func(*http.Request, map[string]any, http.Header) (any, error) { return s.versionInfo(), nil }))
+	mux.HandleFunc("POST /web/dataset/call_kw", s.jsonRPC(s.callKW))
+	mux.HandleFunc("POST /web/dataset/call_kw/", s.jsonRPC(s.callKW))
+	if s.config.Version >= 19 {
+		mux.HandleFunc("/json/2", s.json2)
+		mux.HandleFunc("/json/2/", s.json2)
+		mux.HandleFunc("GET /web/version", s.tellVersion)
+		mux.HandleFunc("GET /json/version", s.tellVersion)
+		mux.HandleFunc("GET /web/health", func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "application/json")
+			w.Header().Set("Connection", "close")
+			_, _ = io.WriteString(w, `{"status": "pass"}`)
+		})
+	}
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/jsonrpc" {
 			badRequest(w)
@@ -51,6 +64,14 @@ func badRequest(w http.ResponseWriter) {
 	w.Header().Set("Connection", "close")
 	w.WriteHeader(http.StatusBadRequest)
 	_, _ = io.WriteString(w, "<!doctype html>\n<html lang=en>\n<title>400 Bad Request</title>\n<h1>Bad Request</h1>\n<p>Invalid JSON data</p>\n")
+}
+
+// refuseType is the page that other than JSON gets from 19 on.
+func refuseType(w http.ResponseWriter) {
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.Header().Set("Connection", "close")
+	w.WriteHeader(http.StatusUnsupportedMediaType)
+	_, _ = io.WriteString(w, "<!doctype html>\n<html lang=en>\n<title>415 Unsupported Media Type</title>\n<h1>Unsupported Media Type</h1>\n<p>Please verify the Content-Type request header and try again.</p>\n")
 }
 
 // errDropped closes the connection without an answer.
@@ -70,6 +91,10 @@ func (s *Server) jsonRPC(call func(*http.Request, map[string]any, http.Header) (
 			ID     any            `json:"id"`
 			Params map[string]any `json:"params"`
 		}
+		if s.config.Version >= 19 && kind != "application/json" {
+			refuseType(w)
+			return
+		}
 		if err != nil || kind != "application/json" || readErr != nil || json.Unmarshal(body, &request) != nil {
 			badRequest(w)
 			return
@@ -87,18 +112,26 @@ func (s *Server) jsonRPC(call func(*http.Request, map[string]any, http.Header) (
 			return
 		case errors.As(err, &failed):
 			message := "Odoo Server Error"
-			if failed.code == 100 {
-				message = "Odoo Session Expired"
+			code := failed.code
+			switch {
+			case code == 100:
+				message, answer["id"] = "Odoo Session Expired", nil
+			case s.config.Version >= 19:
+				code = 0
 			}
 			more := failed.context
 			if more == nil {
 				more = map[string]any{}
 			}
-			answer["error"] = map[string]any{"code": failed.code, "message": message, "data": map[string]any{
+			answer["error"] = map[string]any{"code": code, "message": message, "data": map[string]any{
 				"name": failed.name, "debug": "", "message": failed.message, "arguments": []any{failed.message}, "context": more,
 			}}
 		case err != nil:
-			answer["error"] = map[string]any{"code": 200, "message": "Odoo Server Error", "data": map[string]any{
+			code := 200
+			if s.config.Version >= 19 {
+				code = 0
+			}
+			answer["error"] = map[string]any{"code": code, "message": "Odoo Server Error", "data": map[string]any{
 				"name": "builtins.Exception", "debug": "", "message": err.Error(), "arguments": []any{}, "context": map[string]any{},
 			}}
 		default:
@@ -152,6 +185,9 @@ func (s *Server) service(_ *http.Request, parameters map[string]any, _ http.Head
 			if uid := s.signedIn(at(1), at(2)); uid != 0 {
 				return uid, nil
 			}
+			if user := s.begin(0, nil).get("res.users", s.keyHolder(at(2))); user != nil && user.values["login"] == at(1) {
+				return user.id, nil
+			}
 			return false, nil
 		}
 	case "db":
@@ -170,6 +206,9 @@ func (s *Server) service(_ *http.Request, parameters map[string]any, _ http.Head
 
 // execute runs a method of a model as a user.
 func (s *Server) execute(way string, list []any) (any, error) {
+	if len(list) < 5 && s.config.Version >= 19 {
+		return nil, valueError("not enough values to unpack (expected at least 5, got %d)", len(list))
+	}
 	if len(list) < 5 {
 		return nil, newFault("builtins.IndexError", "list index out of range")
 	}
@@ -177,7 +216,7 @@ func (s *Server) execute(way string, list []any) (any, error) {
 		return nil, s.noDatabase(textOf(list[0]))
 	}
 	uid, model, method := intOf(list[1]), textOf(list[3]), textOf(list[4])
-	if !s.authentic(uid, textOf(list[2])) {
+	if key := textOf(list[2]); !s.authentic(uid, key) && (uid == 0 || s.keyHolder(key) != uid) {
 		return nil, accessDenied()
 	}
 	given := arguments{named: map[string]any{}}

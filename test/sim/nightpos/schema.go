@@ -154,7 +154,26 @@ func schema(version int) map[string]model {
 	}}
 	event["recurrence_update"] = field{kind: kindSelection, computed: func(*transaction, *record) any { return "self_only" }}
 	event["display_time"] = field{kind: kindText, computed: func(t *transaction, r *record) any { return t.displayTime(r) }}
-	groups := "groups_id"
+	event["display_description"] = field{kind: kindBool, computed: func(_ *transaction, r *record) any { return truth(r.values["description"]) }}
+	if version >= 19 {
+		// From then on only who made an event follows it.
+		event["message_partner_ids"] = field{kind: kindMany, relation: "res.partner", computed: func(t *transaction, r *record) any {
+			if user := t.get("res.users", intOf(r.values["create_uid"])); user != nil {
+				return []int{intOf(user.values["partner_id"])}
+			}
+			return []int{}
+		}}
+		event["message_is_follower"] = field{kind: kindBool, computed: func(t *transaction, r *record) any { return intOf(r.values["create_uid"]) == t.uid }}
+		event["notes"] = field{kind: kindHTML}
+		event["effective_privacy"] = field{kind: kindSelection, computed: func(_ *transaction, r *record) any {
+			if truth(r.values["privacy"]) {
+				return r.values["privacy"]
+			}
+			return "public"
+		}}
+		event["unavailable_partner_ids"] = field{kind: kindMany, relation: "res.partner", computed: func(t *transaction, r *record) any { return t.unavailable(r) }}
+	}
+	groups := groupsField(version)
 	models := map[string]model{
 		"calendar.event": event.log(),
 		"calendar.attendee": model{
@@ -198,7 +217,10 @@ func schema(version int) map[string]model {
 			"microsoft_calendar_token_validity": {kind: kindDatetime, admin: true}, "microsoft_calendar_sync_token": {kind: kindText, admin: true},
 			"microsoft_synchronization_stopped": {kind: kindBool, admin: true}, "microsoft_last_sync_date": {kind: kindDatetime, admin: true},
 		}.log(),
-		"res.groups": model{"name": {kind: kindText, required: true, label: "Name"}}.log(),
+		"res.groups": model{
+			"name":             {kind: kindText, required: true, label: "Name"},
+			"api_key_duration": {kind: kindFloat},
+		}.log(),
 		"base.automation": model{
 			"name": {kind: kindText, required: true, label: "Automation Rule Name"}, "active": {kind: kindBool},
 			"model_id":          {kind: kindOne, relation: "ir.model", required: true, label: "Model"},
@@ -220,6 +242,7 @@ func schema(version int) map[string]model {
 			"code":  {kind: kindText, admin: true}, "webhook_url": {kind: kindText, admin: true},
 			"webhook_field_ids": {kind: kindMany, relation: "ir.model.fields", admin: true}, groups: {kind: kindMany, relation: "res.groups"},
 			"webhook_sample_payload": {kind: kindText, admin: true, computed: func(t *transaction, r *record) any { return t.samplePayload(r) }},
+			"warning":                {kind: kindText, admin: true, computed: func(t *transaction, r *record) any { return t.actionWarning(r) }},
 			"usage":                  {kind: kindSelection, selection: []string{"ir_actions_server", "ir_cron", "base_automation"}}, "base_automation_id": {kind: kindOne, relation: "base.automation"},
 		}.log(),
 		"ir.model": model{"model": {kind: kindText}, "name": {kind: kindText}}.log(),
@@ -234,9 +257,17 @@ func schema(version int) map[string]model {
 			"model": {kind: kindText}, "res_id": {kind: kindInt}, "body": {kind: kindHTML}, "author_id": {kind: kindOne, relation: "res.partner"},
 		}.log(),
 		// What was sent is kept apart, as Mail; here it is counted only.
-		"mail.mail":           model{"subject": {kind: kindText}}.log(),
-		"res.users.settings":  model{"user_id": {kind: kindOne, relation: "res.users"}}.log(),
-		"ir.config_parameter": model{"key": {kind: kindText}, "value": {kind: kindText}}.log(),
+		"mail.mail": model{"subject": {kind: kindText}}.log(),
+		"res.users.apikeys.description": model{
+			"name":     {kind: kindText, required: true, label: "Description"},
+			"duration": {kind: kindText}, "expiration_date": {kind: kindDatetime},
+		}.log(),
+		"res.users.identitycheck": model{"password": {kind: kindText}, "request": {kind: kindInt}}.log(),
+		"res.users.settings":      model{"user_id": {kind: kindOne, relation: "res.users"}}.log(),
+		"ir.config_parameter":     model{"key": {kind: kindText}, "value": {kind: kindText}}.log(),
+	}
+	if version >= 19 {
+		models["res.groups"]["implied_ids"] = field{kind: kindMany, relation: "res.groups"}
 	}
 	return models
 }

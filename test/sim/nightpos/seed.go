@@ -15,14 +15,31 @@ const (
 	groupFeatures = 7
 	groupExport   = 8
 	groupContacts = 9
-	// groupsField is what the list of groups is called in 17 and 18.
-	groupsField = "groups_id"
-	adminID     = 2
+	adminID       = 2
 )
+
+// groupsField is what the list of groups of a user or an action is called.
+func groupsField(version int) string {
+	if version >= 19 {
+		return "group_ids"
+	}
+	return "groups_id"
+}
+
+// groupsOf are those given to a user or an action.
+func groupsOf(r *record) []int {
+	for _, version := range []int{18, 19} {
+		if groups, listed := r.values[groupsField(version)].([]int); listed {
+			return groups
+		}
+	}
+	return nil
+}
 
 // populate fills a fresh database with what the recordings found there.
 func (s *Server) populate() error {
 	t := s.begin(adminID, map[string]any{"no_mail_to_attendees": true}).as(true, nil)
+	groups := groupsField(s.config.Version)
 	t.groups()
 	t.insert("res.partner", map[string]any{"name": "My Company", "active": true})
 	t.insert("res.partner", map[string]any{"name": "System", "active": false})
@@ -30,10 +47,13 @@ func (s *Server) populate() error {
 	t.insert("res.users", map[string]any{"login": "__system__", "name": "System", "active": false, "partner_id": 2})
 	t.insert("res.users", map[string]any{
 		"login": "admin", "name": "Administrator", "email": "admin@nightpos.example", "password": "admin", "active": true,
-		"partner_id": 3, groupsField: []int{groupUser, groupSettings}, "tz": "Europe/Brussels", "notification_type": "email",
+		"partner_id": 3, groups: []int{groupUser, groupSettings}, "tz": "Europe/Brussels", "notification_type": "email",
 	})
-	// Ids as recorded: users 6 and 7, contacts 7 to 10.
+	// Ids as recorded: users 6 and 7, contacts 7 to 10; in 19 one less each.
 	s.tables["res.users"].last, s.tables["res.partner"].last = 5, 6
+	if s.config.Version >= 19 {
+		s.tables["res.users"].last, s.tables["res.partner"].last = 4, 5
+	}
 	people := append([]Person{
 		{Name: "Alice", Login: "alice", Address: "alice@nightpos.example", Password: "alice", Zone: "Europe/Brussels"},
 		{Name: "Bob", Login: "bob", Address: "bob@nightpos.example", Password: "bob", Zone: "America/New_York"},
@@ -71,6 +91,9 @@ func (t *transaction) groups() {
 	if t.server.config.Version >= 18 {
 		names = append(names, "Canned Response Administrator")
 	}
+	if t.server.config.Version >= 19 {
+		names = append(names, "Calendar Administrator")
+	}
 	for _, name := range append(names, "Mail Template Editor", "Receive notifications in Odoo", "Other") {
 		t.insert("res.groups", map[string]any{"name": name})
 	}
@@ -91,6 +114,9 @@ func (t *transaction) groups() {
 
 // memberGroups are those that a new user is in.
 func (t *transaction) memberGroups() []int {
+	if t.server.config.Version >= 19 {
+		return []int{groupUser}
+	}
 	groups := []int{groupUser, groupFeatures, groupExport, groupContacts}
 	if t.server.config.Version < 18 {
 		groups = append(groups, 12)
@@ -177,8 +203,8 @@ func (t *transaction) createUser(given map[string]any) (int, error) {
 		}
 	}
 	values["active"] = true
-	if values[groupsField] == nil {
-		values[groupsField] = t.memberGroups()
+	if groups := groupsField(t.server.config.Version); values[groups] == nil {
+		values[groups] = t.memberGroups()
 	}
 	if values["notification_type"] == nil {
 		values["notification_type"] = "email"

@@ -14,7 +14,7 @@ import (
 // Config is what a simulated NightPOS is made of. The zero value is a usable
 // NightPOS 18.
 type Config struct {
-	// Version is 17 or 18; default 18.
+	// Version is 17, 18 or 19; default 18.
 	Version int
 	// Database is its name; default "night".
 	Database string
@@ -27,8 +27,8 @@ type Config struct {
 	Seed uint64
 	// Transport sends webhooks; default http.DefaultTransport.
 	Transport http.RoundTripper
-	// CommitDelay is how long after the last webhook of a transaction its
-	// changes become readable; default 1 to 5 ms.
+	// CommitDelay is how long after a transaction's work, which in 17 and 18
+	// includes its webhooks, its changes become readable; default 1 to 5 ms.
 	CommitDelay func() time.Duration
 	// RetryDelay is how long a transaction that others got in the way of waits
 	// before it is tried again, by how often it was tried; default up to 2, 4, 8
@@ -58,7 +58,8 @@ type CallFate struct {
 	Status int
 	// Drop closes the connection after the call was carried out and committed.
 	Drop bool
-	// Rollback undoes the call after its webhooks were sent.
+	// Rollback undoes the call at its end: after its webhooks were sent, in 17
+	// and 18, and before, in 19.
 	Rollback bool
 }
 
@@ -93,6 +94,7 @@ type Server struct {
 	counts    map[string]int
 	observers []func(Change)
 	sessions  map[string]int
+	keys      map[string]apiKey
 }
 
 // New builds a database with the people of the recordings: admin, alice and bob
@@ -101,8 +103,8 @@ func New(config Config) (*Server, error) {
 	if config.Version == 0 {
 		config.Version = 18
 	}
-	if config.Version != 17 && config.Version != 18 {
-		return nil, fmt.Errorf("version %d is not simulated: 17 and 18 are", config.Version)
+	if config.Version < 17 || config.Version > 19 {
+		return nil, fmt.Errorf("version %d is not simulated: 17, 18 and 19 are", config.Version)
 	}
 	if config.Database == "" {
 		config.Database = "night"
@@ -124,7 +126,7 @@ func New(config Config) (*Server, error) {
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
 		random: rand.New(rand.NewPCG(config.Seed, 0x6e69676874)),
-		tables: map[string]*table{}, counts: map[string]int{}, sessions: map[string]int{},
+		tables: map[string]*table{}, counts: map[string]int{}, sessions: map[string]int{}, keys: map[string]apiKey{},
 	}
 	s.context, s.stop = context.WithCancel(context.Background())
 	recorded.complete(s.schema)
@@ -212,8 +214,11 @@ func (s *Server) transact(uid int, context map[string]any, rollback bool, work f
 	for attempt := 1; ; attempt++ {
 		t := s.begin(uid, context)
 		result, err := work(t)
-		if err != nil || len(t.written) == 0 {
+		if err != nil {
 			return result, err
+		}
+		if len(t.written) == 0 && len(*t.posts) == 0 {
+			return result, nil
 		}
 		if rollback {
 			return nil, newFault("psycopg2.OperationalError", "server closed the connection unexpectedly")
@@ -228,6 +233,9 @@ func (s *Server) transact(uid int, context map[string]any, rollback bool, work f
 			return nil, newFault("psycopg2.errors.SerializationFailure", "could not serialize access due to concurrent update")
 		}
 		s.tell(t)
+		for _, one := range *t.posts {
+			s.post(one.address, one.body)
+		}
 		return result, nil
 	}
 }

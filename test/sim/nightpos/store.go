@@ -53,6 +53,14 @@ type transaction struct {
 	// changed events and mails are told after the commit; true for deleted.
 	changed map[int]bool
 	mails   *[]Mail
+	// posts are the webhooks that leave after the commit, in 19.
+	posts *[]post
+}
+
+// post is a webhook about to be sent.
+type post struct {
+	address string
+	body    []byte
 }
 
 func (s *Server) begin(uid int, context map[string]any) *transaction {
@@ -62,8 +70,12 @@ func (s *Server) begin(uid int, context map[string]any) *transaction {
 	return &transaction{
 		server: s, uid: uid, context: context, started: s.now().UTC().Truncate(time.Microsecond),
 		written: map[key]*record{}, seen: map[key]uint64{}, changed: map[int]bool{}, mails: &[]Mail{},
+		posts: &[]post{},
 	}
 }
+
+// nineteen says that the version is 19 or later.
+func (t *transaction) nineteen() bool { return t.server.config.Version >= 19 }
 
 // as is the same transaction with other rights or another context.
 func (t *transaction) as(sudo bool, context map[string]any) *transaction {

@@ -94,10 +94,29 @@ func (t *translator) stamp(recorded string) string {
 	return recorded
 }
 
+// stampsIn puts the simulated instants in place of the recorded ones in what a
+// domain compares with: an instant, a list of them, or something else.
+func (t *translator) stampsIn(value any) any {
+	switch given := value.(type) {
+	case string:
+		if isoText.MatchString(given) {
+			return t.text(given)
+		}
+		return t.stamp(given)
+	case []any:
+		list := make([]any, len(given))
+		for index, item := range given {
+			list[index] = t.stampsIn(item)
+		}
+		return list
+	}
+	return value
+}
+
 // request turns a recorded request into the one to send.
 func (t *translator) request(request map[string]any) map[string]any {
 	call := callOf(request)
-	if call.model == "" {
+	if call.model == "" || call.named == nil && len(call.list) > 0 && request["params"].(map[string]any)["method"] == "execute" {
 		return request
 	}
 	parameters := request["params"].(map[string]any)
@@ -223,8 +242,31 @@ func (t *translator) domain(model string, value any) any {
 		case relation != "":
 			translated[index] = []any{name, leaf[1], t.references(relation, leaf[2])}
 		case name == "write_date":
-			translated[index] = []any{name, leaf[1], t.stamp(leaf[2].(string))}
+			translated[index] = []any{name, leaf[1], t.stampsIn(leaf[2])}
 		}
+	}
+	return translated
+}
+
+// named translates the named arguments of a call.
+func (t *translator) named(called call) map[string]any {
+	translated := map[string]any{}
+	for name, value := range called.named {
+		switch name {
+		case "ids":
+			value = t.references(called.model, value)
+		case "domain":
+			if _, list := value.([]any); list {
+				value = t.domain(called.model, value)
+			}
+		case "vals", "vals_list":
+			value = t.values(called.model, value)
+		case "context":
+			if context, ok := value.(map[string]any); ok {
+				value = t.context(context)
+			}
+		}
+		translated[name] = value
 	}
 	return translated
 }
@@ -266,6 +308,7 @@ var (
 	actionText = regexp.MustCompile(`\(#(\d+)\)`)
 	recordText = regexp.MustCompile(`\b((?:calendar|base|ir|res)\.[a-z.]+)\((\d+),\)`)
 	userText   = regexp.MustCompile(`\b(User: |id=)(\d+)`)
+	isoText    = regexp.MustCompile(`\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d`)
 )
 
 // text puts the simulated ids in place of the recorded ones.
@@ -276,6 +319,9 @@ func (t *translator) text(recorded string) string {
 	recorded = recordText.ReplaceAllStringFunc(recorded, func(found string) string {
 		parts := recordText.FindStringSubmatch(found)
 		return fmt.Sprintf("%s(%d,)", parts[1], t.id(parts[1], number(parts[2])))
+	})
+	recorded = isoText.ReplaceAllStringFunc(recorded, func(found string) string {
+		return strings.Replace(t.stamp(strings.Replace(found, "T", " ", 1)), " ", "T", 1)
 	})
 	return userText.ReplaceAllStringFunc(recorded, func(found string) string {
 		parts := userText.FindStringSubmatch(found)

@@ -61,12 +61,25 @@ func (s *Server) sessionDestroy(r *http.Request, _ map[string]any, _ http.Header
 }
 
 func (s *Server) describe(user *record) map[string]any {
-	system := inGroup(user, groupSettings)
 	version := s.versionInfo()
+	t := s.begin(user.id, nil)
+	system := t.inGroup(user, groupSettings)
+	partner := t.get("res.partner", intOf(user.values["partner_id"]))
 	return map[string]any{
-		"uid": user.id, "username": user.values["login"], "name": user.values["name"], "is_admin": system, "is_system": system,
+		"is_public": false, "is_internal_user": t.inGroup(user, groupUser), "partner_display_name": partner.values["name"],
+		"partner_write_date": t.show(partner, "write_date", false),
+		"uid":                user.id, "username": user.values["login"], "name": user.values["name"], "is_admin": system, "is_system": system,
 		"partner_id": user.values["partner_id"], "db": s.config.Database, "server_version": version["server_version"],
 		"server_version_info": version["server_version_info"], "web.base.url": s.config.BaseURL,
-		"user_context": map[string]any{"lang": "en_US", "tz": user.values["tz"], "uid": user.id},
+		"user_context": t.userContext(),
 	}
+}
+
+// userContext is what a person's client sends along.
+func (t *transaction) userContext() map[string]any {
+	zone := any(false)
+	if user := t.get("res.users", t.uid); user != nil {
+		zone = t.show(user, "tz", false)
+	}
+	return map[string]any{"lang": "en_US", "tz": zone, "uid": t.uid}
 }

@@ -12,19 +12,26 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
+	"strings"
 )
 
 // recorded is a recording as it was made.
 type recorded struct {
 	Scenario  string `json:"scenario"`
 	Exchanges []struct {
-		Label    string                         `json:"label"`
-		Elapsed  float64                        `json:"elapsed_ms"`
-		Request  struct{ JSON json.RawMessage } `json:"request"`
+		Label   string  `json:"label"`
+		Elapsed float64 `json:"elapsed_ms"`
+		Request struct {
+			JSON    json.RawMessage
+			Line    string
+			Headers []string
+		} `json:"request"`
 		Response struct {
-			Status int             `json:"status"`
-			JSON   json.RawMessage `json:"json"`
+			Status  int             `json:"status"`
+			JSON    json.RawMessage `json:"json"`
+			Headers []string        `json:"headers"`
 		} `json:"response"`
 	} `json:"exchanges"`
 	Summary json.RawMessage `json:"summary"`
@@ -61,6 +68,14 @@ type (
 		Request  json.RawMessage `json:"request"`
 		Status   int             `json:"status"`
 		Response json.RawMessage `json:"response"`
+		// Line is the request's first where it is not that of JSON-RPC; then Body
+		// and Answer are what was sent and answered, and the headers are those
+		// that say something.
+		Line            string          `json:"line,omitempty"`
+		Headers         []string        `json:"headers,omitempty"`
+		Body            json.RawMessage `json:"body,omitempty"`
+		Answer          json.RawMessage `json:"answer,omitempty"`
+		ResponseHeaders []string        `json:"responseHeaders,omitempty"`
 	}
 	hit struct {
 		Path     string          `json:"path,omitempty"`
@@ -74,8 +89,28 @@ type (
 // wanted are the recordings of single events.
 func wanted(name string) bool {
 	number, err := strconv.Atoi(name[:3])
-	return err == nil && (number <= 63 || number >= 300 && number <= 357 || number >= 400 && number <= 408 || number == 650)
+	return err == nil && (number <= 63 || number >= 300 && number <= 358 || number >= 400 && number <= 408 || number >= 430 && number <= 432 || number == 650 || number == 651 || number >= 800 && number <= 805)
 }
+
+// made is where a recording stands in the order in which those of 19 were made.
+func made(name string) string {
+	switch number := name[:3]; {
+	case number >= "400" && number < "408":
+		return "300" + name
+	case number == "408":
+		return "400" + name
+	case number == "300" || number == "358":
+		return "500" + name
+	case number[0] == '8':
+		return "600" + name
+	case number[:2] == "43":
+		return "700" + name
+	}
+	return name
+}
+
+// undescribed are calls whose answers are long and are not replayed.
+var undescribed = []string{"doc index", "gzip accepted?"}
 
 func main() {
 	if err := pack(os.Args[1:]); err != nil {
@@ -91,6 +126,9 @@ func pack(arguments []string) error {
 	files, err := filepath.Glob(filepath.Join(arguments[0], "[0-9][0-9][0-9]*.json"))
 	if err != nil {
 		return err
+	}
+	if strings.HasSuffix(filepath.Clean(arguments[0]), "-19") {
+		slices.SortFunc(files, func(a, b string) int { return strings.Compare(made(filepath.Base(a)), made(filepath.Base(b))) })
 	}
 	var all []packed
 	for _, file := range files {
@@ -115,6 +153,14 @@ func pack(arguments []string) error {
 	return writer.Close()
 }
 
+// telling leaves out the headers that every call had.
+func telling(headers []string, kind string) []string {
+	return slices.DeleteFunc(headers, func(header string) bool {
+		name, _, _ := strings.Cut(header, ":")
+		return name == "Accept" || name == "Connection" || name == "Content-Length" || header == "Content-Type: "+kind
+	})
+}
+
 func compact(file string) (packed, error) {
 	content, err := os.ReadFile(file)
 	if err != nil {
@@ -126,7 +172,16 @@ func compact(file string) (packed, error) {
 	}
 	one := packed{Name: from.Scenario}
 	for _, call := range from.Exchanges {
-		one.Exchanges = append(one.Exchanges, exchange{call.Label, call.Elapsed, call.Request.JSON, call.Response.Status, call.Response.JSON})
+		kept := exchange{Label: call.Label, Elapsed: call.Elapsed, Request: call.Request.JSON, Status: call.Response.Status, Response: call.Response.JSON}
+		if call.Request.Line != "" && !strings.HasPrefix(call.Request.Line, "POST /jsonrpc ") {
+			kept.Line, kept.Body, kept.Answer = call.Request.Line, kept.Request, kept.Response
+			kept.Request, kept.Response = nil, nil
+			kept.Headers, kept.ResponseHeaders = telling(call.Request.Headers, "application/json"), telling(call.Response.Headers, "application/json; charset=utf-8")
+		}
+		if slices.Contains(undescribed, call.Label) {
+			kept.Answer = nil
+		}
+		one.Exchanges = append(one.Exchanges, kept)
 	}
 	if !bytes.HasPrefix(bytes.TrimSpace(from.Summary), []byte("{")) {
 		return one, nil
