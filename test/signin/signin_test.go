@@ -181,7 +181,7 @@ func TestStates(t *testing.T) {
 		late := w.newBrowser()
 		state = late.beginSignIn(w.link("bob"))
 		code = w.code(late, "bob@nightpos.example", state)
-		time.Sleep(16 * time.Minute)
+		time.Sleep(31 * time.Minute)
 		shows(t, late.comeBack(url.Values{"state": {state}, "code": {code}}), http.StatusBadRequest, unknown)
 		link := w.link("bob")
 		time.Sleep(25 * time.Hour)
