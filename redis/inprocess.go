@@ -83,6 +83,9 @@ func (e *InProcess) client() *goredis.Client {
 		},
 		DisableIdentity: true, Protocol: 2, MaxRetries: -1, MaintNotificationsConfig: quiet(),
 		ContextTimeoutEnabled: true,
+		// Nobody ever waits for a connection: go-redis does so with timers that it
+		// hands from one client to the next, which virtual time does not survive.
+		PoolSize: 1_000,
 	})
 }
 
