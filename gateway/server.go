@@ -221,8 +221,10 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // Serve answers on the listener until the context ends, then lets requests
 // under way finish and returns nil. It closes the listener.
 func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
+	unused := &unusedConnections{open: map[net.Conn]bool{}}
 	server := &http.Server{
 		Handler:           s,
+		ConnState:         unused.follow,
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       15 * time.Second,
 		WriteTimeout:      30 * time.Second,
@@ -242,6 +244,7 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 	case <-ctx.Done():
 		ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTime)
 		defer cancel()
+		defer time.AfterFunc(unusedTime, unused.close).Stop()
 		if err = server.Shutdown(ending); err != nil {
 			err = errors.Join(fmt.Errorf("stopping HTTP: requests did not end within %s: %w", stopTime, err), server.Close())
 		}

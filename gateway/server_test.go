@@ -231,6 +231,27 @@ func TestServerStopsInTime(t *testing.T) {
 	}
 }
 
+// TestUnusedConnectionsDoNotHoldUpTheEnd opens a connection ahead of need, as
+// clients and load balancers do, and sends nothing.
+func TestUnusedConnectionsDoNotHoldUpTheEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		memory := &network.Network{}
+		w := newWorld(t, nil)
+		stop := w.running(memory)
+		connection, err := memory.DialContext(t.Context(), "tcp", "gateway.test:80")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer connection.Close()
+		synctest.Wait()
+		began := time.Now()
+		err = stop()
+		if took := time.Since(began); err != nil || took > 2*time.Second {
+			t.Errorf("stopped after %s with %v, want within 2 s and no error", took, err)
+		}
+	})
+}
+
 func TestServerNeedsItsParts(t *testing.T) {
 	if _, err := gateway.NewServer(gateway.Config{}); err == nil {
 		t.Error("a server without anything was made")

@@ -94,7 +94,7 @@ func Open(ctx context.Context, config Config) (*Store, error) {
 	if err := s.connect(ctx); err != nil {
 		return nil, err
 	}
-	if err := s.client.Ping(ctx).Err(); err != nil {
+	if err := s.awake(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("REDIS_URL: the store does not answer: %w", err), s.disconnect())
 	}
 	background, cancel := context.WithCancel(context.WithoutCancel(ctx))
@@ -112,6 +112,26 @@ func Open(ctx context.Context, config Config) (*Store, error) {
 		s.group.Go(func() { <-background.Done(); leave() })
 	}
 	return s, nil
+}
+
+// loadingTime bounds the wait for a Redis that reads its data after a start.
+const loadingTime = time.Minute
+
+// awake asks whether the store answers. One that was killed reads its data
+// first, and says so.
+func (s *Store) awake(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, loadingTime)
+	defer cancel()
+	for {
+		err := s.client.Ping(ctx).Err()
+		if !goredis.HasErrorPrefix(err, "LOADING") {
+			return err
+		}
+		pause(ctx, 20*time.Millisecond)
+		if ctx.Err() != nil {
+			return err
+		}
+	}
 }
 
 func (s *Store) connect(ctx context.Context) error {
