@@ -261,12 +261,9 @@ func (w *week) addressOf(member *simnightpos.Member) string {
 	return bob
 }
 
-// carolPartner is the contact that comes with the simulated database.
-const carolPartner = 9
-
 func (w *week) partners(member *simnightpos.Member) []any {
 	chosen := []int{member.PartnerID}
-	for _, id := range []int{w.nightpos.Member("alice").PartnerID, w.nightpos.Member("bob").PartnerID, carolPartner} {
+	for _, id := range []int{w.nightpos.Member("alice").PartnerID, w.nightpos.Member("bob").PartnerID, w.nightpos.Contact(carol)} {
 		if id != member.PartnerID && w.random.IntN(2) == 0 {
 			chosen = append(chosen, id)
 		}

@@ -73,7 +73,7 @@ func newWorld(t *testing.T, seed uint64, replicas int) *world {
 // newWorldWith is newWorld with an Outlook of other switches.
 func newWorldWith(t *testing.T, seed uint64, replicas int, switches simoutlook.Switches) *world {
 	w := &world{t: t, context: context.Background(), weather: newWeather(seed)}
-	version := 17 + int(seed%2)
+	version := 17 + int(seed%3)
 	var err error
 	w.outlook, err = simoutlook.New(simoutlook.Config{
 		BaseURL: outlookURL, Seed: seed, Transport: w.network.Transport(), Faults: w.weather.graph,
@@ -116,6 +116,12 @@ func newWorldWith(t *testing.T, seed uint64, replicas int, switches simoutlook.S
 			NightPOSAdminLogin: "admin", NightPOSAdminAPIKey: "admin",
 			PastDays: 365, FutureDays: 730, Conflict: "newest", QuietFirstSync: true,
 		},
+	}
+	if version >= 19 && seed%2 == 0 {
+		// With keys the calls go by JSON-2, with passwords by JSON-RPC.
+		settings := &w.config.Settings
+		settings.NightPOSAPIKey = gateway.Secret(w.nightpos.Member(accountLogin).APIKey(0))
+		settings.NightPOSAdminAPIKey = gateway.Secret(w.nightpos.Member("admin").APIKey(0))
 	}
 	_, err = service.Register(w.context, w.config)
 	w.must(err)

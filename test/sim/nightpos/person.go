@@ -24,6 +24,16 @@ func (s *Server) Member(login string) *Member {
 	return nil
 }
 
+// Contact is the id of the contact of an address, zero if there is none.
+func (s *Server) Contact(address string) int {
+	for _, contact := range s.begin(0, nil).all("res.partner") {
+		if contact.values["email"] == address {
+			return contact.id
+		}
+	}
+	return 0
+}
+
 func (m *Member) run(ctx context.Context, model, method string, list ...any) (any, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
