@@ -158,7 +158,7 @@ func (s *tokenSource) accessToken(ctx context.Context, lane, rejected string) (s
 		return token.AccessToken, err
 	}
 	holder := uuid.NewString()
-	token, version, err = s.lock(ctx, lane, holder, token, version, usable)
+	token, _, err = s.lock(ctx, lane, holder, token, version, usable)
 	if err != nil || usable(token) {
 		return token.AccessToken, err
 	}

@@ -44,16 +44,32 @@ func (r refusal) fault() *sim.SignInFault {
 // renewed: what only the person can mend.
 func TestRefusedSignIns(t *testing.T) {
 	for _, refused := range []refusal{
-		{"invalid_grant", 70000, "", 400}, {"invalid_grant", 70008, "", 400}, {"invalid_grant", 700082, "", 400}, {"invalid_grant", 50173, "", 400},
-		{"invalid_grant", 65001, "consent_required", 400}, {"invalid_grant", 50076, "", 400}, {"invalid_grant", 50079, "", 400},
-		{"invalid_grant", 53003, "", 400}, {"invalid_grant", 70043, "", 400}, {"invalid_grant", 50057, "", 400}, {"invalid_grant", 50034, "", 400},
-		{"invalid_grant", 54005, "", 400}, {"invalid_grant", 501481, "", 400}, {"invalid_grant", 700005, "", 400},
-		{"invalid_grant", 50105, "", 400}, {"invalid_grant", 50196, "", 400}, {"invalid_grant", 700084, "", 400},
-		{"interaction_required", 50076, "", 400}, {"interaction_required", 50079, "", 400}, {"interaction_required", 50074, "", 400},
-		{"interaction_required", 50078, "", 400}, {"interaction_required", 65001, "consent_required", 400},
+		{"invalid_grant", 70000, "", 400},
+		{"invalid_grant", 70008, "", 400},
+		{"invalid_grant", 700082, "", 400},
+		{"invalid_grant", 50173, "", 400},
+		{"invalid_grant", 65001, "consent_required", 400},
+		{"invalid_grant", 50076, "", 400},
+		{"invalid_grant", 50079, "", 400},
+		{"invalid_grant", 53003, "", 400},
+		{"invalid_grant", 70043, "", 400},
+		{"invalid_grant", 50057, "", 400},
+		{"invalid_grant", 50034, "", 400},
+		{"invalid_grant", 54005, "", 400},
+		{"invalid_grant", 501481, "", 400},
+		{"invalid_grant", 700005, "", 400},
+		{"invalid_grant", 50105, "", 400},
+		{"invalid_grant", 50196, "", 400},
+		{"invalid_grant", 700084, "", 400},
+		{"interaction_required", 50076, "", 400},
+		{"interaction_required", 50079, "", 400},
+		{"interaction_required", 50074, "", 400},
+		{"interaction_required", 50078, "", 400},
+		{"interaction_required", 65001, "consent_required", 400},
 		// The word decides, whatever the number: one that means the application
 		// elsewhere, and one that nobody has seen yet.
-		{"invalid_grant", 7000222, "", 401}, {"invalid_grant", 123456789, "", 400},
+		{"invalid_grant", 7000222, "", 401},
+		{"invalid_grant", 123456789, "", 400},
 	} {
 		t.Run(refused.String(), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -103,11 +119,20 @@ func TestRefusedSignIns(t *testing.T) {
 // mend is one alarm and ends nobody's connection.
 func TestRefusedApplications(t *testing.T) {
 	for _, refused := range []refusal{
-		{"invalid_client", 7000222, "", 401}, {"invalid_client", 7000215, "", 401}, {"invalid_client", 700027, "", 401},
-		{"invalid_client", 7000218, "", 401}, {"invalid_client", 7000112, "", 401},
-		{"unauthorized_client", 700016, "", 400}, {"invalid_request", 900144, "", 400}, {"invalid_request", 9002313, "", 400},
-		{"invalid_request", 50011, "", 400}, {"invalid_request", 50147, "", 400}, {"invalid_scope", 70011, "", 400}, {"invalid_scope", 700022, "", 400},
-		{"invalid_request", 50194, "", 400}, {"invalid_request", 9001023, "", 400},
+		{"invalid_client", 7000222, "", 401},
+		{"invalid_client", 7000215, "", 401},
+		{"invalid_client", 700027, "", 401},
+		{"invalid_client", 7000218, "", 401},
+		{"invalid_client", 7000112, "", 401},
+		{"unauthorized_client", 700016, "", 400},
+		{"invalid_request", 900144, "", 400},
+		{"invalid_request", 9002313, "", 400},
+		{"invalid_request", 50011, "", 400},
+		{"invalid_request", 50147, "", 400},
+		{"invalid_scope", 70011, "", 400},
+		{"invalid_scope", 700022, "", 400},
+		{"invalid_request", 50194, "", 400},
+		{"invalid_request", 9001023, "", 400},
 	} {
 		t.Run(refused.String(), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -198,8 +223,11 @@ func TestOneTenantWithoutTheApplication(t *testing.T) {
 // TestBusySignIns goes through table 1.12: what passes by itself.
 func TestBusySignIns(t *testing.T) {
 	for _, busy := range []refusal{
-		{"temporarily_unavailable", 90033, "", 503}, {"temporarily_unavailable", 90006, "", 503}, {"server_error", 50033, "", 500},
-		{"a_word_of_next_year", 99999, "", 400}, {"", 0, "", 502},
+		{"temporarily_unavailable", 90033, "", 503},
+		{"temporarily_unavailable", 90006, "", 503},
+		{"server_error", 50033, "", 500},
+		{"a_word_of_next_year", 99999, "", 400},
+		{"", 0, "", 502},
 	} {
 		t.Run(busy.String(), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

@@ -156,7 +156,9 @@ func changed(t *testing.T, o opener) {
 func parkedMember(t *testing.T, o opener) {
 	store := o.store(o.clock())
 	for _, c := range []struct{ state, problem, want string }{
-		{"connected", "an old one", ""}, {"syncing", "", ""}, {redis.StatePaused, "", "paused"},
+		{"connected", "an old one", ""},
+		{"syncing", "", ""},
+		{redis.StatePaused, "", "paused"},
 		{redis.StateNeedsReconnect, "the password was changed", "needs_reconnect: the password was changed"},
 	} {
 		state := redis.MemberState{Member: reconciler.Member{ID: lane, Parked: "never kept"}, State: c.state, LastError: c.problem}

@@ -46,7 +46,8 @@ func newWorld(t *testing.T, change func(*simoutlook.Config, *service.Config)) *w
 	outlookConfig := simoutlook.Config{
 		BaseURL: outlookURL, Seed: 1, Transport: w.network.Transport(), Switches: simoutlook.Switches{AnyAddress: true},
 		People: []simoutlook.Person{
-			{Name: "Alice", Address: "alice@nightpos.example"}, {Name: "Bob", Address: "bob@nightpos.example"},
+			{Name: "Alice", Address: "alice@nightpos.example"},
+			{Name: "Bob", Address: "bob@nightpos.example"},
 			{Name: "Alice at home", Address: "alice@outlook.example"},
 		},
 	}
