@@ -261,10 +261,10 @@ func (d *dispatcher) listen(ctx context.Context) {
 		switch {
 		case err == nil && len(rung) == 2:
 			err = d.heard(ctx, rung[1])
-		case errors.Is(err, goredis.Nil) || ctx.Err() != nil:
+		case errors.Is(err, goredis.Nil):
 			err = nil
 		}
-		if err != nil {
+		if err != nil && ctx.Err() == nil {
 			d.store.Log.Warn("the bell cannot be heard; lanes are found by looking", zap.Error(err))
 			pause(ctx, time.Second)
 		}

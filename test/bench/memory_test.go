@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -146,6 +147,24 @@ func field(t testing.TB, status []byte, name string) int64 {
 	return 0
 }
 
+// notes keeps what several goroutines write.
+type notes struct {
+	mutex sync.Mutex
+	text  bytes.Buffer
+}
+
+func (n *notes) Write(line []byte) (int, error) {
+	n.mutex.Lock()
+	defer n.mutex.Unlock()
+	return n.text.Write(line)
+}
+
+func (n *notes) String() string {
+	n.mutex.Lock()
+	defer n.mutex.Unlock()
+	return n.text.String()
+}
+
 // TestServe has the command line take over from a gateway, with the settings by
 // which its memory is measured, and end well.
 func TestServe(t *testing.T) {
@@ -154,12 +173,12 @@ func TestServe(t *testing.T) {
 	defer w.close()
 	w.stop()
 	environment := w.environment()
-	var output bytes.Buffer
+	output := &notes{}
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() {
 		code := command.Run(ctx, []string{"serve"}, command.Surroundings{
-			Out: &output, Err: &output,
+			Out: output, Err: output,
 			Lookup: func(name string) (string, bool) { value, given := environment[name]; return value, given },
 		})
 		if code != 0 {
