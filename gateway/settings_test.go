@@ -15,6 +15,7 @@ import (
 	"go.uber.org/zap/zapcore"
 
 	"github.com/nightpos/outlook-gateway/gateway"
+	"github.com/nightpos/outlook-gateway/test/sim/outlook"
 )
 
 // required is the least that serve can start with.
@@ -106,6 +107,26 @@ func TestSettingsGiven(t *testing.T) {
 	}
 }
 
+func TestTheCertificateIsReadAndNeverShown(t *testing.T) {
+	_, content, err := outlook.ApplicationCertificate("gateway", time.Now().Add(-time.Hour), time.Now().Add(time.Hour))
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "application.pem")
+	if err := os.WriteFile(path, content, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	environment := required()
+	environment["MICROSOFT_CLIENT_CERTIFICATE"] = path
+	got, err := load(environment, "")
+	if err != nil || got.MicrosoftClientCertificate.Reveal() != string(content) {
+		t.Fatalf("got %v, want the file's content", err)
+	}
+	if shown := fmt.Sprintf("%v %+v %#v", got, got, got); strings.Contains(shown, "PRIVATE KEY") {
+		t.Error("the key shows")
+	}
+}
+
 func TestEnvironmentWinsOverTheFile(t *testing.T) {
 	path := yamlFile(t, "# comment\ngateway_listen: :9001\nsync_past_days: 30\nsync_quiet_first_sync: off\nmicrosoft_client_secret_expires: 2028-11-22\nredis_url:\nnightpos_db: other\n")
 	environment := required()
@@ -162,6 +183,8 @@ func TestWrongSettingsAreNamed(t *testing.T) {
 		{"MICROSOFT_CLIENT_ID", "two words", "application"},
 		{"MICROSOFT_CLIENT_SECRET_EXPIRES", "22.11.2028", "date"},
 		{"MICROSOFT_CLIENT_SECRET_EXPIRES", "2028-02-30", "date"},
+		{"MICROSOFT_CLIENT_CERTIFICATE", "/no/such/file.pem", "cannot be read"},
+		{"MICROSOFT_CLIENT_CERTIFICATE", "settings_test.go", "private key"},
 		{"MICROSOFT_TENANT", "../common", "tenant"},
 		{"NIGHTPOS_PROTOCOL", "xmlrpc", "one of"},
 		{"NIGHTPOS_ADMIN_LOGIN", "admin", "NIGHTPOS_ADMIN_API_KEY is missing"},

@@ -101,9 +101,7 @@ func putOff(requests []batchRequest, answers []batchAnswer, used string) (pendin
 	for index, answer := range answers {
 		var retry *reconciler.RetryError
 		errors.As(answer.err, &retry)
-		if retry != nil {
-			pause = max(pause, retry.After)
-		}
+		pause = max(pause, pauseOf(answer.err))
 		switch {
 		case answer.err == nil:
 		case errors.Is(answer.err, errUnauthorized):

@@ -211,9 +211,8 @@ func (c *Client) inTurn(ctx context.Context, lane string, call call) ([]byte, er
 	if call.used != nil {
 		*call.used = token
 	}
-	var retry *reconciler.RetryError
-	if errors.As(err, &retry) && retry.After > 0 {
-		err = errors.Join(err, c.gates.leaveAlone(ctx, lane, retry.After))
+	if pause := pauseOf(err); pause > 0 {
+		err = errors.Join(err, c.gates.leaveAlone(ctx, lane, pause))
 	}
 	return content, settled(call.method, err)
 }

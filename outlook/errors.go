@@ -104,6 +104,23 @@ func graphError(status int, header http.Header, body []byte, now time.Time) erro
 	return answered
 }
 
+// unnamedPause is how long a mailbox is left alone that is throttled without a
+// word about how long; beyond that the lane's own pauses grow.
+const unnamedPause = 2 * time.Second
+
+// pauseOf is how long an error asks for the mailbox to be left alone.
+func pauseOf(err error) time.Duration {
+	var retry *reconciler.RetryError
+	var answered *GraphError
+	switch {
+	case !errors.As(err, &retry):
+		return 0
+	case retry.After == 0 && errors.As(err, &answered) && answered.Status == http.StatusTooManyRequests:
+		return unnamedPause
+	}
+	return retry.After
+}
+
 // retryAfter reads both forms of the header; at most an hour is believed.
 func retryAfter(value string, now time.Time) time.Duration {
 	var wait time.Duration

@@ -482,3 +482,34 @@ func TestTwoMailboxesOneAfterTheOther(t *testing.T) {
 		}
 	})
 }
+
+// TestForbiddenIsNoSignIn is 1.22: 403 speaks of scopes and not of the token.
+func TestForbiddenIsNoSignIn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, func(config *sim.Config) {
+			config.Faults = func(sim.CallInfo) *sim.Fault { return &sim.Fault{Status: http.StatusForbidden} }
+		})
+		err := look(t.Context(), w.client, alice)
+		if !errors.Is(err, outlook.ErrForbidden) || errors.Is(err, reconciler.ErrReconnect) || len(w.sim.SignIns()) != 0 {
+			t.Errorf("1.22: got %v and %d calls for tokens, want ErrForbidden and none", err, len(w.sim.SignIns()))
+		}
+	})
+}
+
+// TestThrottledWithoutSayingHowLong is 10.2.
+func TestThrottledWithoutSayingHowLong(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, func(config *sim.Config) {
+			config.Faults = func(sim.CallInfo) *sim.Fault { return &sim.Fault{Status: http.StatusTooManyRequests} }
+		})
+		for range 10 {
+			var retry *reconciler.RetryError
+			if err := look(t.Context(), w.client, alice); !errors.As(err, &retry) || retry.Cause != "throttled" {
+				t.Errorf("10.2: got %v, want to come back", err)
+			}
+		}
+		if got := len(w.sim.Calls()); got != 1 {
+			t.Errorf("10.2: %d calls, want the others held back", got)
+		}
+	})
+}

@@ -17,6 +17,8 @@ type memory struct {
 	links    map[int64]reconciler.Link
 	meetings map[string]int64
 	members  []reconciler.Member
+	// stale is what Members still answers; nil for nothing of the kind.
+	stale    []reconciler.Member
 	fence    int64
 	loseNext bool // the next commit finds its lease lost
 	lines    []reconciler.Activity
@@ -160,9 +162,14 @@ func (m *memory) MemberNow(_ context.Context, id string) (reconciler.Member, boo
 	return reconciler.Member{}, false, nil
 }
 
-func (m *memory) Members(context.Context) ([]reconciler.Member, error) { return m.members, nil }
+func (m *memory) Members(context.Context) ([]reconciler.Member, error) {
+	if m.stale != nil {
+		return m.stale, nil
+	}
+	return m.members, nil
+}
 
-func (m *memory) MembersNow(ctx context.Context) ([]reconciler.Member, error) { return m.Members(ctx) }
+func (m *memory) MembersNow(context.Context) ([]reconciler.Member, error) { return m.members, nil }
 
 func (m *memory) Sweeps(context.Context, string) (reconciler.Sweeps, error) { return m.sweeps, nil }
 
