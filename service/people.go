@@ -84,18 +84,19 @@ func signInFailure(err error) error {
 	failure := &gateway.SignInFailure{Err: err}
 	var taken *MailboxError
 	var told *outlook.SignInError
+	var scopes *outlook.ScopesError
 	switch {
 	case errors.As(err, &told):
-		failure.Word, failure.Number = told.Word, told.Number
+		failure.Word, failure.Number, failure.Trace = told.Word, told.Number, told.TraceID
 	case errors.As(err, &taken):
-		failure.Word, failure.Detail = gateway.FailureMailboxTaken, taken.Mailbox
+		failure.Word, failure.Detail, failure.Owner = gateway.FailureMailboxTaken, taken.Mailbox, taken.Owner
 		if taken.Own {
 			failure.Word = gateway.FailureOtherMailbox
 		}
 	case errors.Is(err, ErrBuiltInSync):
 		failure.Word = gateway.FailureBuiltIn
-	case errors.Is(err, outlook.ErrScopes):
-		failure.Word = gateway.FailureScopes
+	case errors.As(err, &scopes):
+		failure.Word, failure.Detail = gateway.FailureScopes, strings.Join(scopes.Missing, ", ")
 	default:
 		failure.Word = "temporarily_unavailable"
 	}
