@@ -90,8 +90,8 @@ func (p *pages) ask(w http.ResponseWriter, person Person, link string) {
 			{Name: "NightPOS calendar", Value: nameAndLogin(person)},
 			{Name: "Outlook calendar", Value: "the one of the account that you sign in with next"},
 		},
-		Link: link, Button: "Connect " + person.Name + "’s calendar",
-		Todo: "If you are not " + person.Name + ", close this page: your Outlook would become part of somebody else’s calendar. Links are personal; ask for one of your own.",
+		Link: link, Button: "Connect " + person.Name + "'s calendar",
+		Todo: "If you are not " + person.Name + ", close this page: your Outlook would become part of somebody else's calendar. Links are personal; ask for one of your own.",
 	}
 	for _, one := range explanations {
 		if one.stays {
@@ -110,7 +110,7 @@ func nameAndLogin(person Person) string {
 
 func (p *pages) connected(w http.ResponseWriter, person Person, mailbox string) {
 	p.show(w, http.StatusOK, message{
-		Kind: "done", Title: person.Name + "’s calendar is connected to " + mailbox,
+		Kind: "done", Title: person.Name + "'s calendar is connected to " + mailbox,
 		Text: []string{
 			"Both calendars are kept in step from now on. What is there already is being compared, which takes a few minutes where there is much of it.",
 			"You can close this page.",
@@ -174,7 +174,7 @@ func (p *pages) explained(why explanation, failure SignInFailure) message {
 		reference = append(reference, "AADSTS"+strconv.Itoa(failure.Number))
 	}
 	if failure.Trace != "" {
-		reference = append(reference, "Microsoft’s trace id "+failure.Trace)
+		reference = append(reference, "Microsoft's trace id "+failure.Trace)
 	}
 	shown.Reference = strings.Join(reference, ", ")
 	return shown
