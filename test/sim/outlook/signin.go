@@ -192,7 +192,7 @@ var (
 
 	choosePage = template.Must(template.New("choose").Parse(`<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>Sign in</title>
 <style>body{font:16px/1.5 system-ui,sans-serif;max-width:26rem;margin:4rem auto;padding:0 1rem;color:#1b1b1b;background:#f5f6f8}h1{font-size:1.4rem}form{margin:.5rem 0}button{width:100%;text-align:left;font:inherit;padding:.7rem 1rem;border:1px solid #c8ccd4;border-radius:6px;background:#fff;cursor:pointer}button:hover,button:focus{border-color:#0b5cad}input{width:100%;box-sizing:border-box;font:inherit;padding:.5rem;margin:.25rem 0;border:1px solid #c8ccd4;border-radius:6px}small{display:block;color:#555}</style></head>
-<body><h1>Pick an account</h1><p>Simulated Microsoft sign-in: picking an account consents at once.</p>{{$form := .Form}}{{range .People}}<form method="POST">{{range $name, $value := $form}}<input type="hidden" name="{{$name}}" value="{{index $value 0}}">{{end}}<input type="hidden" name="login_hint" value="{{.Address}}">{{if .Password}}<label>Password of {{.Name}}<input type="password" name="password"></label>{{end}}<button>{{.Name}}<small>{{.Address}}</small></button></form>{{end}}</body></html>`))
+<body><h1>Pick an account</h1><p>Simulated Microsoft sign-in.</p>{{$form := .Form}}{{range .People}}<form method="POST">{{range $name, $value := $form}}<input type="hidden" name="{{$name}}" value="{{index $value 0}}">{{end}}<input type="hidden" name="login_hint" value="{{.Address}}">{{if .Password}}<label>Password of {{.Name}}<input type="password" name="password"></label>{{end}}<button>{{.Name}}<small>{{.Address}}</small></button></form>{{end}}</body></html>`))
 )
 
 // choose shows the people there are.
