@@ -57,7 +57,13 @@ type SignInFailure struct {
 	Number int
 	// Detail is shown where a page has a place for it, such as an address.
 	Detail string
-	Err    error
+	// Owner is the name of the person a mailbox belongs to, if known.
+	Owner string
+	// Trace is what Microsoft's support asks for.
+	Trace string
+	Err   error
+	// link is the connect link that the person may use again.
+	link string
 }
 
 func (f *SignInFailure) Error() string {
@@ -72,7 +78,7 @@ func (f *SignInFailure) Unwrap() error { return f.Err }
 
 // The failure words that are not Microsoft's.
 const (
-	FailureScopes       = "gateway_scopes"        // consent to less than the calendar
+	FailureScopes       = "gateway_scopes"        // consent to less than is needed; Detail is what lacks
 	FailureMailboxTaken = "gateway_mailbox_taken" // the mailbox is somebody else's in NightPOS; Detail is the mailbox
 	FailureOtherMailbox = "gateway_other_mailbox" // the person has another one; Detail is that
 	FailureBuiltIn      = "gateway_built_in"      // NightPOS's own sync is on
@@ -82,5 +88,8 @@ const (
 	failureLink    = "gateway_link"    // unknown, used or old link
 	failureSession = "gateway_session" // nobody is signed in
 	failureOther   = "gateway_other_person"
-	failureBusy    = "gateway_busy" // a server cannot be reached
+	failurePerson  = "gateway_person_changed" // somebody else is signed in by now
+	failureGone    = "gateway_person_gone"    // archived or removed
+	failureForeign = "gateway_foreign_page"   // another site's page began it
+	failureBusy    = "gateway_busy"           // a server cannot be reached
 )

@@ -142,18 +142,15 @@ func (s *Server) routes() {
 
 // connections adds the pages and calls by which people connect.
 func (s *Server) connections(config Connections) error {
-	made, err := newPasses(config.Keys, config.Random)
+	signing, err := newSignIns(config, s.config.Now, s.config.Log.Named("signin"))
 	if err != nil {
 		return err
 	}
-	signing := &signIns{
-		people: config.People, tickets: config.Tickets, passes: made, public: config.PublicURL, now: s.config.Now, log: s.config.Log.Named("signin"),
-		pages: &pages{public: config.PublicURL, nightpos: config.NightPOSURL, login: config.LoginURL, client: config.ClientID},
-	}
 	calls := &api{token: config.AdminToken, people: config.People, signIns: signing, log: s.config.Log.Named("api")}
 	protection := http.NewCrossOriginProtection()
-	s.router.Path(routeConnect).Methods(http.MethodGet).HandlerFunc(signing.connect)
-	s.router.Path(RedirectPath).Methods(http.MethodGet).HandlerFunc(signing.authentication)
+	s.router.Path(routeConnect).Methods(http.MethodGet).HandlerFunc(signing.bounded(signing.connect))
+	s.router.Path(routeConnect).Methods(http.MethodPost).HandlerFunc(signing.bounded(signing.follow))
+	s.router.Path(RedirectPath).Methods(http.MethodGet).HandlerFunc(signing.bounded(signing.authentication))
 	s.router.Path(routeStyle).Methods(http.MethodGet, http.MethodHead).HandlerFunc(style)
 	s.router.Path("/api/v1/users/{user}/connect-link").Methods(http.MethodPost).Handler(protection.Handler(calls.authorized(calls.connectLink)))
 	return nil

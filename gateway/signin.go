@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -28,8 +29,14 @@ const (
 	// is good.
 	signInLife = 15 * time.Minute
 	linkLife   = 24 * time.Hour
-	// signInTime bounds one request of it.
-	signInTime = 25 * time.Second
+	// signInTime bounds one request of it, and signInPlaces how many wait at once:
+	// anybody may ask, and each asks NightPOS, Microsoft or the store.
+	signInTime   = 25 * time.Second
+	signInPlaces = 64
+	// maxForm bounds the form that begins a sign-in, maxCode the code that comes
+	// back, which Microsoft makes one or two kilobytes long.
+	maxForm = 4 << 10
+	maxCode = 8 << 10
 )
 
 // signIns connects people: it sends a browser to Microsoft and takes it back.
@@ -39,8 +46,48 @@ type signIns struct {
 	passes  *passes
 	pages   *pages
 	public  string
-	now     func() time.Time
-	log     *zap.Logger
+	// guard keeps pages of other sites from beginning a sign-in.
+	guard  *http.CrossOriginProtection
+	places chan struct{}
+	now    func() time.Time
+	log    *zap.Logger
+}
+
+// newSignIns checks the public address, since it decides about cookies.
+func newSignIns(config Connections, now func() time.Time, log *zap.Logger) (*signIns, error) {
+	made, err := newPasses(config.Keys, config.Random)
+	if err != nil {
+		return nil, err
+	}
+	public, err := url.Parse(config.PublicURL)
+	if err != nil {
+		return nil, fmt.Errorf("GATEWAY_PUBLIC_URL: %w", err)
+	}
+	s := &signIns{
+		people: config.People, tickets: config.Tickets, passes: made, public: config.PublicURL, now: now, log: log,
+		pages: &pages{public: config.PublicURL, nightpos: config.NightPOSURL, login: config.LoginURL, client: config.ClientID},
+		guard: http.NewCrossOriginProtection(), places: make(chan struct{}, signInPlaces),
+	}
+	// Where a proxy changes the name of the host, the origin still is this one.
+	if err := s.guard.AddTrustedOrigin(public.Scheme + "://" + public.Host); err != nil {
+		return nil, fmt.Errorf("GATEWAY_PUBLIC_URL: %w", err)
+	}
+	return s, nil
+}
+
+// bounded answers a page within the time and the places there are.
+func (s *signIns) bounded(page func(ctx context.Context, w http.ResponseWriter, r *http.Request)) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		select {
+		case s.places <- struct{}{}:
+			defer func() { <-s.places }()
+			ctx, cancel := context.WithTimeout(r.Context(), signInTime)
+			defer cancel()
+			page(ctx, w, r)
+		default:
+			s.fail(w, &SignInFailure{Word: failureBusy})
+		}
+	}
 }
 
 // attempt is a sign-in under way.
@@ -49,13 +96,15 @@ type attempt struct {
 	Verifier string `json:"verifier"`
 	// Browser is the digest of the cookie of the browser that began it.
 	Browser string `json:"browser"`
-	// Link is the connect link it came by, if any.
+	// Link is the connect link it came by; without one it came by the person's
+	// NightPOS session.
 	Link string `json:"link,omitempty"`
 }
 
 // linkTicket is what a connect link stands for.
 type linkTicket struct {
-	Person Person `json:"person"`
+	Person  Person    `json:"person"`
+	Expires time.Time `json:"expires"`
 }
 
 // makeLink makes a single-use link that connects a person's Outlook.
@@ -64,35 +113,75 @@ func (s *signIns) makeLink(ctx context.Context, person Person) (address string, 
 	if err != nil {
 		return "", time.Time{}, err
 	}
-	content, err := json.Marshal(linkTicket{Person: person})
-	if err != nil {
+	expires = s.now().Add(linkLife).UTC().Truncate(time.Second)
+	if err := s.saveLink(ctx, pass, linkTicket{Person: person, Expires: expires}); err != nil {
 		return "", time.Time{}, fmt.Errorf("making a connect link: %w", err)
 	}
-	if err := s.tickets.SaveTicket(ctx, passLink+pass, content, linkLife); err != nil {
-		return "", time.Time{}, fmt.Errorf("making a connect link: %w", err)
-	}
-	return s.public + routeConnect + "?link=" + url.QueryEscape(pass), s.now().Add(linkLife).UTC().Truncate(time.Second), nil
+	return s.public + routeConnect + "?link=" + url.QueryEscape(pass), expires, nil
 }
 
-// connect sends a person to Microsoft: whom a link names, or who is signed in to
-// NightPOS. A link is used up only once Microsoft has sent the browser back, so
-// that a mail scanner that opens it takes nothing away.
-func (s *signIns) connect(w http.ResponseWriter, r *http.Request) {
-	ctx, cancel := context.WithTimeout(r.Context(), signInTime)
-	defer cancel()
-	link := r.URL.Query().Get("link")
-	var person Person
-	var err error
-	if link == "" {
-		person, err = s.ofSession(ctx, r)
-	} else {
-		person, err = s.ofLink(ctx, r, link)
-	}
+func (s *signIns) saveLink(ctx context.Context, pass string, ticket linkTicket) error {
+	content, err := json.Marshal(ticket)
 	if err != nil {
-		s.fail(w, r, err)
+		return err
+	}
+	life := ticket.Expires.Sub(s.now())
+	if life < time.Second {
+		return nil // over anyway
+	}
+	return s.tickets.SaveTicket(ctx, passLink+pass, content, life)
+}
+
+// connect is where a person arrives. Who is signed in to NightPOS goes on to
+// Microsoft at once. A person who opens a link is first asked whether it is the
+// right calendar, so that nobody connects somebody else's unawares; a program has
+// nobody to ask and goes on. Opening a link uses nothing up, so that a mail
+// scanner takes nothing away.
+func (s *signIns) connect(ctx context.Context, w http.ResponseWriter, r *http.Request) {
+	if r.URL.Query().Has("link") {
+		link := r.URL.Query().Get("link")
+		ticket, err := s.ofLink(ctx, r, link)
+		if err != nil {
+			s.fail(w, err)
+			return
+		}
+		if navigates(r) {
+			s.pages.ask(w, ticket.Person, link)
+		} else {
+			s.begin(ctx, w, r, ticket.Person, link)
+		}
 		return
 	}
-	s.begin(ctx, w, r, person, link)
+	person, err := s.ofSession(ctx, r)
+	if err != nil {
+		s.fail(w, err)
+		return
+	}
+	s.begin(ctx, w, r, person, "")
+}
+
+// navigates says that a browser shows the answer to a person. Every browser of
+// the last years says so, and nothing else does.
+func navigates(r *http.Request) bool { return r.Header.Get("Sec-Fetch-Mode") == "navigate" }
+
+// follow is the button on a link's page.
+func (s *signIns) follow(ctx context.Context, w http.ResponseWriter, r *http.Request) {
+	if err := s.guard.Check(r); err != nil {
+		s.fail(w, &SignInFailure{Word: failureForeign})
+		return
+	}
+	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
+	if err := r.ParseForm(); err != nil {
+		s.fail(w, &SignInFailure{Word: failureLink})
+		return
+	}
+	link := r.PostForm.Get("link")
+	ticket, err := s.ofLink(ctx, r, link)
+	if err != nil {
+		s.fail(w, err)
+		return
+	}
+	s.begin(ctx, w, r, ticket.Person, link)
 }
 
 // ofSession is who is signed in to NightPOS, with the address known there.
@@ -104,8 +193,16 @@ func (s *signIns) ofSession(ctx context.Context, r *http.Request) (Person, error
 		}
 		return Person{}, err
 	}
-	person, err := s.people.Find(ctx, present.ID)
-	if err != nil {
+	return s.active(ctx, present)
+}
+
+// active is a person as NightPOS knows them now.
+func (s *signIns) active(ctx context.Context, known Person) (Person, error) {
+	person, err := s.people.Find(ctx, known.ID)
+	switch {
+	case errors.Is(err, ErrNobody):
+		return Person{}, &SignInFailure{Word: failureGone}
+	case err != nil:
 		return Person{}, &SignInFailure{Word: failureBusy, Err: err}
 	}
 	return person, nil
@@ -125,50 +222,66 @@ func (s *signIns) atBrowser(ctx context.Context, r *http.Request) (Person, error
 }
 
 // ofLink is whom a link connects. Somebody else's NightPOS session in the same
-// browser shows that the link was passed on.
-func (s *signIns) ofLink(ctx context.Context, r *http.Request, link string) (Person, error) {
-	if !s.passes.genuine(passLink, link) {
-		return Person{}, &SignInFailure{Word: failureLink}
-	}
-	content, err := s.tickets.Ticket(ctx, passLink+link)
-	if errors.Is(err, ErrSpent) {
-		return Person{}, &SignInFailure{Word: failureLink}
-	}
+// browser shows that the link was passed on; most browsers tell nothing, and
+// NightPOS need not be asked for those.
+func (s *signIns) ofLink(ctx context.Context, r *http.Request, link string) (linkTicket, error) {
+	ticket, err := s.link(ctx, link, s.tickets.Ticket)
 	if err != nil {
-		return Person{}, &SignInFailure{Word: failureBusy, Err: err}
+		return linkTicket{}, err
 	}
-	var ticket linkTicket
-	if err := json.Unmarshal(content, &ticket); err != nil {
-		return Person{}, fmt.Errorf("reading a connect link: %w", err)
+	if ticket.Person, err = s.active(ctx, ticket.Person); err != nil {
+		return linkTicket{}, err
 	}
 	present, err := s.atBrowser(ctx, r)
 	switch {
 	case errors.Is(err, ErrNobody):
 	case err != nil:
-		return Person{}, err
+		return linkTicket{}, err
 	case present.UserID != ticket.Person.UserID:
-		return Person{}, &SignInFailure{Word: failureOther, Detail: ticket.Person.Name}
+		return linkTicket{}, &SignInFailure{Word: failureOther, Detail: ticket.Person.Name}
 	}
-	return ticket.Person, nil
+	return ticket, nil
+}
+
+// link reads what a link stands for, by looking at the ticket or by taking it.
+func (s *signIns) link(ctx context.Context, link string, read func(context.Context, string) ([]byte, error)) (linkTicket, error) {
+	if !s.passes.genuine(passLink, link) {
+		return linkTicket{}, &SignInFailure{Word: failureLink}
+	}
+	content, err := read(ctx, passLink+link)
+	if errors.Is(err, ErrSpent) {
+		return linkTicket{}, &SignInFailure{Word: failureLink}
+	}
+	if err != nil {
+		return linkTicket{}, &SignInFailure{Word: failureBusy, Err: err}
+	}
+	var ticket linkTicket
+	if err := json.Unmarshal(content, &ticket); err != nil {
+		return linkTicket{}, fmt.Errorf("reading a connect link: %w", err)
+	}
+	if !s.now().Before(ticket.Expires) {
+		return linkTicket{}, &SignInFailure{Word: failureLink}
+	}
+	return ticket, nil
 }
 
 // begin sends the browser to Microsoft.
 func (s *signIns) begin(ctx context.Context, w http.ResponseWriter, r *http.Request, person Person, link string) {
 	state, err := s.passes.make(passState)
 	if err != nil {
-		s.fail(w, r, err)
+		s.fail(w, err)
 		return
 	}
 	verifier, err := s.passes.word()
 	if err != nil {
-		s.fail(w, r, err)
+		s.fail(w, err)
 		return
 	}
 	// RFC 7636 wants at least 43 characters.
 	verifier += verifier
 	browser, err := s.browser(w, r)
 	if err != nil {
-		s.fail(w, r, err)
+		s.fail(w, err)
 		return
 	}
 	content, err := json.Marshal(attempt{Person: person, Verifier: verifier, Browser: digestOf(browser), Link: link})
@@ -176,7 +289,7 @@ func (s *signIns) begin(ctx context.Context, w http.ResponseWriter, r *http.Requ
 		err = s.tickets.SaveTicket(ctx, passState+state, content, signInLife)
 	}
 	if err != nil {
-		s.fail(w, r, &SignInFailure{Word: failureBusy, Err: err})
+		s.fail(w, &SignInFailure{Word: failureBusy, Err: err})
 		return
 	}
 	http.Redirect(w, r, s.people.SignInURL(state, verifier, person.Address), http.StatusSeeOther)
@@ -217,55 +330,90 @@ func digestOf(word string) string {
 }
 
 // authentication answers the browser that Microsoft sends back.
-func (s *signIns) authentication(w http.ResponseWriter, r *http.Request) {
-	ctx, cancel := context.WithTimeout(r.Context(), signInTime)
-	defer cancel()
+func (s *signIns) authentication(ctx context.Context, w http.ResponseWriter, r *http.Request) {
 	query := r.URL.Query()
+	refused := refusalOf(query)
+	if refused != nil && !query.Has("state") {
+		// Microsoft may leave it out with an error, and the error is worth a page.
+		s.fail(w, refused)
+		return
+	}
+	if strings.EqualFold(query.Get("admin_consent"), "true") && !query.Has("state") {
+		s.pages.agreed(w)
+		return
+	}
 	begun, err := s.comeBack(ctx, r, query.Get("state"))
 	if err != nil {
-		s.fail(w, r, err)
+		s.fail(w, err)
 		return
 	}
-	if word := query.Get("error"); word != "" {
-		s.fail(w, r, &SignInFailure{Word: strings.ToLower(word), Number: aadstsOf(query.Get("error_description"))})
-		return
+	person, mailbox, err := s.finish(ctx, begun, refused, query.Get("code"))
+	var failure *SignInFailure
+	if errors.As(err, &failure) {
+		failure.link = begun.Link
 	}
-	if query.Get("code") == "" {
-		s.fail(w, r, &SignInFailure{Word: failureState})
-		return
-	}
-	if begun.Link != "" {
-		if _, err := s.tickets.TakeTicket(ctx, passLink+begun.Link); errors.Is(err, ErrSpent) {
-			s.fail(w, r, &SignInFailure{Word: failureLink})
-			return
-		} else if err != nil {
-			s.fail(w, r, &SignInFailure{Word: failureBusy, Err: err})
-			return
-		}
-	}
-	mailbox, err := s.people.Connect(ctx, begun.Person, query.Get("code"), begun.Verifier)
 	if err != nil {
-		s.fail(w, r, s.withLink(ctx, begun, err))
+		s.fail(w, err)
 		return
 	}
-	s.log.Info("connected Outlook", zap.String("person", begun.Person.ID))
-	s.pages.connected(w, begun.Person, mailbox)
+	s.log.Info("connected Outlook", zap.String("person", person.ID))
+	s.pages.connected(w, person, mailbox)
 }
 
-// withLink makes the link good again that an attempt used up in vain.
-func (s *signIns) withLink(ctx context.Context, begun attempt, cause error) error {
-	if begun.Link == "" {
-		return cause
+// finish connects the mailbox, and uses up the link that the sign-in came by, if
+// any. A link that was used up in vain is made good again.
+func (s *signIns) finish(ctx context.Context, begun attempt, refused *SignInFailure, code string) (Person, string, error) {
+	switch {
+	case refused != nil:
+		return Person{}, "", refused
+	case code == "" || len(code) > maxCode:
+		return Person{}, "", &SignInFailure{Word: "invalid_response"}
 	}
-	content, err := json.Marshal(linkTicket{Person: begun.Person})
-	if err == nil {
-		err = s.tickets.SaveTicket(ctx, passLink+begun.Link, content, time.Hour)
-	}
+	person, err := s.active(ctx, begun.Person)
 	if err != nil {
-		s.log.Warn("a connect link could not be made good again; a new one is needed", zap.Error(err))
+		return Person{}, "", err
 	}
-	return cause
+	if begun.Link == "" {
+		mailbox, err := s.people.Connect(ctx, person, code, begun.Verifier)
+		return person, mailbox, err
+	}
+	ticket, err := s.link(ctx, begun.Link, s.tickets.TakeTicket)
+	if err != nil {
+		return Person{}, "", err
+	}
+	mailbox, err := s.people.Connect(ctx, person, code, begun.Verifier)
+	if err != nil {
+		// The person may have gone away meanwhile; the link is theirs all the same.
+		restoring, cancel := context.WithTimeout(context.WithoutCancel(ctx), signInTime)
+		defer cancel()
+		if lost := s.saveLink(restoring, begun.Link, ticket); lost != nil {
+			s.log.Warn("a connect link could not be made good again; a new one is needed", zap.Error(lost))
+		}
+	}
+	return person, mailbox, err
 }
+
+// refusalOf reads the error that Microsoft sent a browser back with, if it did.
+// Whatever a stranger writes there, only words, numbers and ids are kept.
+func refusalOf(query url.Values) *SignInFailure {
+	if !query.Has("error") {
+		return nil
+	}
+	description := query.Get("error_description")
+	failure := &SignInFailure{Word: "an unknown error", Number: aadstsOf(description)}
+	if word := strings.ToLower(query.Get("error")); plainWord.MatchString(word) {
+		failure.Word = word
+	}
+	if found := traceID.FindStringSubmatch(description); found != nil {
+		failure.Trace = found[1]
+	}
+	return failure
+}
+
+var (
+	plainWord = regexp.MustCompile(`^[a-z_]{1,60}$`)
+	traceID   = regexp.MustCompile(`Trace ID: ([0-9A-Za-z-]{8,64})`)
+)
 
 // comeBack uses up the state that a browser brings.
 func (s *signIns) comeBack(ctx context.Context, r *http.Request, state string) (attempt, error) {
@@ -283,6 +431,9 @@ func (s *signIns) comeBack(ctx context.Context, r *http.Request, state string) (
 		if err != nil || subtle.ConstantTimeCompare([]byte(digestOf(cookie.Value)), []byte(begun.Browser)) != 1 {
 			return attempt{}, &SignInFailure{Word: failureBrowser}
 		}
+		if err := s.samePerson(ctx, r, begun); err != nil {
+			return attempt{}, err
+		}
 		if _, err := s.tickets.TakeTicket(ctx, passState+state); err == nil {
 			return begun, nil
 		} else if !errors.Is(err, ErrSpent) {
@@ -294,6 +445,19 @@ func (s *signIns) comeBack(ctx context.Context, r *http.Request, state string) (
 		return attempt{}, &SignInFailure{Word: failureState}
 	}
 	return attempt{}, &SignInFailure{Word: failureBusy, Err: err}
+}
+
+// samePerson says whether who began a sign-in by a NightPOS session is still who
+// is signed in there: browsers are shared, too.
+func (s *signIns) samePerson(ctx context.Context, r *http.Request, begun attempt) error {
+	if begun.Link != "" {
+		return nil
+	}
+	present, err := s.atBrowser(ctx, r)
+	if errors.Is(err, ErrNobody) || err == nil && present.UserID != begun.Person.UserID {
+		return &SignInFailure{Word: failurePerson}
+	}
+	return err
 }
 
 // aadstsOf finds the number in Microsoft's description of an error.
@@ -312,19 +476,16 @@ func aadstsOf(description string) int {
 
 // fail shows the page for an error. Microsoft's own description is never shown
 // or logged: it names people, and anybody can make it up.
-func (s *signIns) fail(w http.ResponseWriter, r *http.Request, err error) {
+func (s *signIns) fail(w http.ResponseWriter, err error) {
 	var failure *SignInFailure
 	if !errors.As(err, &failure) {
 		failure = &SignInFailure{Word: failureBusy, Err: err}
 	}
 	if failure.Err != nil {
-		s.log.Warn("a sign-in failed", zap.String("word", clipped(failure.Word)), zap.Int("aadsts", failure.Number),
+		s.log.Warn("a sign-in failed", zap.String("word", failure.Word), zap.Int("aadsts", failure.Number), zap.String("trace", failure.Trace),
 			zap.String("request", w.Header().Get("X-Request-Id")), zap.Error(failure.Err))
 	} else {
-		s.log.Info("a sign-in ended without a connection", zap.String("word", clipped(failure.Word)), zap.Int("aadsts", failure.Number))
+		s.log.Info("a sign-in ended without a connection", zap.String("word", failure.Word), zap.Int("aadsts", failure.Number), zap.String("trace", failure.Trace))
 	}
 	s.pages.failed(w, *failure)
 }
-
-// clipped bounds a word that a browser brought.
-func clipped(word string) string { return word[:min(len(word), 60)] }

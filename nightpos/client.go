@@ -68,6 +68,7 @@ type Client struct {
 	config     Config
 	callers    map[string]caller
 	browser    *jsonRPC // web sessions speak JSON-RPC in every version
+	sessions   chan struct{}
 	turns      chan struct{}
 	connecting chan struct{}
 	session    atomic.Pointer[session]
@@ -160,6 +161,7 @@ func New(config Config) (*Client, error) {
 		config:     config,
 		callers:    map[string]caller{ProtocolJSONRPC: rpc, ProtocolJSON2: newJSON2(config, carrier)},
 		browser:    rpc,
+		sessions:   make(chan struct{}, sessionsAtOnce),
 		turns:      make(chan struct{}, config.MaxConcurrency),
 		connecting: make(chan struct{}, 1),
 	}

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+
+	"github.com/nightpos/outlook-gateway/reconciler"
 )
 
 // Session is who is signed in to NightPOS at a browser.
@@ -15,15 +17,39 @@ type Session struct {
 	System bool
 }
 
+const (
+	// sessionsAtOnce is apart from the calls that keep calendars in step:
+	// strangers with made-up cookies must not stand in their way.
+	sessionsAtOnce = 2
+	maxSession     = 256
+)
+
+func (c *Client) sessionInfo(ctx context.Context, cookie string) (json.RawMessage, error) {
+	select {
+	case c.sessions <- struct{}{}:
+		defer func() { <-c.sessions }()
+	case <-ctx.Done():
+		return nil, &reconciler.RetryError{Cause: "nightpos_busy", Err: ctx.Err()}
+	}
+	return c.browser.post(context.WithValue(ctx, repeatable{}, true), "session", "/web/session/get_session_info", cookie, map[string]any{})
+}
+
 // Session asks NightPOS whose session a cookie named session_id is. The error
 // wraps ErrNoSession when it is nobody's. The cookie goes to NightPOS and nowhere
 // else.
 func (c *Client) Session(ctx context.Context, cookie string) (Session, error) {
-	var answer json.RawMessage
-	err := c.turn(ctx, "session", func(ctx context.Context) (err error) {
-		answer, err = c.browser.post(context.WithValue(ctx, repeatable{}, true), "session", "/web/session/get_session_info", cookie, map[string]any{})
-		return err
-	})
+	if cookie == "" || len(cookie) > maxSession {
+		return Session{}, ErrNoSession
+	}
+	began := c.config.Now()
+	ctx, cancel := context.WithTimeout(ctx, c.config.Timeout)
+	defer cancel()
+	answer, err := c.sessionInfo(ctx, cookie)
+	observed := err
+	if errors.Is(err, ErrNoSession) {
+		observed = nil // an answer, not a failure
+	}
+	c.config.Observe("session", c.config.Now().Sub(began), observed)
 	if err != nil {
 		return Session{}, fmt.Errorf("asking NightPOS who is at the browser: %w", err)
 	}

@@ -82,7 +82,7 @@ func TestACertificateInsteadOfASecret(t *testing.T) {
 					t.Errorf("refused as %q, want nobody's connection lost", token.Refused)
 				}
 				code := signIn(t, w, client.AuthCodeURL("state", strings.Repeat("v", 43), alice.Address))
-				if token, err := client.Exchange(t.Context(), code, strings.Repeat("v", 43)); c.good && (err != nil || token.RefreshToken == "") || !c.good && !errors.Is(err, outlook.ErrApplication) {
+				if consent, err := client.Exchange(t.Context(), code, strings.Repeat("v", 43)); c.good && (err != nil || consent.Token.RefreshToken == "") || !c.good && !errors.Is(err, outlook.ErrApplication) {
 					t.Errorf("1.16 redeeming: got %v", err)
 				}
 				if strings.Contains(secret, "client_secret") {
@@ -179,11 +179,11 @@ func TestTenantsAndClouds(t *testing.T) {
 					t.Fatalf("1.1: the page is %s, want %s…", page, want)
 				}
 				w.transport = toSimulation
-				token, err := client.Exchange(t.Context(), signIn(t, w, page), strings.Repeat("v", 43))
+				consent, err := client.Exchange(t.Context(), signIn(t, w, page), strings.Repeat("v", 43))
 				if err != nil {
 					t.Fatalf("redeeming: got %v, want tokens", err)
 				}
-				w.tokens.set(alice.ID, token)
+				w.tokens.set(alice.ID, consent.Token)
 				time.Sleep(3 * time.Hour)
 				if profile, err := client.Me(t.Context(), alice); err != nil || profile.Mail != alice.Address {
 					t.Errorf("got %+v, %v, want alice's mailbox", profile, err)

@@ -2,6 +2,8 @@ package outlook
 
 import (
 	"context"
+	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -31,23 +33,78 @@ func (c *Client) AuthCodeURL(state, verifier, loginHint string) string {
 	return c.tokens.oauth.AuthCodeURL(state, options...)
 }
 
-// Exchange redeems the code that a browser came back with. The error wraps
-// ErrScopes when the consent is too small, reconciler.ErrReconnect when the code
-// is worth nothing, or ErrApplication.
-func (c *Client) Exchange(ctx context.Context, code, verifier string) (Token, error) {
+// ScopesError says what a consent lacks. It wraps ErrScopes.
+type ScopesError struct {
+	// Missing are the scopes that were not granted.
+	Missing []string
+}
+
+func (e *ScopesError) Error() string { return ErrScopes.Error() + ": " + strings.Join(e.Missing, ", ") }
+
+// Unwrap returns ErrScopes.
+func (e *ScopesError) Unwrap() error { return ErrScopes }
+
+// Consent is what a person allowed at sign-in.
+type Consent struct {
+	Token Token
+	// Tenant is the id of the person's directory; empty when Microsoft did not
+	// tell.
+	Tenant string
+}
+
+// Exchange redeems the code that a browser came back with. The error wraps a
+// *ScopesError when the consent is too small, reconciler.ErrReconnect when the
+// code is worth nothing, or ErrApplication.
+func (c *Client) Exchange(ctx context.Context, code, verifier string) (Consent, error) {
 	began := c.config.Now()
 	answered, err := c.tokens.oauth.Exchange(context.WithValue(ctx, oauth2.HTTPClient, c.tokens.client), code, oauth2.VerifierOption(verifier))
 	err = signInError(ctx, err, c.config.Now())
 	c.tokens.application.settled("", err)
 	c.config.Observe("POST token", c.config.Now().Sub(began), err)
 	if err != nil {
-		return Token{}, fmt.Errorf("redeeming a code: %w", err)
+		return Consent{}, fmt.Errorf("redeeming a code: %w", err)
 	}
 	token := tokenOf(answered, nil)
-	if !granted(token.Scopes, "Calendars.ReadWrite") || token.RefreshToken == "" {
-		return Token{}, ErrScopes
+	var missing []string
+	for _, scope := range scopes {
+		held := granted(token.Scopes, scope)
+		switch scope {
+		case "openid": // not always listed, and nothing depends on it
+			held = true
+		case "offline_access": // never listed
+			held = token.RefreshToken != ""
+		}
+		if !held {
+			missing = append(missing, scope)
+		}
 	}
-	return token, nil
+	if len(missing) > 0 {
+		return Consent{}, &ScopesError{Missing: missing}
+	}
+	identity, _ := answered.Extra("id_token").(string)
+	return Consent{Token: token, Tenant: c.tenantOf(identity)}, nil
+}
+
+// tenantOf reads the tenant out of an id token. It came from Microsoft itself
+// over TLS, in answer to a code that only the gateway can redeem, which is as
+// good as its signature (OpenID Connect Core 3.1.3.7).
+func (c *Client) tenantOf(identity string) string {
+	parts := strings.Split(identity, ".")
+	if len(parts) != 3 {
+		return ""
+	}
+	text, err := base64.RawURLEncoding.DecodeString(parts[1])
+	if err != nil {
+		return ""
+	}
+	var claims struct {
+		Audience string `json:"aud"`
+		Tenant   string `json:"tid"`
+	}
+	if err := json.Unmarshal(text, &claims); err != nil || claims.Audience != c.config.ClientID {
+		return ""
+	}
+	return strings.ToLower(claims.Tenant)
 }
 
 // tokenOf translates an answer. An answer without a refresh token keeps none: a

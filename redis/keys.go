@@ -71,6 +71,10 @@ func (k keys) members() string { return k.namespace + ":{members}" }
 // membersVersion changes whenever members does.
 func (k keys) membersVersion() string { return k.namespace + ":{members}:version" }
 
+// mailboxes holds whose mailbox is which, both ways; beside the members, with
+// whom it changes.
+func (k keys) mailboxes() string { return k.namespace + ":{members}:mailboxes" }
+
 // settings holds what administrators set in the console: name to sealed value.
 func (k keys) settings() string { return k.namespace + ":{settings}" }
 

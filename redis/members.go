@@ -25,6 +25,8 @@ type MemberState struct {
 	// MailboxID is the connected account's object id at Microsoft, by which it is
 	// known again whatever its addresses; empty for connections older than that.
 	MailboxID string
+	// MailboxTenant is the directory of that account; empty when nobody told.
+	MailboxTenant string
 	// State is one of the states of the admin API.
 	State string
 	// LastSync is when something last crossed, the zero time for never.
@@ -166,10 +168,29 @@ func (s *Store) MemberNow(ctx context.Context, lane string) (reconciler.Member, 
 	return member.member(), true, nil
 }
 
+// MemberState returns one member as stored now; the error wraps ErrNotFound when
+// nobody is connected on the lane.
+func (s *Store) MemberState(ctx context.Context, lane string) (MemberState, error) {
+	var state MemberState
+	text, err := s.client.HGet(ctx, s.keys.members(), lane).Bytes()
+	if errors.Is(err, goredis.Nil) {
+		err = ErrNotFound
+	}
+	if err == nil {
+		err = json.Unmarshal(text, &state)
+	}
+	if err != nil {
+		return MemberState{}, fmt.Errorf("reading member %s: %w", lane, err)
+	}
+	return state, nil
+}
+
 // RemoveMember forgets a member, and the token, the subscription and how far
-// changes are known with it; links and log stay.
+// changes are known with it; links and log stay. The mailbox is free for whoever
+// connects it next.
 func (s *Store) RemoveMember(ctx context.Context, lane string) error {
 	err := s.changeMembers(ctx, func(pipe goredis.Pipeliner) { pipe.HDel(ctx, s.keys.members(), lane) })
+	err = errors.Join(err, s.ReleaseMailbox(ctx, lane))
 	err = errors.Join(err, s.client.Del(ctx, s.keys.token(lane), s.keys.renewing(lane), s.keys.budget(lane), s.keys.subscription(lane), s.keys.sweeps(lane)).Err())
 	if err != nil {
 		return fmt.Errorf("forgetting a member: %w", err)

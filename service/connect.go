@@ -1,6 +1,7 @@
 package service
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -27,36 +28,52 @@ func (s *Service) Connect(ctx context.Context, login string, token outlook.Token
 	if len(users) == 0 {
 		return reconciler.Member{}, fmt.Errorf("connecting %s: NightPOS knows no user of that login", login)
 	}
-	member := users[0]
+	return s.admit(ctx, users[0], outlook.Consent{Token: token})
+}
+
+// admit makes a person a member, whichever way the consent came. First it is
+// found out whose mailbox it is, with the new token and nothing kept; then the
+// mailbox is claimed, so that nobody else gets it meanwhile; then the token is
+// kept, since whoever sees the member expects one; and the member last.
+func (s *Service) admit(ctx context.Context, member reconciler.Member, consent outlook.Consent) (reconciler.Member, error) {
+	failed := func(err error) (reconciler.Member, error) {
+		return reconciler.Member{}, fmt.Errorf("connecting %s: %w", member.Login, err)
+	}
 	if err := s.refuseBuiltInSync(ctx, member); err != nil {
 		return reconciler.Member{}, err
 	}
-	profile, err := s.outlook.Whose(ctx, token)
+	profile, err := s.outlook.Whose(ctx, consent.Token)
 	if err != nil {
-		return reconciler.Member{}, fmt.Errorf("asking Microsoft whose mailbox was connected for %s: %w", login, err)
+		return failed(fmt.Errorf("asking Microsoft whose mailbox it is: %w", err))
 	}
-	if err := s.refuseMailbox(ctx, member, profile); err != nil {
-		return reconciler.Member{}, fmt.Errorf("connecting %s: %w", login, err)
+	if profile.ID == "" {
+		return failed(errors.New("Microsoft did not tell whose mailbox it is"))
 	}
-	// The token first: whoever sees the member expects one.
-	if err := s.tokens.SaveToken(ctx, member.ID, token); err != nil {
-		return reconciler.Member{}, fmt.Errorf("connecting %s: %w", login, err)
+	former, err := s.refuseMailbox(ctx, member, profile, consent.Tenant)
+	if err != nil {
+		return failed(err)
 	}
-	s.outlook.Forget(member.ID)
 	member.Mailbox = profile.Address()
-	if err := s.store.SaveMember(ctx, redis.MemberState{Member: member, MailboxID: profile.ID, State: stateSyncing}); err != nil {
-		return reconciler.Member{}, fmt.Errorf("connecting %s: %w", login, err)
+	err = s.tokens.SaveToken(ctx, member.ID, consent.Token)
+	s.outlook.Forget(member.ID)
+	if err == nil {
+		err = s.store.SaveMember(ctx, redis.MemberState{
+			Member: member, MailboxID: profile.ID, MailboxTenant: cmp.Or(consent.Tenant, former.MailboxTenant), State: stateSyncing, LastSync: former.LastSync,
+		})
+	}
+	if err != nil {
+		return failed(errors.Join(err, s.store.ReleaseMailbox(context.WithoutCancel(ctx), member.ID)))
 	}
 	now := s.config.Now()
 	err = s.store.Add(ctx, member.ID,
 		reconciler.Item{Key: reconciler.KeySubscription, First: now, Version: reconciler.SignalConnected},
 		reconciler.SweepItem(reconciler.PriorityPerson, now))
 	if err != nil {
-		return reconciler.Member{}, fmt.Errorf("connecting %s: %w", login, err)
+		return failed(err)
 	}
 	// What was put off while the person was away comes due.
 	if err := s.store.Hurry(ctx, member.ID); err != nil {
-		return reconciler.Member{}, fmt.Errorf("connecting %s: %w", login, err)
+		return failed(err)
 	}
 	s.sweepOnceKnown(member.ID)
 	return member, nil

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/nightpos/outlook-gateway/gateway"
@@ -60,11 +61,18 @@ func (p people) SignInURL(state, verifier, loginHint string) string {
 
 // Connect implements gateway.People.
 func (p people) Connect(ctx context.Context, person gateway.Person, code, verifier string) (string, error) {
-	token, err := p.service.outlook.Exchange(ctx, code, verifier)
+	consent, err := p.service.outlook.Exchange(ctx, code, verifier)
 	if err != nil {
 		return "", signInFailure(err)
 	}
-	member, err := p.service.Connect(ctx, person.Login, token)
+	found, err := p.service.clerk.suite.UsersByID(ctx, person.UserID)
+	if err == nil && len(found) == 0 {
+		err = fmt.Errorf("NightPOS knows no active user %d", person.UserID)
+	}
+	if err != nil {
+		return "", signInFailure(err)
+	}
+	member, err := p.service.admit(ctx, found[0], consent)
 	if err != nil {
 		return "", signInFailure(err)
 	}
@@ -76,18 +84,19 @@ func signInFailure(err error) error {
 	failure := &gateway.SignInFailure{Err: err}
 	var taken *MailboxError
 	var told *outlook.SignInError
+	var scopes *outlook.ScopesError
 	switch {
 	case errors.As(err, &told):
-		failure.Word, failure.Number = told.Word, told.Number
+		failure.Word, failure.Number, failure.Trace = told.Word, told.Number, told.TraceID
 	case errors.As(err, &taken):
-		failure.Word, failure.Detail = gateway.FailureMailboxTaken, taken.Mailbox
+		failure.Word, failure.Detail, failure.Owner = gateway.FailureMailboxTaken, taken.Mailbox, taken.Owner
 		if taken.Own {
 			failure.Word = gateway.FailureOtherMailbox
 		}
 	case errors.Is(err, ErrBuiltInSync):
 		failure.Word = gateway.FailureBuiltIn
-	case errors.Is(err, outlook.ErrScopes):
-		failure.Word = gateway.FailureScopes
+	case errors.As(err, &scopes):
+		failure.Word, failure.Detail = gateway.FailureScopes, strings.Join(scopes.Missing, ", ")
 	default:
 		failure.Word = "temporarily_unavailable"
 	}
@@ -100,46 +109,58 @@ type MailboxError struct {
 	// Mailbox is somebody else's.
 	Own     bool
 	Mailbox string
+	// Owner is that somebody's name, as far as it is known.
+	Owner string
 }
 
 func (e *MailboxError) Error() string {
 	if e.Own {
-		return fmt.Sprintf("the person is connected with the mailbox %s", e.Mailbox)
+		return "the person is connected with another mailbox"
 	}
-	return fmt.Sprintf("the mailbox %s is somebody else's", e.Mailbox)
+	return "the mailbox is somebody else's"
 }
 
 // refuseMailbox keeps one mailbox from being two people's, and one person from
-// having two. A mailbox whose address is that of another user is that user's,
-// connected or not: whoever passes a connect link on must not get it.
-func (s *Service) refuseMailbox(ctx context.Context, member reconciler.Member, profile outlook.Profile) error {
-	owners, err := s.clerk.suite.UsersByAddress(ctx, profile.Address())
-	if err != nil {
-		return err
+// having two; otherwise the mailbox is claimed for the person, and what is known
+// of a former connection is returned. A mailbox whose address is that of another
+// user is that user's, connected or not: whoever passes a connect link on must
+// not get it.
+func (s *Service) refuseMailbox(ctx context.Context, member reconciler.Member, profile outlook.Profile, tenant string) (redis.MemberState, error) {
+	addresses := []string{profile.Mail}
+	if !strings.EqualFold(profile.Mail, profile.UserPrincipalName) {
+		addresses = append(addresses, profile.UserPrincipalName)
 	}
-	if len(owners) > 0 && !slices.ContainsFunc(owners, func(owner reconciler.Member) bool { return owner.ID == member.ID }) {
-		return &MailboxError{Mailbox: profile.Address()}
-	}
-	if _, err := s.store.MembersNow(ctx); err != nil {
-		return err
-	}
-	known, err := s.store.MemberStates(ctx)
-	if err != nil {
-		return err
-	}
-	for _, other := range known {
-		same := other.MailboxID == profile.ID
-		if other.MailboxID == "" {
-			same = reconciler.Person{Address: other.Mailbox}.Key() == reconciler.Person{Address: profile.Address()}.Key()
+	for _, address := range addresses {
+		owners, err := s.clerk.suite.UsersByAddress(ctx, address)
+		if err != nil {
+			return redis.MemberState{}, err
 		}
-		switch {
-		case same && other.ID != member.ID:
-			return &MailboxError{Mailbox: profile.Address()}
-		case !same && other.ID == member.ID:
-			return &MailboxError{Own: true, Mailbox: other.Mailbox}
+		if len(owners) > 0 && !slices.ContainsFunc(owners, func(owner reconciler.Member) bool { return owner.ID == member.ID }) {
+			return redis.MemberState{}, &MailboxError{Mailbox: profile.Address(), Owner: owners[0].Name}
 		}
 	}
-	return nil
+	former, err := s.store.MemberState(ctx, member.ID)
+	if err != nil && !errors.Is(err, redis.ErrNotFound) {
+		return redis.MemberState{}, err
+	}
+	if former.MailboxTenant != "" && tenant != "" && former.MailboxTenant != tenant {
+		return redis.MemberState{}, &MailboxError{Own: true, Mailbox: former.Mailbox}
+	}
+	// An id is unique across tenants; with the tenant in the name, a connection
+	// that does not know its tenant would not be recognised.
+	err = s.store.ClaimMailbox(ctx, member.ID, strings.ToLower(profile.ID))
+	var taken *redis.TakenError
+	switch {
+	case errors.Is(err, redis.ErrOtherMailbox):
+		return redis.MemberState{}, &MailboxError{Own: true, Mailbox: former.Mailbox}
+	case errors.As(err, &taken):
+		owner, err := s.store.MemberState(ctx, taken.Lane)
+		if err != nil && !errors.Is(err, redis.ErrNotFound) {
+			return redis.MemberState{}, err
+		}
+		return redis.MemberState{}, &MailboxError{Mailbox: profile.Address(), Owner: owner.Name}
+	}
+	return former, err
 }
 
 // tickets is the store of single-use notes, as the pages see it.

@@ -13,6 +13,9 @@ import (
 	simoutlook "github.com/nightpos/outlook-gateway/test/sim/outlook"
 )
 
+// connected is the page at the end of alice's way.
+const connected = "Alice's calendar is connected to alice@nightpos.example"
+
 // in runs a test in a bubble.
 func in(t *testing.T, test func(t *testing.T, w *world)) {
 	t.Helper()
@@ -45,8 +48,8 @@ func (w *world) mailboxes() string {
 func TestLinkConnectsAPersonOnce(t *testing.T) {
 	in(t, func(t *testing.T, w *world) {
 		link := w.link("alice")
-		shown := w.newBrowser().open(link)
-		shows(t, shown, http.StatusOK, "Outlook is connected")
+		shown := w.newBrowser().connect(link, "alice@")
+		shows(t, shown, http.StatusOK, connected)
 		if !strings.Contains(shown.body, "alice@nightpos.example") {
 			t.Error("the page does not name the mailbox")
 		}
@@ -55,7 +58,7 @@ func TestLinkConnectsAPersonOnce(t *testing.T) {
 		}
 		shows(t, w.newBrowser().open(link), http.StatusGone, "This link is no longer good")
 		// The same mailbox may be connected again.
-		shows(t, w.newBrowser().open(w.link("6")), http.StatusOK, "Outlook is connected")
+		shows(t, w.newBrowser().connect(w.link("6"), "alice@"), http.StatusOK, connected)
 		w.settle()
 		if got := w.nightpos.Counts()["webhook lost"]; got != 0 {
 			t.Errorf("%d webhooks were lost", got)
@@ -71,7 +74,7 @@ func TestSessionOfNightPOSConnectsItsPerson(t *testing.T) {
 		browser := w.newBrowser()
 		shows(t, browser.open(gatewayURL+"/microsoft_account/connect"), http.StatusUnauthorized, "Who are you?")
 		browser.signInToNightPOS("bob")
-		shows(t, browser.open(gatewayURL+"/microsoft_account/connect"), http.StatusOK, "Outlook is connected")
+		shows(t, browser.press(browser.open(gatewayURL+"/microsoft_account/connect"), "bob@"), http.StatusOK, "Bob's calendar is connected to bob@nightpos.example")
 		if got, want := w.mailboxes(), "bob=bob@nightpos.example"; got != want {
 			t.Errorf("connected: %s, want %s", got, want)
 		}
@@ -82,10 +85,15 @@ func TestSessionOfNightPOSConnectsItsPerson(t *testing.T) {
 func TestOpeningALinkDoesNotUseItUp(t *testing.T) {
 	in(t, func(t *testing.T, w *world) {
 		link := w.link("alice")
-		for range 3 { // a mail scanner, and a person who changes her mind
-			w.newBrowser().beginSignIn(link)
+		for range 3 { // mail scanners; they get a page and nothing else happens
+			shown := w.newBrowser().open(link)
+			shows(t, shown, http.StatusOK, "Connect your Outlook calendar?")
+			if shown.header.Get("Set-Cookie") != "" || !strings.Contains(shown.body, "Connect Alice&#39;s calendar") {
+				t.Errorf("the link's page sets %q and shows:\n%s", shown.header.Get("Set-Cookie"), shown.body)
+			}
+			w.newBrowser().beginSignIn(link) // a person who changes her mind
 		}
-		shows(t, w.newBrowser().open(link), http.StatusOK, "Outlook is connected")
+		shows(t, w.newBrowser().connect(link, "alice@"), http.StatusOK, connected)
 		w.settle()
 	})
 }
@@ -100,38 +108,23 @@ func TestLinkThatWasPassedOn(t *testing.T) {
 		// Without a session Microsoft shows whose account it is.
 		browser := w.newBrowser()
 		state := browser.beginSignIn(link)
-		shows(t, browser.comeBack(url.Values{"state": {state}, "code": {w.code(browser, "bob@nightpos.example", state)}}),
+		shows(t, browser.comeBack(url.Values{"state": {state}, "code": {browser.code(state, "bob@nightpos.example")}}),
 			http.StatusConflict, "This mailbox is somebody else's")
 		if got := w.mailboxes(); got != "" {
 			t.Errorf("connected: %s, want nobody", got)
 		}
 		// Alice herself can still use it.
-		shows(t, w.newBrowser().open(link), http.StatusOK, "Outlook is connected")
+		shows(t, w.newBrowser().connect(link, "alice@"), http.StatusOK, connected)
 		w.settle()
 	})
 }
 
-// code has somebody consent to what the browser was sent to Microsoft for.
-func (w *world) code(b *browser, address, state string) string {
-	w.Helper()
-	sent := b.sent[state]
-	query := sent.Query()
-	query.Set("login_hint", address)
-	sent.RawQuery = query.Encode()
-	b.client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	defer func() { b.client.CheckRedirect = nil }()
-	shown := b.open(sent.String())
-	back, err := url.Parse(shown.header.Get("Location"))
-	w.must(err)
-	return back.Query().Get("code")
-}
-
 func TestAnotherMailboxAsksFirst(t *testing.T) {
 	in(t, func(t *testing.T, w *world) {
-		shows(t, w.newBrowser().open(w.link("alice")), http.StatusOK, "Outlook is connected")
+		shows(t, w.newBrowser().connect(w.link("alice"), "alice@"), http.StatusOK, connected)
 		browser := w.newBrowser()
 		state := browser.beginSignIn(w.link("alice"))
-		shown := browser.comeBack(url.Values{"state": {state}, "code": {w.code(browser, "alice@outlook.example", state)}})
+		shown := browser.comeBack(url.Values{"state": {state}, "code": {browser.code(state, "alice@outlook.example")}})
 		shows(t, shown, http.StatusConflict, "You are connected with another mailbox")
 		if !strings.Contains(shown.body, "alice@nightpos.example") {
 			t.Error("the page does not name the mailbox that is connected")
@@ -139,7 +132,7 @@ func TestAnotherMailboxAsksFirst(t *testing.T) {
 		// Nor is it taken by somebody else.
 		browser = w.newBrowser()
 		state = browser.beginSignIn(w.link("bob"))
-		shows(t, browser.comeBack(url.Values{"state": {state}, "code": {w.code(browser, "alice@nightpos.example", state)}}),
+		shows(t, browser.comeBack(url.Values{"state": {state}, "code": {browser.code(state, "alice@nightpos.example")}}),
 			http.StatusConflict, "This mailbox is somebody else's")
 		if got, want := w.mailboxes(), "alice=alice@nightpos.example"; got != want {
 			t.Errorf("connected: %s, want %s", got, want)
@@ -153,9 +146,9 @@ func TestBuiltInSyncMustBeStopped(t *testing.T) {
 		alice, admin := w.nightpos.Member("alice").ID, w.nightpos.Member("admin")
 		w.must(admin.WriteUser(t.Context(), alice, map[string]any{"microsoft_calendar_rtoken": "token"}))
 		link := w.link("alice")
-		shows(t, w.newBrowser().open(link), http.StatusConflict, "NightPOS's own Outlook sync is still on")
+		shows(t, w.newBrowser().connect(link, "alice@"), http.StatusConflict, "NightPOS's own Outlook sync is still on")
 		w.must(admin.WriteUser(t.Context(), alice, map[string]any{"microsoft_synchronization_stopped": true}))
-		shows(t, w.newBrowser().open(link), http.StatusOK, "Outlook is connected")
+		shows(t, w.newBrowser().connect(link, "alice@"), http.StatusOK, connected)
 		w.settle()
 	})
 }
@@ -165,7 +158,7 @@ func TestStates(t *testing.T) {
 		const unknown, other = "This sign-in is not known", "Another browser began this"
 		browser := w.newBrowser()
 		state := browser.beginSignIn(w.link("alice"))
-		code := w.code(browser, "alice@nightpos.example", state)
+		code := browser.code(state, "alice@nightpos.example")
 		good := url.Values{"state": {state}, "code": {code}}
 		shows(t, browser.comeBack(url.Values{"code": {code}}), http.StatusBadRequest, unknown)
 		shows(t, browser.comeBack(url.Values{"state": {state + "A"}, "code": {code}}), http.StatusBadRequest, unknown)
@@ -175,12 +168,12 @@ func TestStates(t *testing.T) {
 		stranger.beginSignIn(w.link("bob"))
 		shows(t, stranger.comeBack(good), http.StatusBadRequest, other)
 		// None of that took anything away from the browser that began it.
-		shows(t, browser.comeBack(good), http.StatusOK, "Outlook is connected")
+		shows(t, browser.comeBack(good), http.StatusOK, connected)
 		shows(t, browser.comeBack(good), http.StatusBadRequest, unknown)
 
 		late := w.newBrowser()
 		state = late.beginSignIn(w.link("bob"))
-		code = w.code(late, "bob@nightpos.example", state)
+		code = late.code(state, "bob@nightpos.example")
 		time.Sleep(31 * time.Minute)
 		shows(t, late.comeBack(url.Values{"state": {state}, "code": {code}}), http.StatusBadRequest, unknown)
 		link := w.link("bob")
@@ -258,7 +251,7 @@ func TestErrorsOfMicrosoft(t *testing.T) {
 func TestWrongSecretConnectsNobody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, func(_ *simoutlook.Config, config *service.Config) { config.Settings.MicrosoftClientSecret = "another" })
-		shown := w.newBrowser().open(w.link("alice"))
+		shown := w.newBrowser().connect(w.link("alice"), "alice@")
 		if shown.status != http.StatusBadGateway || !strings.Contains(shown.body, "MICROSOFT_CLIENT_SECRET") {
 			t.Errorf("got %d %q, want a page that names MICROSOFT_CLIENT_SECRET", shown.status, shown.title)
 		}

@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"regexp"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/nightpos/outlook-gateway/gateway"
@@ -37,6 +38,8 @@ type world struct {
 	outlook  *simoutlook.Server
 	nightpos *simnightpos.Server
 	service  *service.Service
+	// consentFault and tokenFault spoil what Microsoft answers next.
+	consentFault, tokenFault atomic.Pointer[simoutlook.SignInFault]
 }
 
 // newWorld must be called in a synctest bubble.
@@ -44,13 +47,15 @@ func newWorld(t *testing.T, change func(*simoutlook.Config, *service.Config)) *w
 	t.Helper()
 	w := &world{T: t}
 	outlookConfig := simoutlook.Config{
-		BaseURL: outlookURL, Seed: 1, Transport: w.network.Transport(), Switches: simoutlook.Switches{AnyAddress: true},
+		BaseURL: outlookURL, Seed: 1, Transport: w.network.Transport(), Switches: simoutlook.Switches{AccountPage: true, AnyAddress: true},
 		People: []simoutlook.Person{
 			{Name: "Alice", Address: "alice@nightpos.example"},
 			{Name: "Bob", Address: "bob@nightpos.example"},
 			{Name: "Alice at home", Address: "alice@outlook.example"},
 		},
 	}
+	outlookConfig.ConsentFaults = func(simoutlook.SignInCall) *simoutlook.SignInFault { return w.consentFault.Load() }
+	outlookConfig.SignInFaults = func(simoutlook.SignInCall) *simoutlook.SignInFault { return w.tokenFault.Load() }
 	engine, err := redis.NewInProcess("", nil)
 	w.must(err)
 	config := service.Config{
@@ -130,6 +135,8 @@ func (w *world) post(path, body, token string) page {
 type browser struct {
 	*world
 	client *http.Client
+	// program says that it is no browser but something that follows links.
+	program bool
 	// sent are the addresses at Microsoft that it was sent to, by state.
 	sent map[string]*url.URL
 }
@@ -144,13 +151,19 @@ func (w *world) newBrowser() *browser {
 
 // page is what a browser shows.
 type page struct {
-	status int
-	title  string
-	body   string
-	header http.Header
+	address *url.URL
+	status  int
+	title   string
+	body    string
+	header  http.Header
 }
 
-var heading = regexp.MustCompile(`(?s)<h1>(.*?)</h1>`)
+var (
+	heading = regexp.MustCompile(`(?s)<h1>(.*?)</h1>`)
+	form    = regexp.MustCompile(`(?s)<form method="(?:post|POST)"(?: action="([^"]*)")?>(.*?)</form>`)
+	hidden  = regexp.MustCompile(`<input type="hidden" name="([^"]*)" value="([^"]*)">`)
+	button  = regexp.MustCompile(`(?s)<button[^>]*?(?: name="([^"]*)" value="([^"]*)")?>(.*?)</button>`)
+)
 
 func (b *browser) do(request *http.Request) page {
 	b.Helper()
@@ -159,17 +172,62 @@ func (b *browser) do(request *http.Request) page {
 	defer answer.Body.Close()
 	content, err := io.ReadAll(answer.Body)
 	b.must(err)
-	shown := page{status: answer.StatusCode, body: string(content), header: answer.Header}
+	shown := page{address: answer.Request.URL, status: answer.StatusCode, body: string(content), header: answer.Header}
 	if found := heading.FindStringSubmatch(shown.body); found != nil {
 		shown.title = html.UnescapeString(found[1])
 	}
 	return shown
 }
 
+// press uses the button of a page whose text holds what is given.
+func (b *browser) press(shown page, text string) page {
+	b.Helper()
+	for _, found := range form.FindAllStringSubmatch(shown.body, -1) {
+		for _, pressed := range button.FindAllStringSubmatch(found[2], -1) {
+			if !strings.Contains(html.UnescapeString(pressed[3]), text) {
+				continue
+			}
+			values := url.Values{}
+			for _, input := range hidden.FindAllStringSubmatch(found[2], -1) {
+				values.Set(html.UnescapeString(input[1]), html.UnescapeString(input[2]))
+			}
+			if pressed[1] != "" {
+				values.Set(pressed[1], html.UnescapeString(pressed[2]))
+			}
+			target, err := shown.address.Parse(html.UnescapeString(found[1]))
+			b.must(err)
+			if found[1] == "" {
+				target = shown.address
+			}
+			request, err := http.NewRequestWithContext(b.Context(), http.MethodPost, target.String(), strings.NewReader(values.Encode()))
+			b.must(err)
+			request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+			request.Header.Set("Origin", shown.address.Scheme+"://"+shown.address.Host)
+			return b.do(request)
+		}
+	}
+	b.Fatalf("the page %q has no button %q:\n%s", shown.title, text, shown.body)
+	return page{}
+}
+
+// connect goes the whole way from a link: the button, the account at Microsoft,
+// and back.
+func (b *browser) connect(link, account string) page {
+	b.Helper()
+	shown := b.open(link)
+	if shown.status != http.StatusOK || !strings.Contains(shown.body, "<button") {
+		return shown
+	}
+	return b.press(b.press(shown, "Connect"), account)
+}
+
 func (b *browser) open(address string) page {
 	b.Helper()
 	request, err := http.NewRequestWithContext(b.Context(), http.MethodGet, address, nil)
 	b.must(err)
+	if !b.program {
+		request.Header.Set("Sec-Fetch-Mode", "navigate")
+	}
 	return b.do(request)
 }
 
@@ -185,13 +243,15 @@ func (b *browser) signInToNightPOS(login string) {
 	}
 }
 
-// beginSignIn follows a link as far as Microsoft and returns the state that the
-// browser was sent there with.
+// beginSignIn follows a link, or else the browser's session, as far as Microsoft
+// and returns the state that the browser was sent there with.
 func (b *browser) beginSignIn(link string) (state string) {
 	b.Helper()
-	b.client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	defer func() { b.client.CheckRedirect = nil }()
+	defer b.stay()()
 	shown := b.open(link)
+	if shown.header.Get("Location") == "" {
+		shown = b.press(shown, "Connect")
+	}
 	sent, err := url.Parse(shown.header.Get("Location"))
 	b.must(err)
 	if sent.Host != "outlook.sim" {
@@ -200,6 +260,25 @@ func (b *browser) beginSignIn(link string) (state string) {
 	state = sent.Query().Get("state")
 	b.sent[state] = sent
 	return state
+}
+
+// stay keeps the browser from following redirects until it is undone.
+func (b *browser) stay() (undo func()) {
+	b.client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	return func() { b.client.CheckRedirect = nil }
+}
+
+// code picks an account at Microsoft for a sign-in that was begun, and returns the
+// code that the browser would take back.
+func (b *browser) code(state, account string) string {
+	b.Helper()
+	defer b.stay()()
+	back, err := url.Parse(b.press(b.open(b.sent[state].String()), account).header.Get("Location"))
+	b.must(err)
+	if back.Query().Get("code") == "" {
+		b.Fatalf("Microsoft sends the browser to %s, want a code", back)
+	}
+	return back.Query().Get("code")
 }
 
 // comeBack is Microsoft's redirect.

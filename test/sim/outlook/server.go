@@ -40,6 +40,10 @@ type Config struct {
 	Faults func(CallInfo) *Fault
 	// SignInFaults is the same for calls to the token endpoint.
 	SignInFaults func(SignInCall) *SignInFault
+	// ConsentFaults is the same for people on the sign-in page, asked once it is
+	// known who it is. The browser is sent back with the error; Status, when set,
+	// shows it on a page here instead, as the real one does with many errors.
+	ConsentFaults func(SignInCall) *SignInFault
 }
 
 // Person owns a mailbox.
@@ -62,6 +66,12 @@ type Application struct {
 	// RedirectURIs must match exactly; an empty list accepts every address that
 	// is https, on a loopback host (1.14) or on a *.sim host.
 	RedirectURIs []string
+	// SingleTenant applications are refused at the sign-in for all (1.2).
+	SingleTenant bool
+	// AdminConsent: people may not consent by themselves (1.20).
+	AdminConsent bool
+	// Grants, if set, are the only scopes that people can grant (1.20).
+	Grants []string
 	// Certificates may sign assertions instead of the secret (1.16).
 	Certificates []*x509.Certificate
 }

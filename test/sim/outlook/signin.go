@@ -118,10 +118,14 @@ func (s *Server) authorizePage(w http.ResponseWriter, r *http.Request, tenant st
 	redirect := form.Get("redirect_uri")
 	switch { // without a trustworthy address there is nowhere to send an error
 	case !known:
-		http.Error(w, "AADSTS700016: Application with identifier '"+form.Get("client_id")+"' was not found in the directory.", http.StatusBadRequest)
+		s.showError(w, 700016, "Application with identifier '"+form.Get("client_id")+"' was not found in the directory.")
 		return
 	case !application.acceptsRedirect(redirect):
-		http.Error(w, "AADSTS50011: The redirect URI '"+redirect+"' specified in the request does not match the redirect URIs configured for the application.", http.StatusBadRequest)
+		s.showError(w, 50011, "The redirect URI '"+redirect+"' specified in the request does not match the redirect URIs configured for the application.")
+		return
+	}
+	if application.SingleTenant && !s.ownTenant(tenant) {
+		s.showError(w, 50194, "Application '"+application.ID+"' is not configured as a multi-tenant application. Usage of the /common endpoint is not supported for such apps. Use a tenant-specific endpoint or configure the application to be multi-tenant.")
 		return
 	}
 	fail := func(code, description string) {
@@ -143,13 +147,19 @@ func (s *Server) authorizePage(w http.ResponseWriter, r *http.Request, tenant st
 		fail("invalid_request", "AADSTS50147: Invalid size or method of Code_Challenge parameter.")
 	default:
 		box := s.find(form.Get("login_hint"))
-		if box == nil || box.person.Password != "" && subtle.ConstantTimeCompare([]byte(r.PostForm.Get("password")), []byte(box.person.Password)) == 0 {
+		if box == nil || r.Method != http.MethodPost && s.config.Switches.AccountPage && form.Get("prompt") == "select_account" || box.person.Password != "" && subtle.ConstantTimeCompare([]byte(r.PostForm.Get("password")), []byte(box.person.Password)) == 0 {
 			if form.Get("prompt") == "none" {
 				fail("login_required", "AADSTS50058: A silent sign-in request was sent but no user is signed in.")
 				return
 			}
 			s.choose(w, r, form)
 			return
+		}
+		if s.askConsent(w, r, application, box, scopes, tenant) {
+			return
+		}
+		if len(application.Grants) > 0 {
+			scopes = slices.DeleteFunc(scopes, func(scope string) bool { return !slices.Contains(application.Grants, scope) })
 		}
 		s.mutex.Lock()
 		code := s.secret("0.A", 32)
@@ -182,7 +192,7 @@ var (
 
 	choosePage = template.Must(template.New("choose").Parse(`<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>Sign in</title>
 <style>body{font:16px/1.5 system-ui,sans-serif;max-width:26rem;margin:4rem auto;padding:0 1rem;color:#1b1b1b;background:#f5f6f8}h1{font-size:1.4rem}form{margin:.5rem 0}button{width:100%;text-align:left;font:inherit;padding:.7rem 1rem;border:1px solid #c8ccd4;border-radius:6px;background:#fff;cursor:pointer}button:hover,button:focus{border-color:#0b5cad}input{width:100%;box-sizing:border-box;font:inherit;padding:.5rem;margin:.25rem 0;border:1px solid #c8ccd4;border-radius:6px}small{display:block;color:#555}</style></head>
-<body><h1>Pick an account</h1><p>Simulated Microsoft sign-in: picking an account consents at once.</p>{{$form := .Form}}{{range .People}}<form method="POST">{{range $name, $value := $form}}<input type="hidden" name="{{$name}}" value="{{index $value 0}}">{{end}}<input type="hidden" name="login_hint" value="{{.Address}}">{{if .Password}}<label>Password of {{.Name}}<input type="password" name="password"></label>{{end}}<button>{{.Name}}<small>{{.Address}}</small></button></form>{{end}}</body></html>`))
+<body><h1>Pick an account</h1><p>Simulated Microsoft sign-in.</p>{{$form := .Form}}{{range .People}}<form method="POST">{{range $name, $value := $form}}<input type="hidden" name="{{$name}}" value="{{index $value 0}}">{{end}}<input type="hidden" name="login_hint" value="{{.Address}}">{{if .Password}}<label>Password of {{.Name}}<input type="password" name="password"></label>{{end}}<button>{{.Name}}<small>{{.Address}}</small></button></form>{{end}}</body></html>`))
 )
 
 // choose shows the people there are.

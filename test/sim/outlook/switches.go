@@ -11,6 +11,8 @@ type Span struct{ Least, Most time.Duration }
 // numbers name the facts.
 type Switches struct {
 	// Sign-in.
+	AccountPage        bool    // 1.3: prompt=select_account shows the accounts even when login_hint names one; by default that one signs in by itself
+	ConsentPage        bool    // 1.20: whoever signs in is asked whether the application may; by default picking an account consents
 	RefreshTokenOnce   bool    // 1.8: using a refresh token revokes it; by default the old one stays valid for its 90 days
 	QualifiedScopes    bool    // 1.19: the token answer's scopes carry "https://graph.microsoft.com/"
 	MailNull           bool    // 1.21: "mail" of /me is null, as for accounts without a mailbox address
