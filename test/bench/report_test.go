@@ -79,6 +79,13 @@ func beside(measured, floor *latencies, aim float64) []any {
 		fmt.Sprintf("%.1f: %s", aim, map[bool]string{true: "met", false: "missed"}[ratio <= aim]))
 }
 
+func rates(measured, floor *latencies) string {
+	if floor.count() == 0 {
+		return fmt.Sprintf("%.0f", measured.rate())
+	}
+	return fmt.Sprintf("%.0f, floor %.0f", measured.rate(), floor.rate())
+}
+
 var besideColumns = []string{"p50", "p99", "floor p50", "floor p99", "ratio p50", "ratio p99", "aim"}
 
 func reportAcknowledgement(t *testing.T) {
@@ -93,7 +100,7 @@ func reportAcknowledgement(t *testing.T) {
 			measured *latencies
 		}{{"graph", measured.graph}, {"nightpos", measured.nightpos}} {
 			cells := append([]any{by.name, one.route}, beside(one.measured, measured.floor, aimAcknowledgement)...)
-			row(append(cells, fmt.Sprintf("%.0f, floor %.0f", one.measured.rate(), measured.floor.rate()), one.measured.refused)...)
+			row(append(cells, rates(one.measured, measured.floor), one.measured.refused)...)
 		}
 	}
 	// The workers must not take the cores from what is measured: the calendars
