@@ -11,7 +11,7 @@ import (
 // Test601BuiltInSync: a token makes the built-in sync active, pausing does not
 // stop it, stopping does. None of it may be read by ordinary people.
 func Test601BuiltInSync(t *testing.T) {
-	for _, version := range []int{17, 18} {
+	for _, version := range []int{17, 18, 19} {
 		server, err := sim.New(sim.Config{Version: version, Database: "night", People: []sim.Person{{Name: "Gateway", Login: "gateway", Password: "secret"}}})
 		if err != nil {
 			t.Fatal(err)

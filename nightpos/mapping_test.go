@@ -69,7 +69,7 @@ var events = rapid.Custom(func(t *rapid.T) reconciler.Event {
 // Whatever is written is read again as the projector said it would be: that is
 // what lets the plan see that a change makes no difference.
 func TestWrittenEventsAreReadAsProjected(t *testing.T) {
-	for _, version := range []int{17, 18} {
+	for _, version := range []int{17, 18, 19} {
 		t.Run(fmt.Sprint(version), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := newWorld(t, version)
@@ -86,7 +86,7 @@ func TestWrittenEventsAreReadAsProjected(t *testing.T) {
 					event := events.Draw(rt, "event")
 					check("the projection is not stable", event, w.client.Project(event))
 					serial++
-					made := w.client.Write(t.Context(), []reconciler.RecordWrite{create(fmt.Sprint("key-", serial), event)})[0]
+					made := w.client.Write(t.Context(), []reconciler.RecordWrite{w.create(fmt.Sprint("key-", serial), event)})[0]
 					if made.Err != nil {
 						rt.Fatalf("creating: %v", made.Err)
 					}

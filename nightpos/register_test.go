@@ -26,7 +26,7 @@ func (w *world) writes() map[string]int {
 }
 
 func TestRegisterIsIdempotent(t *testing.T) {
-	for _, version := range []int{17, 18} {
+	for _, version := range []int{17, 18, 19} {
 		t.Run(fmt.Sprint(version), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := newWorld(t, version)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -22,9 +23,8 @@ const (
 	password = "the-password-of-the-account"
 )
 
-// The people of the recordings; carol is nobody's user.
+// People of the recordings besides alice; carol is nobody's user.
 var (
-	alice = reconciler.Member{ID: "6", UserID: 6, PartnerID: 7, Login: "alice", Name: "Alice", Address: "alice@nightpos.example", Zone: "Europe/Brussels"}
 	bob   = reconciler.Person{Address: "bob@nightpos.example", Name: "Bob"}
 	carol = reconciler.Person{Address: "carol@customer.example", Name: "Carol External"}
 )
@@ -38,6 +38,7 @@ type world struct {
 	client    *nightpos.Client
 	admin     *nightpos.Client
 	account   int64
+	alice     reconciler.Member
 
 	mutex sync.Mutex
 	calls map[string]int
@@ -70,6 +71,11 @@ func newWorld(t testing.TB, version int) *world {
 	})
 	if err != nil {
 		t.Fatal(err)
+	}
+	member := w.sim.Member("alice")
+	w.alice = reconciler.Member{
+		ID: strconv.Itoa(member.ID), UserID: int64(member.ID), PartnerID: int64(member.PartnerID),
+		Login: "alice", Name: "Alice", Address: "alice@nightpos.example", Zone: "Europe/Brussels",
 	}
 	listener, err := memory.Listen("nightpos.test")
 	if err != nil {
@@ -162,8 +168,8 @@ func meeting() reconciler.Event {
 	}
 }
 
-func create(key string, event reconciler.Event) reconciler.RecordWrite {
-	return reconciler.RecordWrite{Action: reconciler.ActionCreate, Event: event, Key: key, OrganizerUserID: alice.UserID}
+func (w *world) create(key string, event reconciler.Event) reconciler.RecordWrite {
+	return reconciler.RecordWrite{Action: reconciler.ActionCreate, Event: event, Key: key, OrganizerUserID: w.alice.UserID}
 }
 
 func update(record reconciler.Record, change func(*reconciler.Event), fields ...reconciler.Field) reconciler.RecordWrite {

@@ -19,7 +19,7 @@ import (
 // versions runs a test on each version, in a bubble.
 func versions(t *testing.T, test func(t *testing.T, w *world)) {
 	t.Helper()
-	for _, version := range []int{17, 18} {
+	for _, version := range []int{17, 18, 19} {
 		t.Run(fmt.Sprint(version), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) { test(t, newWorld(t, version)) })
 		})
@@ -50,10 +50,10 @@ func TestBatchesTakeOneCall(t *testing.T) {
 		for index := range 40 {
 			event := meeting()
 			event.Title = fmt.Sprint("Meeting ", index)
-			writes = append(writes, create(fmt.Sprint("key-", index), event))
+			writes = append(writes, w.create(fmt.Sprint("key-", index), event))
 		}
 		// Everybody, alarms and tags are met once.
-		w.write(create("first", meeting()))
+		w.write(w.create("first", meeting()))
 		w.forgetCalls()
 		var ids []int64
 		for index, result := range w.client.Write(t.Context(), writes) {
@@ -61,7 +61,7 @@ func TestBatchesTakeOneCall(t *testing.T) {
 				t.Fatalf("create %d: %+v", index, result)
 			}
 			want := writes[index].Event
-			want.Organizer = reconciler.Person{Address: alice.Address, Answer: reconciler.AnswerAccepted}
+			want.Organizer = reconciler.Person{Address: w.alice.Address, Answer: reconciler.AnswerAccepted}
 			sameEvent(t, "what the create answered", want, result.Record.Event)
 			if got, want := result.Record.ExternalKey, writes[index].Key; got != want {
 				t.Errorf("the key of create %d is %q, want %q", index, got, want)
@@ -81,7 +81,7 @@ func TestBatchesTakeOneCall(t *testing.T) {
 		}
 		w.forgetCalls()
 		window := reconciler.Window{Start: day(0), End: day(23)}
-		listed, err := w.client.List(t.Context(), alice, window)
+		listed, err := w.client.List(t.Context(), w.alice, window)
 		if err != nil || len(listed) != 41 {
 			t.Errorf("listing: %d records, %v, want 41", len(listed), err)
 		}
@@ -125,8 +125,8 @@ func TestPeopleDoMail(t *testing.T) {
 
 func TestOneBadWriteFailsAlone(t *testing.T) {
 	versions(t, func(t *testing.T, w *world) {
-		kept := *w.write(create("kept", meeting())).Record
-		gone := *w.write(create("gone", meeting())).Record
+		kept := *w.write(w.create("kept", meeting())).Record
+		gone := *w.write(w.create("gone", meeting())).Record
 		if err := w.sim.Member("alice").Unlink(t.Context(), int(gone.ID)); err != nil {
 			t.Fatal(err)
 		}
@@ -139,8 +139,8 @@ func TestOneBadWriteFailsAlone(t *testing.T) {
 			write reconciler.RecordWrite
 			want  error
 		}{
-			{"a create", create("a", meeting()), nil},
-			{"an end before the start", create("b", backwards), &reconciler.RefusedError{}},
+			{"a create", w.create("a", meeting()), nil},
+			{"an end before the start", w.create("b", backwards), &reconciler.RefusedError{}},
 			{"an update", update(kept, func(e *reconciler.Event) { e.Place = "Room 2" }, reconciler.FieldPlace), nil},
 			{"a stale update", stale, reconciler.ErrStale},
 			{"an update of what is gone", update(gone, func(e *reconciler.Event) { e.Title = "x" }, reconciler.FieldTitle), reconciler.ErrGone},
@@ -148,7 +148,7 @@ func TestOneBadWriteFailsAlone(t *testing.T) {
 			{"an answer to what is gone", reconciler.RecordWrite{Action: reconciler.ActionAnswer, ID: gone.ID, Attendee: bob}, reconciler.ErrGone},
 			{"an answer by a stranger", reconciler.RecordWrite{Action: reconciler.ActionAnswer, ID: kept.ID, Attendee: reconciler.Person{Address: "x@y.example"}}, &reconciler.RefusedError{}},
 			{"an unknown action", reconciler.RecordWrite{Action: reconciler.ActionDelete, ID: kept.ID}, &reconciler.RefusedError{}},
-			{"another create", create("c", meeting()), nil},
+			{"another create", w.create("c", meeting()), nil},
 		}
 		var writes []reconciler.RecordWrite
 		for _, one := range cases {
@@ -176,16 +176,16 @@ func TestOneBadWriteFailsAlone(t *testing.T) {
 
 func TestCreatesAreRepeatable(t *testing.T) {
 	versions(t, func(t *testing.T, w *world) {
-		first := w.write(create("key", meeting()))
+		first := w.write(w.create("key", meeting()))
 		edited := meeting()
 		edited.Title = "Something else"
-		second := w.write(create("key", edited))
+		second := w.write(w.create("key", edited))
 		if first.Existed || !second.Existed || second.Record.ID != first.Record.ID || second.Record.Event.Title != "Review" {
 			t.Errorf("first %t, second %t, record %d and then %d %q", first.Existed, second.Existed, first.Record.ID, second.Record.ID, second.Record.Event.Title)
 		}
 		// The answer is lost after the commit: the call is repeated by itself.
 		w.once(sim.CallFate{Drop: true})
-		lost := w.client.Write(t.Context(), []reconciler.RecordWrite{create("lost", meeting())})[0]
+		lost := w.client.Write(t.Context(), []reconciler.RecordWrite{w.create("lost", meeting())})[0]
 		if lost.Err != nil || !lost.Existed {
 			t.Errorf("after a lost answer: %+v, want the record of the first attempt", lost)
 		}
@@ -196,7 +196,7 @@ func TestCreatesAreRepeatable(t *testing.T) {
 		if err := w.sim.Member("alice").Unlink(t.Context(), int(first.Record.ID)); err != nil {
 			t.Fatal(err)
 		}
-		if again := w.write(create("key", meeting())); again.Existed || again.Record.ID == first.Record.ID {
+		if again := w.write(w.create("key", meeting())); again.Existed || again.Record.ID == first.Record.ID {
 			t.Errorf("after a deletion: %+v, want a new record", again)
 		}
 		// An update whose answer is lost finds its own trace.
@@ -208,7 +208,7 @@ func TestCreatesAreRepeatable(t *testing.T) {
 		}
 		// A server that gives up before the commit has done nothing.
 		w.once(sim.CallFate{Rollback: true})
-		undone := w.client.Write(t.Context(), []reconciler.RecordWrite{create("undone", meeting()), create("undone too", meeting())})
+		undone := w.client.Write(t.Context(), []reconciler.RecordWrite{w.create("undone", meeting()), w.create("undone too", meeting())})
 		var retry *reconciler.RetryError
 		if !errors.As(undone[0].Err, &retry) || !errors.As(undone[1].Err, &retry) {
 			t.Errorf("after a rollback: %v, %v, want errors to try again", undone[0].Err, undone[1].Err)
@@ -221,7 +221,7 @@ func TestCreatesAreRepeatable(t *testing.T) {
 
 func TestArchivingAndBack(t *testing.T) {
 	versions(t, func(t *testing.T, w *world) {
-		record := *w.write(create("key", meeting())).Record
+		record := *w.write(w.create("key", meeting())).Record
 		w.write(reconciler.RecordWrite{Action: reconciler.ActionArchive, ID: record.ID, Stamp: record.Stamp})
 		archived := w.read(record.ID)
 		if !archived.Archived {
@@ -248,9 +248,10 @@ func TestPeopleOfAnUpdate(t *testing.T) {
 	versions(t, func(t *testing.T, w *world) {
 		id := int64(0)
 		{
-			// Dave (contact 10) has no address.
+			// Dave, whose contact comes after carol's, has no address.
+			dave := w.sim.Contact(carol.Address) + 1
 			made, err := w.sim.Member("alice").Create(t.Context(), map[string]any{
-				"name": "Review", "start": "2030-01-15 09:00:00", "stop": "2030-01-15 10:00:00", "partner_ids": []any{[]any{6, 0, []any{7, 8, 10}}},
+				"name": "Review", "start": "2030-01-15 09:00:00", "stop": "2030-01-15 10:00:00", "partner_ids": []any{[]any{6, 0, []any{w.alice.PartnerID, w.sim.Member("bob").PartnerID, dave}}},
 			})
 			if err != nil {
 				t.Fatal(err)
@@ -266,7 +267,7 @@ func TestPeopleOfAnUpdate(t *testing.T) {
 		want := record.Event
 		want.People = []reconciler.Person{eve, accepted, {Name: "Dave Nomail"}}
 		sameEvent(t, "after the update", want, record.Event)
-		if record.Event.Organizer.Key() != alice.Address || record.Event.Organizer.Answer != reconciler.AnswerAccepted {
+		if record.Event.Organizer.Key() != w.alice.Address || record.Event.Organizer.Answer != reconciler.AnswerAccepted {
 			t.Errorf("the organizer is %+v", record.Event.Organizer)
 		}
 		sameEvent(t, "as it is read", want, w.read(id).Event)
@@ -294,12 +295,12 @@ func TestStaleContactsAreLookedUpAgain(t *testing.T) {
 		eve := reconciler.Person{Address: "eve@customer.example", Name: "Eve"}
 		event := meeting()
 		event.People = []reconciler.Person{eve}
-		record := *w.write(create("first", event)).Record
+		record := *w.write(w.create("first", event)).Record
 		w.write(update(record, func(e *reconciler.Event) { e.People = nil }, reconciler.FieldPeople))
 		if err := w.unlinkContact(eve.Address); err != nil {
 			t.Fatal(err)
 		}
-		for index, result := range w.client.Write(t.Context(), []reconciler.RecordWrite{create("second", event), create("third", event), create("fourth", meeting())}) {
+		for index, result := range w.client.Write(t.Context(), []reconciler.RecordWrite{w.create("second", event), w.create("third", event), w.create("fourth", meeting())}) {
 			if result.Err != nil || len(result.Record.Event.People) == 0 {
 				t.Errorf("write %d: %+v", index, result)
 			}
@@ -310,7 +311,7 @@ func TestStaleContactsAreLookedUpAgain(t *testing.T) {
 func TestPrivateEventsAreNeverTakenForBusyOnes(t *testing.T) {
 	versions(t, func(t *testing.T, w *world) {
 		made, err := w.sim.Member("alice").Create(t.Context(), map[string]any{
-			"name": "Doctor", "start": "2030-01-15 09:00:00", "stop": "2030-01-15 10:00:00", "privacy": "private", "partner_ids": []any{[]any{6, 0, []any{7, 8}}},
+			"name": "Doctor", "start": "2030-01-15 09:00:00", "stop": "2030-01-15 10:00:00", "privacy": "private", "partner_ids": []any{[]any{6, 0, []any{w.alice.PartnerID, w.sim.Member("bob").PartnerID}}},
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -342,7 +343,7 @@ func TestListing(t *testing.T) {
 		w := newWorld(t, 18)
 		at := func(start, end time.Time, allDay bool, organizer int64) int64 {
 			event := reconciler.Event{Title: "x", When: reconciler.When{AllDay: allDay, Start: start, End: end}}
-			write := create(fmt.Sprint(start, end, allDay, organizer), event)
+			write := w.create(fmt.Sprint(start, end, allDay, organizer), event)
 			write.OrganizerUserID = organizer
 			return w.write(write).Record.ID
 		}
@@ -363,7 +364,7 @@ func TestListing(t *testing.T) {
 		at(midnight.AddDate(0, 0, -1), midnight, true, 6)
 		at(midnight.AddDate(0, 0, 1), midnight.AddDate(0, 0, 2), true, 6)
 		at(day(9), day(10), false, 7)
-		listed, err := w.client.List(t.Context(), alice, reconciler.Window{Start: midnight, End: midnight.AddDate(0, 0, 1)})
+		listed, err := w.client.List(t.Context(), w.alice, reconciler.Window{Start: midnight, End: midnight.AddDate(0, 0, 1)})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -375,7 +376,7 @@ func TestListing(t *testing.T) {
 			t.Errorf("(-want +got):\n%s", diff)
 		}
 		// Whole days are stored as midnight of their last day, and count till its end.
-		noon, err := w.client.List(t.Context(), alice, reconciler.Window{Start: day(14), End: day(15)})
+		noon, err := w.client.List(t.Context(), w.alice, reconciler.Window{Start: day(14), End: day(15)})
 		if err != nil || len(noon) != 2 || !noon[0].Event.When.AllDay || !noon[1].Event.When.AllDay {
 			t.Errorf("an hour after lunch: %d records, %v, want the two of whole days", len(noon), err)
 		}
@@ -383,7 +384,7 @@ func TestListing(t *testing.T) {
 		var writes []reconciler.RecordWrite
 		for index := range 450 {
 			event := reconciler.Event{Title: "x", When: reconciler.When{Start: day(9).AddDate(1, 0, 0), End: day(10).AddDate(1, 0, 0)}}
-			writes = append(writes, create(fmt.Sprint("page ", index), event))
+			writes = append(writes, w.create(fmt.Sprint("page ", index), event))
 		}
 		for _, result := range w.client.Write(t.Context(), writes) {
 			if result.Err != nil {
@@ -391,7 +392,7 @@ func TestListing(t *testing.T) {
 			}
 		}
 		w.forgetCalls()
-		listed, err = w.client.List(t.Context(), alice, reconciler.Window{Start: midnight.AddDate(1, 0, 0), End: midnight.AddDate(1, 0, 1)})
+		listed, err = w.client.List(t.Context(), w.alice, reconciler.Window{Start: midnight.AddDate(1, 0, 0), End: midnight.AddDate(1, 0, 1)})
 		distinct := map[int64]bool{}
 		for _, record := range listed {
 			distinct[record.ID] = true
@@ -413,7 +414,7 @@ func TestListing(t *testing.T) {
 			}
 			return sim.CallFate{}
 		})
-		if part, err := w.client.List(t.Context(), alice, reconciler.Window{Start: midnight.AddDate(1, 0, 0), End: midnight.AddDate(1, 0, 1)}); err == nil || part != nil {
+		if part, err := w.client.List(t.Context(), w.alice, reconciler.Window{Start: midnight.AddDate(1, 0, 0), End: midnight.AddDate(1, 0, 1)}); err == nil || part != nil {
 			t.Errorf("a listing that broke off: %d records, %v, want none and an error", len(part), err)
 		}
 	})
