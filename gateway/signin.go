@@ -29,6 +29,8 @@ const (
 	// is good.
 	signInLife = 15 * time.Minute
 	linkLife   = 24 * time.Hour
+	// browserLife is how long a browser is known again: longer than any sign-in.
+	browserLife = 24 * time.Hour
 	// signInTime bounds one request of it, and signInPlaces how many wait at once:
 	// anybody may ask, and each asks NightPOS, Microsoft or the store.
 	signInTime   = 25 * time.Second
@@ -92,8 +94,9 @@ func (s *signIns) bounded(page func(ctx context.Context, w http.ResponseWriter, 
 
 // attempt is a sign-in under way.
 type attempt struct {
-	Person   Person `json:"person"`
-	Verifier string `json:"verifier"`
+	Person   Person    `json:"person"`
+	Verifier string    `json:"verifier"`
+	Expires  time.Time `json:"expires"`
 	// Browser is the digest of the cookie of the browser that began it.
 	Browser string `json:"browser"`
 	// Link is the connect link it came by; without one it came by the person's
@@ -284,7 +287,7 @@ func (s *signIns) begin(ctx context.Context, w http.ResponseWriter, r *http.Requ
 		s.fail(w, err)
 		return
 	}
-	content, err := json.Marshal(attempt{Person: person, Verifier: verifier, Browser: digestOf(browser), Link: link})
+	content, err := json.Marshal(attempt{Person: person, Verifier: verifier, Expires: s.now().Add(signInLife), Browser: digestOf(browser), Link: link})
 	if err == nil {
 		err = s.tickets.SaveTicket(ctx, passState+state, content, signInLife)
 	}
@@ -306,20 +309,19 @@ func (s *signIns) cookieName() string {
 
 func (s *signIns) secure() bool { return strings.HasPrefix(s.public, "https://") }
 
-// browser gives the browser a cookie by which it is known when it comes back, or
-// finds the one it has.
+// browser gives the browser a cookie by which it is known when it comes back. One
+// it has already stays, for the sake of its other tabs, and lives on.
 func (s *signIns) browser(w http.ResponseWriter, r *http.Request) (string, error) {
+	var word string
 	if cookie, err := r.Cookie(s.cookieName()); err == nil && len(cookie.Value) == 32 {
-		return cookie.Value, nil
-	}
-	word, err := s.passes.word()
-	if err != nil {
+		word = cookie.Value
+	} else if word, err = s.passes.word(); err != nil {
 		return "", err
 	}
 	// Lax: the browser comes back from Microsoft's site.
 	http.SetCookie(w, &http.Cookie{
 		Name: s.cookieName(), Value: word, Path: "/", HttpOnly: true, Secure: s.secure(),
-		SameSite: http.SameSiteLaxMode, MaxAge: int(signInLife / time.Second),
+		SameSite: http.SameSiteLaxMode, MaxAge: int(browserLife / time.Second),
 	})
 	return word, nil
 }
@@ -425,6 +427,9 @@ func (s *signIns) comeBack(ctx context.Context, r *http.Request, state string) (
 		var begun attempt
 		if err := json.Unmarshal(content, &begun); err != nil {
 			return attempt{}, fmt.Errorf("reading a sign-in: %w", err)
+		}
+		if !s.now().Before(begun.Expires) {
+			return attempt{}, &SignInFailure{Word: failureState}
 		}
 		// Before it is used up: somebody who only saw the address cannot end it.
 		cookie, err := r.Cookie(s.cookieName())

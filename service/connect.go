@@ -47,7 +47,7 @@ func (s *Service) admit(ctx context.Context, member reconciler.Member, consent o
 		return failed(fmt.Errorf("asking Microsoft whose mailbox it is: %w", err))
 	}
 	if profile.ID == "" {
-		return failed(errors.New("Microsoft did not tell whose mailbox it is"))
+		return failed(errors.New("the answer of Microsoft does not tell whose mailbox it is"))
 	}
 	former, err := s.refuseMailbox(ctx, member, profile, consent.Tenant)
 	if err != nil {

@@ -222,3 +222,17 @@ func TestProgramFollowsALink(t *testing.T) {
 		w.settle()
 	})
 }
+
+// TestSecondAttemptHasItsWholeTime: a browser that begins again is known for as
+// long as the new sign-in takes.
+func TestSecondAttemptHasItsWholeTime(t *testing.T) {
+	in(t, func(t *testing.T, w *world) {
+		link, b := w.link("alice"), w.newBrowser()
+		b.beginSignIn(link)
+		time.Sleep(14 * time.Minute)
+		state := b.beginSignIn(link)
+		time.Sleep(14 * time.Minute)
+		shows(t, b.comeBack(url.Values{"state": {state}, "code": {b.code(state, "alice@")}}), http.StatusOK, connected)
+		w.settle()
+	})
+}
