@@ -350,9 +350,11 @@ func TestAnOutageCostsFewCalls(t *testing.T) {
 					time.Sleep(10 * time.Second)
 				}
 				// One call at a time finds out, each tried up to three times.
+				mutex.Lock()
 				if most := 3 * (5 + int(time.Hour/(15*time.Second))); reached > most {
 					t.Errorf("%d calls in an hour, want at most %d", reached, most)
 				}
+				mutex.Unlock()
 				if w.client.Outage() == nil {
 					t.Error("no outage is shown")
 				}

@@ -55,6 +55,8 @@ const (
 	// subscriptionMargin is the same for calls about subscriptions: Graph
 	// delivers with the token of the last such call, and only while it is valid.
 	subscriptionMargin = 45 * time.Minute
+	// leastMargin is the same when there is no other token to be had.
+	leastMargin = 30 * time.Second
 	// tokensKept bounds how many tokens are held in memory, tokenLife how long one
 	// is used without asking the store: whoever connected anew may have connected
 	// another mailbox.
@@ -153,24 +155,31 @@ func (s *tokenSource) accessToken(ctx context.Context, lane, rejected string) (s
 		return "", err
 	}
 	defer finish()
-	token, version, err := s.stored(ctx, lane)
+	token, _, err := s.stored(ctx, lane)
 	if err != nil || usable(token) {
 		return token.AccessToken, err
 	}
 	holder := uuid.NewString()
-	token, _, err = s.lock(ctx, lane, holder, token, version, usable)
+	token, err = s.lock(ctx, lane, holder, usable)
 	if err != nil || usable(token) {
 		return token.AccessToken, err
 	}
 	defer s.unlock(ctx, lane, holder)
 	// Whoever held the lock before may have renewed it.
-	if token, version, err = s.stored(ctx, lane); err != nil || usable(token) {
+	token, version, err := s.stored(ctx, lane)
+	if err != nil || usable(token) {
 		return token.AccessToken, err
 	}
 	if rejected != "" && token.AccessToken == rejected && s.config.Now().Sub(token.Renewed) < youngToken {
 		return "", &reconciler.RetryError{Cause: "unauthorized", Err: errRefusedToken}
 	}
-	return s.renew(ctx, lane, token, version, usable)
+	renewed, err := s.renew(ctx, lane, token, version, usable)
+	var retry *reconciler.RetryError
+	if errors.As(err, &retry) && token.AccessToken != "" && token.AccessToken != rejected && token.Expires.Sub(s.config.Now()) > leastMargin {
+		// Better one that ends soon than none while sign-in is out.
+		return token.AccessToken, nil
+	}
+	return renewed, err
 }
 
 // stored reads a lane's token, after saving what could not be saved before. A
@@ -198,21 +207,22 @@ func (s *tokenSource) stored(ctx context.Context, lane string) (Token, string, e
 	return token, version, nil
 }
 
-// lock waits until nobody else renews the lane's token, or has done so.
-func (s *tokenSource) lock(ctx context.Context, lane, holder string, token Token, version string, usable func(Token) bool) (Token, string, error) {
+// lock waits until nobody else renews the lane's token, or until somebody has:
+// then it returns that one, and holds nothing.
+func (s *tokenSource) lock(ctx context.Context, lane, holder string, usable func(Token) bool) (Token, error) {
 	for step := lockStep; ; step = min(2*step, lockStepMost) {
 		taken, err := s.config.Store.LockToken(ctx, lane, holder, lockLife)
 		if err != nil {
-			return Token{}, "", &reconciler.RetryError{Cause: "store", Err: err}
+			return Token{}, &reconciler.RetryError{Cause: "store", Err: err}
 		}
 		if taken {
-			return token, version, nil
+			return Token{}, nil
 		}
 		if !wait(ctx, step) {
-			return Token{}, "", busy(ctx)
+			return Token{}, busy(ctx)
 		}
-		if token, version, err = s.stored(ctx, lane); err != nil || usable(token) {
-			return token, version, err
+		if token, _, err := s.stored(ctx, lane); err != nil || usable(token) {
+			return token, err
 		}
 	}
 }

@@ -513,3 +513,36 @@ func TestThrottledWithoutSayingHowLong(t *testing.T) {
 		}
 	})
 }
+
+// TestATokenThatEndsSoonServesWhileSignInIsOut: calls about subscriptions want one
+// that lasts, and take what there is.
+func TestATokenThatEndsSoonServesWhileSignInIsOut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		out := true
+		w := newWorld(t, func(config *sim.Config) {
+			config.SignInFaults = func(sim.SignInCall) *sim.SignInFault {
+				if out {
+					return refusal{"temporarily_unavailable", 90033, "", 503}.fault()
+				}
+				return nil
+			}
+		})
+		time.Sleep(time.Until(w.tokens.kept[alice.ID].Expires.Add(-10 * time.Minute)))
+		renew := func() error {
+			_, err := w.client.RenewSubscription(t.Context(), alice, "b0f0e3c5-0000-4000-8000-000000000000", time.Now().Add(time.Hour))
+			return err
+		}
+		if err := renew(); !errors.Is(err, reconciler.ErrGone) || len(w.sim.SignIns()) != 1 {
+			t.Errorf("while it is out: got %v after %d calls for tokens, want Graph's answer after one", err, len(w.sim.SignIns()))
+		}
+		time.Sleep(11 * time.Minute)
+		var retry *reconciler.RetryError
+		if err := renew(); !errors.As(err, &retry) || retry.Cause != "signin_unavailable" {
+			t.Errorf("with a token that has ended: got %v, want to come back", err)
+		}
+		out = false
+		if err := renew(); !errors.Is(err, reconciler.ErrGone) {
+			t.Errorf("afterwards: got %v, want Graph's answer", err)
+		}
+	})
+}
