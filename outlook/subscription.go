@@ -2,9 +2,11 @@ package outlook
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/nightpos/outlook-gateway/reconciler"
@@ -50,10 +52,21 @@ func (c *Client) CreateSubscription(ctx context.Context, member reconciler.Membe
 		},
 	}, &made)
 	if err != nil {
-		return Subscription{}, fmt.Errorf("making a subscription: %w", err)
+		return Subscription{}, fmt.Errorf("making a subscription: %w", unvalidated(err))
 	}
 	made.Authorized = c.authorized(ctx, member)
 	return made, nil
+}
+
+// unvalidated says of a refusal that came about because Graph could not reach the
+// gateway that it goes by: the request itself is in order.
+func unvalidated(err error) error {
+	var answered *GraphError
+	if errors.As(err, &answered) && answered.Status == http.StatusBadRequest &&
+		(answered.is("ValidationError") || strings.Contains(strings.ToLower(answered.message), "validation request")) {
+		return &reconciler.RetryError{Cause: "gateway_unreachable", Err: fmt.Errorf("Microsoft could not reach the gateway's public address: %w", err)} //nolint:staticcheck // a name comes first
+	}
+	return err
 }
 
 // authorized is when the token ends that a call for the member was just made

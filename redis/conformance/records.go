@@ -165,6 +165,26 @@ func members(t *testing.T, o opener) {
 		t.Fatalf("Members: got %v, want no error", err)
 	}
 	same(t, "members", got, []reconciler.Member{state.Member})
+	clock.forward(redis.MemberLife + time.Second)
+	if again, err := two.Members(t.Context()); err != nil || len(again) != 1 || &again[0] != &got[0] {
+		t.Fatalf("Members: got %v, %v, want the same list while nobody changes", again, err)
+	}
+	state.Name = "Alice of the night"
+	if err := one.SaveMember(t.Context(), state); err != nil {
+		t.Fatalf("SaveMember: got %v, want no error", err)
+	}
+	if again, err := two.MembersNow(t.Context()); err != nil || len(again) != 1 || again[0].Name != state.Name {
+		t.Fatalf("MembersNow: got %v, %v, want the new name", again, err)
+	}
+	if err := one.UpdateMember(t.Context(), "7", func(member *redis.MemberState) (bool, error) {
+		member.Name = "Alice of the day"
+		return true, nil
+	}); err != nil {
+		t.Fatalf("UpdateMember: got %v, want no error", err)
+	}
+	if again, err := two.MembersNow(t.Context()); err != nil || len(again) != 1 || again[0].Name != "Alice of the day" {
+		t.Fatalf("MembersNow: got %v, %v, want the newest name", again, err)
+	}
 	for what, read := range map[string]func() ([]byte, error){
 		"token": func() ([]byte, error) {
 			token, _, err := two.Token(t.Context(), "7")
