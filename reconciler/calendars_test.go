@@ -331,7 +331,14 @@ func nightposShows(event reconciler.Event) reconciler.Event {
 	return event
 }
 
-func (n *fakeNightPOS) Project(event reconciler.Event) reconciler.Event { return nightposShows(event) }
+// Project: which default NightPOS means by default it does not tell.
+func (n *fakeNightPOS) Project(event reconciler.Event) reconciler.Event {
+	event = nightposShows(event)
+	if event.Privacy == reconciler.PrivacyDefault {
+		event.Privacy = reconciler.PrivacyPublic
+	}
+	return event
+}
 
 func (n *fakeNightPOS) Read(_ context.Context, ids []int64) (map[int64]reconciler.Record, error) {
 	found := map[int64]reconciler.Record{}

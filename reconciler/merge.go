@@ -115,14 +115,15 @@ func (w When) String() string {
 // invisible says that writing from's value of the field to the other side would
 // make no difference there, or that from could not tell the other side's
 // present value from its own: working elsewhere is busy to NightPOS, so
-// NightPOS being busy must not undo working elsewhere.
+// NightPOS being busy must not undo working elsewhere; and what is personal in
+// Outlook is public to NightPOS, which also calls that its default.
 func (m *merge) invisible(from Side, field Field) bool {
 	source, target := m.sides[from], m.sides[from.Other()]
 	key := string(field)
 	if NewBase(target.project(source.event))[key] == NewBase(target.project(target.event))[key] {
 		return true
 	}
-	return NewBase(source.project(target.event))[key] == source.now[key]
+	return NewBase(source.project(target.event))[key] == NewBase(source.project(source.event))[key]
 }
 
 // scalarFields merges every field that is merged as a whole.

@@ -236,6 +236,65 @@ func TestConflictKeepsTheLosersValue(t *testing.T) {
 	}
 }
 
+// TestDefaultPrivacyLeavesPersonalAlone: with no base, after a lost answer, the
+// two must not look like a change that mails everybody.
+func TestDefaultPrivacyLeavesPersonalAlone(t *testing.T) {
+	t.Parallel()
+	s := state(alice, copyFor(alice, reconciler.AnswerNone), recordWith(reconciler.AnswerNone), nil)
+	s.Copy.Event.Privacy, s.Record.Event.Privacy = reconciler.PrivacyPersonal, reconciler.PrivacyDefault
+	s.Record.Modified = s.Copy.Modified.Add(time.Second)
+	if plan := s.Plan(); !plan.Idle() {
+		t.Errorf("got %q with %d mails, want nothing", describe(plan), plan.Mails)
+	}
+}
+
+// TestMeetingComesBackWithItsAnswers: bob had accepted when the meeting was
+// archived and his copy went. Brought back, it invites him anew, and his mailbox
+// takes the answer over from NightPOS without telling anybody.
+func TestMeetingComesBackWithItsAnswers(t *testing.T) {
+	t.Parallel()
+	link := agreed(t, state(bob, copyFor(bob, reconciler.AnswerAccepted), recordWith(reconciler.AnswerAccepted), nil))
+	archived := recordWith(reconciler.AnswerAccepted)
+	archived.Archived = true
+	cancelled := copyFor(bob, reconciler.AnswerAccepted)
+	cancelled.Cancelled = true
+	for name, copied := range map[string]*reconciler.Copy{"gone": nil, "cancelled": cancelled} {
+		s := state(bob, copied, archived, link)
+		ended := s.Settle(s.Plan(), nil, nil).Link
+		if ended == nil || !ended.Ended {
+			t.Fatalf("%s: got link %+v, want an ended one", name, ended)
+		}
+		again := copyFor(bob, reconciler.AnswerNone)
+		again.ID = "invited again"
+		plan := state(bob, again, recordWith(reconciler.AnswerAccepted), ended).Plan()
+		if got, want := describe(plan), "outlook answer accepted"; got != want || plan.Mails != 0 {
+			t.Errorf("%s: got %q with %d mails, want %q with none", name, got, plan.Mails, want)
+		}
+	}
+}
+
+// TestRefusalStands: bob removed the invitation, and Outlook sends it again with
+// the next update.
+func TestRefusalStands(t *testing.T) {
+	t.Parallel()
+	link := agreed(t, state(bob, copyFor(bob, reconciler.AnswerAccepted), recordWith(reconciler.AnswerAccepted), nil))
+	s := state(bob, nil, recordWith(reconciler.AnswerAccepted), link)
+	plan := s.Plan()
+	if got, want := describe(plan), "nightpos answer declined"; got != want {
+		t.Fatalf("got %q, want %q", got, want)
+	}
+	ended := s.Settle(plan, nil, &reconciler.RecordResult{Record: recordWith(reconciler.AnswerDeclined)}).Link
+	again := copyFor(bob, reconciler.AnswerNone)
+	again.ID = "invited again"
+	if got := describe(state(bob, again, recordWith(reconciler.AnswerDeclined), ended).Plan()); got != "nothing" {
+		t.Errorf("invited again: got %q, want nothing", got)
+	}
+	again.OwnAnswer = reconciler.AnswerAccepted
+	if got, want := describe(state(bob, again, recordWith(reconciler.AnswerDeclined), ended).Plan()), "nightpos answer accepted"; got != want {
+		t.Errorf("accepted after all: got %q, want %q", got, want)
+	}
+}
+
 func TestPastMeetingsInviteNobody(t *testing.T) {
 	t.Parallel()
 	s := state(alice, nil, recordWith(reconciler.AnswerNone), nil)

@@ -112,16 +112,17 @@ func (s State) settleRepeatedCreate(link *Link, plan Plan, copied Copy) bool {
 }
 
 // settleRefusal ends an attendee's link. Somebody who removed the invitation has
-// refused: Outlook sends it again with the organizer's next update, and then the
-// refusal that NightPOS shows must not look like a new answer, which Outlook
-// would mail to the organizer. Whoever was uninvited is asked anew if invited
-// again, whatever the answer once was.
+// refused: Outlook sends it again with the organizer's next update, open, and
+// then neither that nor the refusal that NightPOS shows must look like a new
+// answer, which Outlook would mail to the organizer. Where the meeting itself
+// went, or the person was uninvited, the next invitation starts afresh: the copy
+// that comes with it never heard of the answer that NightPOS kept.
 func (s State) settleRefusal(link *Link, plan Plan) {
 	if plan.Role != RoleAttendee {
 		return
 	}
 	row, invited := s.ownRow()
-	if s.Copy != nil || !invited {
+	if s.Copy != nil || !invited || !s.active() {
 		link.Outlook, link.NightPOS = nil, nil
 		return
 	}
@@ -129,6 +130,7 @@ func (s State) settleRefusal(link *Link, plan Plan) {
 	if plan.NightPOS != nil {
 		answer = plan.NightPOS.Answer
 	}
+	link.Outlook = Base{selfKey: digest(string(AnswerNone))}
 	link.NightPOS = Base{selfKey: digest(string(answer))}
 }
 
