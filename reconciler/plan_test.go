@@ -1,6 +1,7 @@
 package reconciler_test
 
 import (
+	"errors"
 	"testing"
 	"time"
 
@@ -292,6 +293,24 @@ func TestRefusalStands(t *testing.T) {
 	again.OwnAnswer = reconciler.AnswerAccepted
 	if got, want := describe(state(bob, again, recordWith(reconciler.AnswerDeclined), ended).Plan()), "nightpos answer accepted"; got != want {
 		t.Errorf("accepted after all: got %q, want %q", got, want)
+	}
+}
+
+// TestFailedWriteLeavesNoEcho: while a write is yet to be repeated, a second
+// notification of the same version must not end the work as an echo.
+func TestFailedWriteLeavesNoEcho(t *testing.T) {
+	t.Parallel()
+	link := agreed(t, state(bob, copyFor(bob, reconciler.AnswerNone), recordWith(reconciler.AnswerNone), nil))
+	failed := &reconciler.RetryError{Cause: "outlook_unavailable", Err: errors.New("503")}
+	answering := state(bob, copyFor(bob, reconciler.AnswerNone), recordWith(reconciler.AnswerAccepted), link)
+	answered := state(bob, copyFor(bob, reconciler.AnswerAccepted), recordWith(reconciler.AnswerNone), link)
+	for name, settled := range map[string]reconciler.Settled{
+		"outlook":  answering.Settle(answering.Plan(), &reconciler.OutlookResult{Err: failed}, nil),
+		"nightpos": answered.Settle(answered.Plan(), nil, &reconciler.RecordResult{Err: failed}),
+	} {
+		if settled.Link == nil || settled.Link.ChangeKey != "" {
+			t.Errorf("%s failed: got link %+v, want one that knows no version", name, settled.Link)
+		}
 	}
 }
 

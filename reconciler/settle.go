@@ -46,10 +46,10 @@ func (s State) Settle(plan Plan, outlook *OutlookResult, nightpos *RecordResult)
 		return settled
 	}
 	s.settleIdentity(link, outlook, nightpos)
-	if nightpos != nil && nightpos.Err != nil && (outlook == nil || outlook.Err != nil) {
-		// What the copy shows has not arrived: a hint that speaks of it is no
-		// echo.
-		link.ChangeKey = s.knownChangeKey()
+	if settled.Err != nil && (outlook == nil || outlook.Err != nil) {
+		// What was to be done about this version of the copy has yet to be done: a
+		// hint that speaks of it, told twice, is no echo.
+		link.ChangeKey = ""
 	}
 	if link.RecordID == 0 || link.GraphID == "" {
 		return settled
@@ -75,13 +75,6 @@ func (s State) Settle(plan Plan, outlook *OutlookResult, nightpos *RecordResult)
 	}
 	settled.Link = link
 	return settled
-}
-
-func (s State) knownChangeKey() string {
-	if s.Link == nil {
-		return ""
-	}
-	return s.Link.ChangeKey
 }
 
 // repeatedCreate says that a copy was made before and the answer was lost: Graph
