@@ -147,7 +147,7 @@ func (m *merge) scalarFields() {
 			continue
 		}
 		firstMeeting := len(outlook.agreed) == 0 || len(nightpos.agreed) == 0
-		if firstMeeting && scalar.field == FieldBody && sameText(outlook.event.Body, nightpos.event.Body) {
+		if (firstMeeting || byOutlook && byNightPOS) && scalar.field == FieldBody && sameText(outlook.event.Body, nightpos.event.Body) {
 			continue
 		}
 		target := m.deltas[from.Other()]
@@ -162,8 +162,10 @@ func (m *merge) scalarFields() {
 }
 
 // sameText says that two bodies read the same once markup is taken away. Two
-// servers wrap the same words differently, and without a base that is all there
-// is to go by.
+// servers wrap the same words differently. Without a base, or when both sides
+// changed, as they seem to when the answer to a write was lost, that is all there
+// is to go by: writing one's markup over the other's would mail everybody about
+// nothing that a person can read.
 func sameText(a, b string) bool {
 	plain := func(html string) string { return strings.Join(strings.Fields(html2text.HTML2Text(html)), " ") }
 	return plain(a) == plain(b)

@@ -314,6 +314,24 @@ func TestFailedWriteLeavesNoEcho(t *testing.T) {
 	}
 }
 
+// TestLostAnswerAboutABodyMailsNobody: NightPOS took a body over from Outlook and
+// the answer was lost. What it shows now is the same text in markup of its own,
+// saved later than Outlook's.
+func TestLostAnswerAboutABodyMailsNobody(t *testing.T) {
+	t.Parallel()
+	link := agreed(t, state(alice, copyFor(alice, reconciler.AnswerNone), recordWith(reconciler.AnswerNone), nil))
+	s := state(alice, copyFor(alice, reconciler.AnswerNone), recordWith(reconciler.AnswerNone), link)
+	s.Copy.Event.Body, s.Record.Event.Body = "<div><p>Agenda</p><p>Budget</p></div>", "<p style=\"margin:0\">Agenda</p>\n<p>Budget</p>"
+	s.Record.Modified = s.Copy.Modified.Add(time.Second)
+	if plan := s.Plan(); !plan.Idle() {
+		t.Errorf("got %q with %d mails, want nothing", describe(plan), plan.Mails)
+	}
+	s.Record.Event.Body = "<p>Another agenda</p>"
+	if got, want := describe(s.Plan()), "outlook update body"; got != want {
+		t.Errorf("another text: got %q, want %q", got, want)
+	}
+}
+
 func TestPastMeetingsInviteNobody(t *testing.T) {
 	t.Parallel()
 	s := state(alice, nil, recordWith(reconciler.AnswerNone), nil)
