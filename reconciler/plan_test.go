@@ -332,6 +332,25 @@ func TestLostAnswerAboutABodyMailsNobody(t *testing.T) {
 	}
 }
 
+// TestQuietAnswerStaysQuiet: the answer that a new copy takes over from NightPOS
+// mails nobody, also when it takes two attempts.
+func TestQuietAnswerStaysQuiet(t *testing.T) {
+	t.Parallel()
+	s := state(bob, copyFor(bob, reconciler.AnswerNone), recordWith(reconciler.AnswerAccepted), nil)
+	failed := &reconciler.OutlookResult{Err: &reconciler.RetryError{Cause: "outlook_unavailable", Err: errors.New("503")}}
+	for attempt := range 3 {
+		plan := s.Plan()
+		if got, want := describe(plan), "outlook answer accepted"; got != want || plan.Mails != 0 || !plan.Outlook.Quiet {
+			t.Fatalf("attempt %d: got %q with %d mails, want %q with none", attempt, got, plan.Mails, want)
+		}
+		s.Link = s.Settle(plan, failed, nil).Link
+	}
+	s.Record = recordWith(reconciler.AnswerDeclined)
+	if plan := s.Plan(); !plan.Idle() {
+		t.Errorf("declined in NightPOS meanwhile: got %q, want nothing", describe(plan))
+	}
+}
+
 func TestPastMeetingsInviteNobody(t *testing.T) {
 	t.Parallel()
 	s := state(alice, nil, recordWith(reconciler.AnswerNone), nil)

@@ -181,6 +181,10 @@ func (s State) settleBases(link *Link, plan Plan, outlook *OutlookResult, nightp
 		switch {
 		case outlook.Err != nil:
 			restore(newNightPOS, link.NightPOS, keys)
+			if plan.Outlook.Quiet {
+				// Repeated, it is still old news that nobody is mailed about.
+				delete(newOutlook, selfKey)
+			}
 		case plan.Outlook.Action == ActionAnswer:
 			newOutlook[selfKey] = digest(string(plan.Outlook.Answer))
 		case outlook.Copy != nil:
@@ -199,10 +203,17 @@ func (s State) settleBases(link *Link, plan Plan, outlook *OutlookResult, nightp
 		}
 	}
 	if speaksForAnswerOnly {
-		newOutlook = Base{selfKey: newOutlook[selfKey]}
-		newNightPOS = Base{selfKey: newNightPOS[selfKey]}
+		newOutlook, newNightPOS = answerBase(newOutlook), answerBase(newNightPOS)
 	}
 	link.Outlook, link.NightPOS = newOutlook, newNightPOS
+}
+
+// answerBase is what an attendee's link keeps of a base: the own answer, if known.
+func answerBase(base Base) Base {
+	if base[selfKey] == "" {
+		return nil
+	}
+	return Base{selfKey: base[selfKey]}
 }
 
 func (s State) baseOfCopy(copied Copy, role Role) Base {
