@@ -66,8 +66,10 @@ type Copy struct {
 	OwnAnswer Answer
 	// Cancelled copies stand for a meeting that its organizer called off.
 	Cancelled bool
-	// Recurring copies belong to a series (master, occurrence or exception).
+	// Recurring copies belong to a series (master, occurrence or exception), whose
+	// master is MasterID: their own ID for masters.
 	Recurring bool
+	MasterID  string
 	// Modified is when the copy was last saved, by the server's clock.
 	Modified time.Time
 	// Event is the content.
@@ -87,8 +89,10 @@ type Record struct {
 	// Masked records were read as "Busy" without rights; they must never be
 	// written anywhere.
 	Masked bool
-	// Recurring records belong to a recurrence.
-	Recurring bool
+	// Recurring records belong to a recurrence, RecurrenceID; zero for those that
+	// NightPOS calls recurring without one.
+	Recurring    bool
+	RecurrenceID int64
 	// Stamp is write_date with microseconds. Attendees' answers do not move it.
 	Stamp string
 	// Modified is Stamp, or the newest answer, as a time in UTC.

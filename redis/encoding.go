@@ -24,7 +24,7 @@ const encodingVersion = 1
 var errLink = errors.New("a stored link cannot be understood")
 
 // roleCodes number the roles; the number is stored.
-var roleCodes = []reconciler.Role{"", reconciler.RoleOrganizer, reconciler.RoleAttendee, reconciler.RoleGuest}
+var roleCodes = []reconciler.Role{"", reconciler.RoleOrganizer, reconciler.RoleAttendee, reconciler.RoleGuest, reconciler.RoleStandIn}
 
 // fieldCodes number the fields; the number is stored, so new ones go to the end.
 var fieldCodes = []reconciler.Field{
