@@ -108,4 +108,6 @@ const secondsOfDay = 24 * 60 * 60
 // days counts from 1970-01-01.
 func days(date reconciler.Date) int64 { return date.Midnight().Unix() / secondsOfDay }
 
-func dateOf(days int64) reconciler.Date { return reconciler.DateOf(time.Unix(days*secondsOfDay, 0).UTC()) }
+func dateOf(days int64) reconciler.Date {
+	return reconciler.DateOf(time.Unix(days*secondsOfDay, 0).UTC())
+}
