@@ -23,7 +23,7 @@ type seriesMerge struct {
 func (s *SeriesState) planSeriesContent(plan SeriesPlan) SeriesPlan {
 	m := &seriesMerge{SeriesState: s, plan: plan, policy: s.Policy}
 	m.plan.Plan = Plan{Role: plan.Role, keep: fateLive}
-	m.plan.kept = map[Date]bool{}
+	m.plan.known = map[Date]int64{}
 	switch plan.Role {
 	case RoleGuest:
 		m.policy = PolicyOutlook
@@ -204,8 +204,8 @@ func (m *seriesMerge) master() {
 	if m.plan.Role != RoleStandIn {
 		merged.people()
 	}
-	m.before = viewCopy(m.unified(), m.plan.from, m.plan.to)
-	m.after = viewCopy(m.unified(), m.plan.from, m.plan.to)
+	m.before = viewCopy(m.Series, m.plan.from, m.plan.to)
+	m.after = viewCopy(m.Series, m.plan.from, m.plan.to)
 	change := merged.deltas[SideOutlook]
 	if m.plan.Role == RoleGuest {
 		change = &delta{event: plain(m.Copy.Event)}
@@ -233,13 +233,6 @@ func (m *seriesMerge) master() {
 		}
 	}
 	m.foresee(change.event)
-}
-
-// unified is the series with its people under the addresses that NightPOS knows.
-func (m *seriesMerge) unified() *SeriesCopy {
-	series := *m.Series
-	series.Event = m.Copy.Event
-	return &series
 }
 
 // foresee works out what Outlook shows once the master is written: occurrences
@@ -303,6 +296,11 @@ func (m *seriesMerge) compare() {
 	for _, slot := range m.plan.agreed.slots(m.plan.from, m.plan.to, maxSlots) {
 		outlook, inOutlook := m.after.occurrences[slot]
 		nightpos, inNightPOS := m.nightpos.occurrences[slot]
+		if inNightPOS {
+			m.plan.known[slot] = nightpos.record.ID
+		} else if record, there := m.nightpos.archived[slot]; there {
+			m.plan.known[slot] = record.ID
+		}
 		exception, known := m.exception(slot)
 		switch {
 		case inOutlook && inNightPOS:
@@ -314,11 +312,11 @@ func (m *seriesMerge) compare() {
 			m.bring(slot, outlook)
 		case inOutlook:
 			m.write(OccurrenceWrite{Slot: slot, When: m.after.at(slot), Action: ActionDelete}, outlook)
+		case inNightPOS && m.plan.Role == RoleStandIn:
+			// Its owner took it out of the stand-in.
 		case inNightPOS && known && exception.Cancelled && !m.rebuilt():
 			// Brought back in NightPOS; Outlook cannot bring one back in its place.
 			m.plan.Apart = append(m.plan.Apart, nightpos.record.ID)
-		case inNightPOS && m.plan.Role == RoleStandIn:
-			m.plan.kept[slot] = true
 		case inNightPOS:
 			m.writes = append(m.writes, RecordWrite{Action: ActionArchive, ID: nightpos.record.ID, Stamp: nightpos.record.Stamp, Current: nightpos.record})
 		}
@@ -458,6 +456,9 @@ func (m *seriesMerge) rewrite() {
 	placed := m.reuse(slots)
 	for _, slot := range slots {
 		record := placed[slot]
+		if record != nil {
+			m.plan.known[slot] = record.ID
+		}
 		outlook, there := m.after.occurrences[slot]
 		switch {
 		case there && record != nil && record.Archived:

@@ -21,9 +21,8 @@ type SeriesPlan struct {
 	// from and to what NightPOS then holds of it.
 	agreed   schedule
 	from, to Date
-	// kept are slots whose bases stay as they were, since nothing is done about
-	// them.
-	kept map[Date]bool
+	// known are the records that stand for slots.
+	known map[Date]int64
 }
 
 // Idle says that the plan writes nothing.
