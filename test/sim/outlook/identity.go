@@ -46,6 +46,10 @@ func mustHex(text string) []byte {
 	return bytes
 }
 
+// idEncoding is base64 in which + is _ and / is -, the other way round than
+// usual: the third occurrence of the sample of 8.12 shows it.
+var idEncoding = base64.NewEncoding("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-")
+
 // globalCounter is a MAPI counter: six bytes, big-endian.
 func globalCounter(number uint64) []byte {
 	var bytes [8]byte
@@ -73,7 +77,7 @@ func (m *mailbox) defaultID(k key) string {
 	entry = append(entry, 0x00, 0x00)
 	id := []byte{0x00, 0x03, 0x24, 0x00}
 	id = append(id, m.guid...)
-	return urlText(appendEntry(id, entry, k.slot))
+	return idEncoding.EncodeToString(appendEntry(id, entry, k.slot))
 }
 
 func (m *mailbox) immutableID(k key) string {
@@ -83,7 +87,7 @@ func (m *mailbox) immutableID(k key) string {
 	entry = append(entry, m.database...)
 	entry = append(entry, globalCounter(k.item)...)
 	entry = append(entry, 0x00, 0x00)
-	return urlText(appendEntry([]byte{0x00, 0x09}, entry, k.slot))
+	return idEncoding.EncodeToString(appendEntry([]byte{0x00, 0x09}, entry, k.slot))
 }
 
 // appendEntry ends an id with an entry id and its length. The id of an
@@ -111,13 +115,13 @@ func (m *mailbox) calendarIdentity() string {
 	id = append(id, m.database...)
 	id = append(id, globalCounter(0x10d)...)
 	id = append(id, 0x00, 0x00)
-	return urlText(id)
+	return idEncoding.EncodeToString(id)
 }
 
 // parseID finds what an id of this mailbox names. An id of the other mode, of
 // another mailbox or cut short is malformed (7.3).
 func (m *mailbox) parseID(id string, immutable bool) (key, error) {
-	bytes, err := base64.URLEncoding.DecodeString(id)
+	bytes, err := idEncoding.DecodeString(id)
 	if err != nil || len(bytes) < 8 {
 		return key{}, errorMalformedID()
 	}
