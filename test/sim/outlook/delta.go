@@ -124,7 +124,11 @@ func (s *Server) deltaItems(m *mailbox, state deltaState) []deltaItem {
 	slices.SortFunc(items, func(a, b deltaItem) int {
 		return cmp.Or(cmp.Compare(a.version, b.version), cmp.Compare(a.within, b.within))
 	})
-	return items
+	told := 0
+	for told < min(state.Within, len(items)) && items[told].version == state.Position+1 {
+		told++
+	}
+	return items[told:]
 }
 
 // deltaOf are the items of one event.
