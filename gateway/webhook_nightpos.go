@@ -94,6 +94,9 @@ func (n *nightposWebhook) connected(ctx context.Context) ([]reconciler.Member, e
 // one it concerns cannot be told; lanes without a link to it forget it at the
 // price of one shared read.
 func hintsOfChange(change nightpos.Change, members []reconciler.Member, now time.Time) []reconciler.Hint {
+	if change.RecordID == 0 {
+		return nil
+	}
 	item := reconciler.Item{Key: reconciler.NightPOSKey(change.RecordID), First: now, Due: now.Add(reconciler.FirstLook), Version: change.WriteDate}
 	if change.Deleted {
 		item.Version = reconciler.VersionDeleted

@@ -24,17 +24,28 @@ import (
 //	                                              among ids and of
 //	exists       ids                              ids that exist
 //	keys_of      ids | keys                       [id, key] of those made with a key
-//	create       vals (list) [, keys]             ids, in order; what a key made
+//	check        ids [, domain, stamps, keys]     true, "stale", "missing", "made"
+//	create       vals (list) [, keys, lines]      ids, in order; what a key made
 //	                                              before is not made again
-//	write        ids, vals [, guard, after]       true, "stale", "missing", "skipped"
+//	write        ids, vals [, guard, lines]       true, "stale", "missing"
 //	unlink       ids                              true
+//	week_start                                    the first day of the account's
+//	                                              week, "1" for Monday to "7"
 //
 // "micro" names datetimes that are wanted with microseconds, which read() cuts
 // off. "guard" holds such values as they were read: a record that shows another
-// one is not written. "of" adds the ids that earlier creates of the same call
-// answered with; "after" is the number of an earlier write that must have been
-// done. Many-to-one fields come as bare ids. A failing operation undoes all
-// before it.
+// one is not written. "of" adds the ids that earlier operations of the same call
+// answered with, or those of the rows. Many-to-one fields come as bare ids. A
+// failing operation undoes all before it.
+//
+// Any operation may name in "after" an earlier one that must have answered true;
+// otherwise it answers "skipped". A check says whether records are still what
+// they were: those that the domain matches, and no others, with the write_date in
+// "stamps" by id, and nothing made yet with a key.
+//
+// "lines", for calendar.recurrence, are the values of events to be made in it,
+// each on top of "common". The first of a new recurrence's events becomes its
+// base, unless the values name one.
 //
 //go:embed door.py
 var Door string
@@ -59,6 +70,9 @@ type operation struct {
 	Limit   int               `json:"limit,omitempty"`
 	Order   string            `json:"order,omitempty"`
 	Vals    any               `json:"vals,omitempty"`
+	Lines   []values          `json:"lines,omitempty"`
+	Common  values            `json:"common,omitempty"`
+	Stamps  map[string]string `json:"stamps,omitempty"`
 	Keys    []string          `json:"keys,omitempty"`
 	Guard   map[string]string `json:"guard,omitempty"`
 	After   *int              `json:"after,omitempty"`

@@ -15,6 +15,12 @@ for op in env.context.get('gw_ops') or []:
             })
         results.append(rows)
         continue
+    if op['do'] == 'week_start':
+        results.append(env['res.lang'].sudo().search([('code', '=', env.user.lang or 'en_US')], limit=1).week_start or '7')
+        continue
+    if op.get('after') is not None and results[op['after']] is not True:
+        results.append('skipped')
+        continue
     if op['model'] not in MODELS:
         raise UserError('gateway: model not allowed: %s' % op['model'])
     do = op['do']
@@ -22,11 +28,15 @@ for op in env.context.get('gw_ops') or []:
     known = env['ir.model.data'].sudo()
     ids = list(op.get('ids') or [])
     for index in op.get('of') or []:
-        ids = ids + results[index]
+        for found in results[index]:
+            ids.append(found['id'] if isinstance(found, dict) else found)
+    lines = []
+    for vals in op.get('lines') or []:
+        line = dict(op.get('common') or {})
+        line.update(vals)
+        lines.append([0, 0, line])
     records = table.browse(ids).exists()
-    if op.get('after') is not None and results[op['after']] is not True:
-        results.append('skipped')
-    elif do == 'read' or do == 'search_read':
+    if do == 'read' or do == 'search_read':
         if do == 'search_read':
             domain = [(op['by'], 'in', ids)] if op.get('by') else op['domain']
             records = table.search(domain, limit=op.get('limit'), order=op.get('order'))
@@ -52,11 +62,30 @@ for op in env.context.get('gw_ops') or []:
             record = table.browse(name.res_id).exists() if name else table
             if not record:
                 name.unlink()
+                if lines:
+                    vals = dict(vals)
+                    vals['calendar_event_ids'] = list(vals.get('calendar_event_ids') or []) + lines
                 record = table.create(vals)
+                if lines and not record.base_event_id:
+                    record.write({'base_event_id': record.calendar_event_ids.sorted('start')[0].id})
                 if key:
                     known.create({'module': MODULE, 'name': key, 'model': op['model'], 'res_id': record.id, 'noupdate': True})
             made.append(record.id)
         results.append(made)
+    elif do == 'check':
+        answer = True
+        if len(records) < len(ids):
+            answer = 'missing'
+        elif op.get('domain') and sorted(table.search(op['domain']).ids) != sorted(records.ids):
+            answer = 'stale'
+        for record in records:
+            stamp = str(record.write_date or '')
+            if answer is True and (op.get('stamps') or {}).get(str(record.id), stamp) != stamp:
+                answer = 'stale'
+        for name in known.search([('module', '=', MODULE), ('model', '=', op['model']), ('name', 'in', op.get('keys') or [])]):
+            if table.browse(name.res_id).exists():
+                answer = 'made'
+        results.append(answer)
     elif do == 'write':
         answer = True
         if len(records) < len(ids):
@@ -66,7 +95,10 @@ for op in env.context.get('gw_ops') or []:
                 if str(records[name] or '') != value:
                     answer = 'stale'
         if answer is True:
-            records.write(op['vals'])
+            vals = dict(op['vals'])
+            if lines:
+                vals['calendar_event_ids'] = lines
+            records.write(vals)
         results.append(answer)
     elif do == 'unlink':
         results.append(records.unlink())

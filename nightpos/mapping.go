@@ -29,12 +29,13 @@ func (c *Client) record(row eventRow, attendees []attendeeRow, key string, organ
 		OrganizerUserID: int64(row.UserID),
 		Archived:        !row.Active,
 		// Masked reads have no write_date at all, which no real record lacks.
-		Masked:      row.WriteDate == "" || (string(row.Name) == maskedName && len(attendees) > 0 && len(row.PartnerIDs) == 0),
-		Recurring:   row.Recurring || row.RecurrenceID != 0,
-		Stamp:       string(row.WriteDate),
-		Modified:    parseStamp(row.WriteDate),
-		ExternalKey: key,
-		Raw:         rowsOfRecord{event: row, attendees: attendees},
+		Masked:       row.WriteDate == "" || (string(row.Name) == maskedName && len(attendees) > 0 && len(row.PartnerIDs) == 0),
+		Recurring:    row.Recurring || row.RecurrenceID != 0,
+		RecurrenceID: int64(row.RecurrenceID),
+		Stamp:        string(row.WriteDate),
+		Modified:     parseStamp(row.WriteDate),
+		ExternalKey:  key,
+		Raw:          rowsOfRecord{event: row, attendees: attendees},
 	}
 	event := reconciler.Event{
 		Title:       string(row.Name),

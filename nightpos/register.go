@@ -39,6 +39,12 @@ var eventTriggers = []string{
 	"attendee_ids", "alarm_ids", "categ_ids", "videocall_location", "user_id", "recurrence_id", "follow_recurrence",
 }
 
+// recurrenceTriggers are the fields of a rule.
+var recurrenceTriggers = []string{
+	"rrule_type", "interval", "mon", "tue", "wed", "thu", "fri", "sat", "sun", "month_by", "day", "byday", "weekday",
+	"end_type", "count", "until", "event_tz",
+}
+
 // rules leave out what the gateway itself wrote. Deletions are never left out:
 // the last writer of a record is not who deletes it.
 func rules(account int64) []rule {
@@ -64,6 +70,16 @@ func rules(account int64) []rule {
 			// any more.
 			name: namePrefix + "invitation removed", model: "calendar.attendee", trigger: "on_unlink", on: triggerUnlink,
 			told: []string{"event_id", "partner_id"}, domain: "[]",
+		},
+		{
+			// A rule may change without any of its events.
+			name: namePrefix + "recurrence saved", model: "calendar.recurrence", trigger: "on_create_or_write", on: triggerSave,
+			triggers: recurrenceTriggers, told: []string{"base_event_id", "calendar_event_ids"}, domain: notOurs,
+		},
+		{
+			// Its events stay and are not told.
+			name: namePrefix + "recurrence deleted", model: "calendar.recurrence", trigger: "on_unlink", on: triggerUnlink,
+			told: []string{"base_event_id", "calendar_event_ids"}, domain: "[]",
 		},
 	}
 }
@@ -167,7 +183,7 @@ func (r *registrar) unlink(ctx context.Context, model string, ids ...int64) erro
 }
 
 func (r *registrar) lookUp(ctx context.Context) error {
-	wanted := []string{"calendar.event", "calendar.attendee"}
+	wanted := []string{"calendar.event", "calendar.attendee", "calendar.recurrence"}
 	var models []struct {
 		ID    int64 `json:"id"`
 		Model text  `json:"model"`

@@ -38,12 +38,12 @@ func TestRegisterIsIdempotent(t *testing.T) {
 				if diff := cmp.Diff(before, w.writes()); diff != "" {
 					t.Errorf("the second time wrote:\n%s", diff)
 				}
-				// A new token or address concerns the four rules and nothing else.
+				// A new token or address concerns the six rules and nothing else.
 				moved := w.registration()
 				moved.Token = "another secret"
 				changed, err = w.admin.Register(t.Context(), moved)
-				if err != nil || len(changed) != 8 || strings.Contains(strings.Join(changed, ""), "secret") {
-					t.Errorf("with another token: changed %q, %v, want four rules replaced and no token shown", changed, err)
+				if err != nil || len(changed) != 12 || strings.Contains(strings.Join(changed, ""), "secret") {
+					t.Errorf("with another token: changed %q, %v, want six rules replaced and no token shown", changed, err)
 				}
 				if changed, err = w.admin.Register(t.Context(), moved); err != nil || len(changed) > 0 {
 					t.Errorf("with that token again: changed %q, %v, want nothing", changed, err)

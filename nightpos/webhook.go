@@ -19,15 +19,16 @@ const (
 // stampLength is that of a datetime with microseconds.
 const stampLength = len("2026-11-22 17:15:59.341675")
 
-// partnersLimit bounds how many people one webhook may name.
-const partnersLimit = 10_000
+// idsLimit bounds how many people, or events, one webhook may name.
+const idsLimit = 10_000
 
 // Change is what a webhook tells: where to look, and who it concerns. Nothing
 // in it is trusted as content.
 type Change struct {
-	// Model is calendar.event or calendar.attendee.
+	// Model is calendar.event, calendar.attendee or calendar.recurrence.
 	Model string
-	// RecordID is the event, also for changes of attendees.
+	// RecordID is the event, also for changes of attendees. Of a recurrence it is
+	// one of its events, zero where it has none: such a change concerns nobody.
 	RecordID int64
 	// Deleted says that the event is about to go.
 	Deleted bool
@@ -52,6 +53,8 @@ func ParseWebhook(query url.Values, body []byte) (Change, error) {
 		PartnerIDs idList    `json:"partner_ids"`
 		PartnerID  reference `json:"partner_id"`
 		EventID    reference `json:"event_id"`
+		BaseID     reference `json:"base_event_id"`
+		EventIDs   idList    `json:"calendar_event_ids"`
 		WriteDate  text      `json:"write_date"`
 	}
 	if err := json.Unmarshal(body, &payload); err != nil {
@@ -80,6 +83,15 @@ func ParseWebhook(query url.Values, body []byte) (Change, error) {
 			return Change{}, errors.New("event_id or partner_id is missing")
 		}
 		change.RecordID, change.PartnerIDs = int64(payload.EventID), []int64{int64(payload.PartnerID)}
+	case "calendar.recurrence":
+		// The events know whom it concerns. Where NightPOS makes a recurrence anew
+		// it empties the old one first.
+		change.RecordID = max(int64(payload.BaseID), 0)
+		for _, id := range payload.EventIDs {
+			if change.RecordID == 0 {
+				change.RecordID = max(id, 0)
+			}
+		}
 	default:
 		return Change{}, errors.New("_model is not a calendar model")
 	}
@@ -99,7 +111,7 @@ func (l *idList) UnmarshalJSON(data []byte) error {
 	if err := json.Unmarshal(data, &ids); err != nil {
 		return err
 	}
-	if len(ids) > partnersLimit {
+	if len(ids) > idsLimit {
 		return errors.New("too many ids: " + strconv.Itoa(len(ids)))
 	}
 	*l = ids

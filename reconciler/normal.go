@@ -65,7 +65,7 @@ func (r Rule) normalMonth() Rule {
 	if r.Position == 0 {
 		r.normalMonthDay(visited)
 		if r.MonthDay > shortestMonth && !r.Clamp {
-			visited = slices.DeleteFunc(visited, func(month time.Month) bool { return longestDays(month) < r.MonthDay })
+			visited = slices.DeleteFunc(visited, func(month time.Month) bool { return LongestMonth(month) < r.MonthDay })
 		}
 	}
 	if len(visited) == 1 {
@@ -87,9 +87,9 @@ func (r *Rule) normalMonthDay(visited []time.Month) {
 		if month == time.February {
 			shortest = shortestMonth
 		} else {
-			shortest = min(shortest, longestDays(month))
+			shortest = min(shortest, LongestMonth(month))
 		}
-		longest = max(longest, longestDays(month))
+		longest = max(longest, LongestMonth(month))
 	}
 	if r.Clamp && r.MonthDay >= longest {
 		r.MonthDay = LastDay
@@ -112,8 +112,8 @@ func visitedMonths(start time.Month, step int) []time.Month {
 	return visited
 }
 
-// longestDays is how many days a month has in a leap year.
-func longestDays(month time.Month) int { return daysIn(2000, month) }
+// LongestMonth is how many days a month has in a leap year.
+func LongestMonth(month time.Month) int { return daysIn(2000, month) }
 
 func leastCommonMultiple(a, b int) int {
 	x, y := a, b

@@ -232,6 +232,10 @@ func (t *transaction) body(action, r *record) map[string]any {
 		name := textOf(defined.values["name"])
 		body["id"] = r.id
 		body[name] = t.show(r, name, false)
+		if made, fresh := t.fresh[r.id]; fresh && r.model == "calendar.recurrence" && name == "calendar_event_ids" {
+			// As the call that made them knows them: in the order of their making.
+			body[name] = made
+		}
 		if instant, ok := t.value(r, name).(time.Time); ok {
 			body[name] = micro(instant)
 		}

@@ -2,7 +2,9 @@ package nightpos
 
 import (
 	"errors"
+	"maps"
 	"slices"
+	"strconv"
 	"time"
 )
 
@@ -75,6 +77,12 @@ func (d *door) run(operation map[string]any) (any, error) {
 	if operation["do"] == "built_in_sync" {
 		return d.builtInSync(operation), nil
 	}
+	if operation["do"] == "week_start" {
+		return "7", nil // of English as it is spoken in the United States
+	}
+	if after, given := operation["after"].(int); given && d.results[after] != true {
+		return "skipped", nil
+	}
 	model := textOf(operation["model"])
 	if !slices.Contains(doorModels, model) {
 		return nil, userError("gateway: model not allowed: %s", model)
@@ -93,9 +101,10 @@ func (d *door) run(operation map[string]any) (any, error) {
 	for _, index := range of {
 		made, _ := d.results[index].([]int)
 		ids = append(ids, made...)
-	}
-	if after, given := operation["after"].(int); given && d.results[after] != true {
-		return "skipped", nil
+		rows, _ := d.results[index].([]map[string]any)
+		for _, row := range rows {
+			ids = append(ids, intOf(row["id"]))
+		}
 	}
 	var existing []int
 	for _, id := range ids {
@@ -120,6 +129,8 @@ func (d *door) run(operation map[string]any) (any, error) {
 		return append([]int{}, existing...), nil
 	case "keys_of":
 		return t.keysOf(model, ids, stringsOf(operation["keys"])), nil
+	case "check":
+		return t.doorCheck(model, ids, existing, operation)
 	case "create":
 		return t.doorCreate(model, operation)
 	case "write":
@@ -195,9 +206,22 @@ func (t *transaction) doorCreate(model string, operation map[string]any) (any, e
 		if known != nil {
 			t.remove(known)
 		}
-		id, err := t.create(model, objectOf(item))
+		values := objectOf(item)
+		lines := eventLines(operation)
+		if len(lines) > 0 {
+			values = maps.Clone(values)
+			given, _ := values["calendar_event_ids"].([]any)
+			values["calendar_event_ids"] = append(slices.Clone(given), lines...)
+		}
+		id, err := t.create(model, values)
 		if err != nil {
 			return nil, err
+		}
+		if len(lines) > 0 && !truth(values["base_event_id"]) {
+			events := t.followers(id)
+			if err := t.write(model, []int{id}, map[string]any{"base_event_id": events[len(events)-1].id}); err != nil {
+				return nil, err
+			}
 		}
 		if name != "" {
 			t.insert("ir.model.data", map[string]any{"module": keyModule, "name": name, "model": model, "res_id": id, "noupdate": true})
@@ -235,5 +259,54 @@ func (t *transaction) doorWrite(model string, ids, existing []int, operation map
 			}
 		}
 	}
-	return true, t.write(model, existing, objectOf(operation["vals"]))
+	values := objectOf(operation["vals"])
+	if lines := eventLines(operation); len(lines) > 0 {
+		values = maps.Clone(values)
+		values["calendar_event_ids"] = lines
+	}
+	return true, t.write(model, existing, values)
+}
+
+// eventLines are the events that an operation makes in a recurrence.
+func eventLines(operation map[string]any) []any {
+	var lines []any
+	list, _ := operation["lines"].([]any)
+	for _, item := range list {
+		line := map[string]any{}
+		maps.Copy(line, objectOf(operation["common"]))
+		maps.Copy(line, objectOf(item))
+		lines = append(lines, []any{0, 0, line})
+	}
+	return lines
+}
+
+// doorCheck says whether records are still what they were.
+func (t *transaction) doorCheck(model string, ids, existing []int, operation map[string]any) (any, error) {
+	answer := any(true)
+	domain, bound := operation["domain"].([]any)
+	if len(existing) < len(ids) {
+		answer = "missing"
+	} else if bound {
+		found, err := t.search(model, domain, "", 0, 0)
+		if err != nil {
+			return nil, err
+		}
+		slices.Sort(found)
+		if !slices.Equal(found, slices.Sorted(slices.Values(existing))) {
+			answer = "stale"
+		}
+	}
+	stamps := objectOf(operation["stamps"])
+	for _, id := range existing {
+		wanted, guarded := stamps[strconv.Itoa(id)]
+		if shown, ok := t.value(t.get(model, id), "write_date").(time.Time); answer == true && guarded && ok && micro(shown) != wanted {
+			answer = "stale"
+		}
+	}
+	for _, key := range stringsOf(operation["keys"]) {
+		if known, id := t.externalID(keyModule, key); known != nil && known.values["model"] == model && t.get(model, id) != nil {
+			answer = "made"
+		}
+	}
+	return answer, nil
 }

@@ -64,7 +64,7 @@ func (conflict) Error() string { return "could not serialize access due to concu
 // titles are what people call the models.
 var titles = map[string]string{
 	"calendar.event": "Calendar Event", "calendar.attendee": "Calendar Attendee Information", "calendar.alarm": "Event Alarm",
-	"calendar.event.type": "Event Meeting Type", "res.users": "User", "res.partner": "Contact", "res.groups": "Access Groups",
+	"calendar.event.type": "Event Meeting Type", "calendar.recurrence": "Event Recurrence Rule", "res.users": "User", "res.partner": "Contact", "res.groups": "Access Groups",
 	"mail.message": "Message", "mail.mail": "Outgoing Mails", "res.users.settings": "User Settings",
 	"base.automation": "Automation Rule", "ir.actions.server": "Server Action", "ir.config_parameter": "System Parameter",
 	"ir.model": "Models", "ir.model.fields": "Fields", "ir.model.data": "Model Data",

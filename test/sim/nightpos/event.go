@@ -8,9 +8,6 @@ import (
 	"time"
 )
 
-// errSeries refuses what this simulator does not hold.
-func errSeries() error { return userError("This simulated NightPOS holds single events only.") }
-
 // made is an event just created, before anybody was told.
 type made struct {
 	*record
@@ -20,8 +17,59 @@ type made struct {
 	chosen bool
 }
 
-// createEvents makes events of one call. Rules go off for all of them together.
+// createEvents makes events of one call, those that recur after the others.
 func (t *transaction) createEvents(list []map[string]any) ([]int, error) {
+	if t.syncing() && slices.ContainsFunc(list, func(given map[string]any) bool { return truth(given["recurrency"]) }) {
+		return nil, userError(seriesCreationRefused)
+	}
+	ids := make([]int, len(list))
+	var single []map[string]any
+	var places []int
+	for index, given := range list {
+		if rule, _ := takeRule(given); !truth(given["recurrency"]) || len(rule) == 0 {
+			single, places = append(single, given), append(places, index)
+		}
+	}
+	made, err := t.createSingles(single)
+	if err != nil {
+		return nil, err
+	}
+	for index, id := range made {
+		ids[places[index]] = id
+	}
+	for index, given := range list {
+		if ids[index] == 0 {
+			if ids[index], err = t.createSeries(given); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return ids, nil
+}
+
+// createSeries makes an event and the others of its rule.
+func (t *transaction) createSeries(given map[string]any) (int, error) {
+	rule, rest := takeRule(given)
+	base, err := t.createEvent(rest)
+	if err != nil {
+		return 0, err
+	}
+	if err := t.fire("create", 1, base.attendees...); err != nil {
+		return 0, err
+	}
+	if err := t.fire("create", 1, written{record: base.record}); err != nil {
+		return 0, err
+	}
+	if err := t.repeat(base.record, rule, repetition{created: true, attendees: base.attendees}); err != nil {
+		return 0, err
+	}
+	t.mail(base.record, "invitation", base.invited)
+	return base.id, nil
+}
+
+// createSingles makes events without a rule. Rules of automation go off for all
+// of them together.
+func (t *transaction) createSingles(list []map[string]any) ([]int, error) {
 	ids, events, early, late := []int{}, []written{}, []written{}, []written{}
 	var created []made
 	for _, given := range list {
@@ -34,11 +82,6 @@ func (t *transaction) createEvents(list []map[string]any) ([]int, error) {
 		early = append(early, one.attendees...)
 		if !one.chosen {
 			late = append(late, one.attendees...)
-		}
-	}
-	for index, given := range list {
-		if ruled(given) {
-			return nil, t.refuseSeries(created[index], given)
 		}
 	}
 	if err := t.fire("create", 1, early...); err != nil {
@@ -64,45 +107,9 @@ func (t *transaction) createEvents(list []map[string]any) ([]int, error) {
 	return ids, nil
 }
 
-// ruled says that an event is to be repeated by a rule.
-func ruled(given map[string]any) bool {
-	return truth(given["recurrency"]) && (truth(given["rrule"]) || truth(given["rrule_type"]))
-}
-
-// refuseSeries refuses a rule. One that NightPOS itself refuses, a week without
-// a day, comes with the webhooks that have left by then.
-func (t *transaction) refuseSeries(event made, given map[string]any) error {
-	days := []string{"sun", "mon", "tue", "wed", "thu", "fri", "sat"}
-	if given["rrule_type"] != "weekly" || truth(given["rrule"]) || slices.ContainsFunc(days, func(day string) bool { return truth(given[day]) }) {
-		return errSeries()
-	}
-	if err := t.fire("create", 1, event.attendees...); err != nil {
-		return err
-	}
-	if err := t.fire("create", 1, written{record: event.record}); err != nil {
-		return err
-	}
-	// The event belongs to a recurrence by then, which will never be.
-	event.values["recurrence_id"] = t.insert("calendar.recurrence", map[string]any{}).id
-	if err := t.fire("create", 1, written{record: event.record}); err != nil {
-		return err
-	}
-	refused := newFault("odoo.exceptions.UserError", "You have to choose at least one day in the week")
-	// A rule that watches recurrences is blamed for it.
-	for _, rule := range t.all("base.automation") {
-		model := t.get("ir.model", intOf(rule.values["model_id"]))
-		if truth(rule.values["active"]) && model != nil && model.values["model"] == "calendar.recurrence" && triggered(textOf(rule.values["trigger"]), "create") {
-			refused.context = map[string]any{
-				"exception_class": "base_automation", "base_automation": map[string]any{"id": rule.id, "name": rule.values["name"]},
-			}
-			break
-		}
-	}
-	return refused
-}
-
 func (t *transaction) createEvent(given map[string]any) (made, error) {
-	given = maps.Clone(given)
+	// Fields of a rule mean nothing to an event without one.
+	_, given = takeRule(given)
 	if t.nineteen() && !truth(t.context["skip_contact_description"]) {
 		given["description"] = t.describePeople(given)
 	}
@@ -238,14 +245,20 @@ func (t *transaction) defaults(values, given map[string]any) {
 	fallback("show_as", "busy")
 	fallback("user_id", t.uid)
 	fallback("need_sync_m", true)
+	if truth(given["recurrency"]) {
+		// A series is not to be sent event by event.
+		values["need_sync_m"], values["follow_recurrence"] = false, true
+	}
 	fallback("videocall_source", "custom")
 	fallback("alarm_ids", []int{})
 	fallback("categ_ids", []int{})
 	if t.server.config.Version < 18 {
 		fallback("privacy", "public")
 	}
-	for _, name := range []string{"allday", "recurrency", "follow_recurrence"} {
-		fallback(name, false)
+	fallback("allday", false)
+	fallback("recurrency", false)
+	if !truth(given["recurrency"]) {
+		fallback("follow_recurrence", false)
 	}
 }
 
@@ -311,11 +324,77 @@ func (t *transaction) checkEventAccess(found *record, operation string) error {
 		name, t.uid, operation)
 }
 
-// writeEvents changes events of one call. Rules go off for all of them together.
+// writeEvents changes events of one call, and the recurrence of a single one as
+// far as recurrence_update says.
 func (t *transaction) writeEvents(found []*record, given map[string]any) error {
-	if ruled(given) {
-		return errSeries()
+	scope := textOf(given["recurrence_update"])
+	rule, given := takeRule(given)
+	delete(given, "recurrence_update")
+	whole := len(found) == 1 && (scope == "all_events" || scope == "future_events") && intOf(found[0].values["recurrence_id"]) != 0
+	_, recurrencyGiven := given["recurrency"]
+	_, activeGiven := given["active"]
+	if t.syncing() && !activeGiven && (scope != "" || recurrencyGiven || slices.ContainsFunc(found, func(one *record) bool { return truth(one.values["recurrency"]) })) {
+		return refuseUpdate(found)
 	}
+	if len(rule) > 0 && !whole && !truth(given["recurrency"]) {
+		return userError("Unable to save the recurrence with \"This Event\"")
+	}
+	if start, moves := given["start"]; moves && scope == "self_only" && len(found) == 1 {
+		if err := t.checkNeighbours(found[0], start); err != nil {
+			return err
+		}
+	}
+	if whole {
+		return t.writeSeries(found[0], scope, given, rule)
+	}
+	if _, said := given["follow_recurrence"]; !said && (scope == "" || scope == "self_only" && len(found) == 1) {
+		if slices.ContainsFunc(timeFields, func(name string) bool { return truth(given[name]) }) {
+			given["follow_recurrence"] = false
+		}
+	}
+	if err := t.writeSingles(found, given); err != nil {
+		return err
+	}
+	if len(rule) == 0 || scope != "" {
+		return nil
+	}
+	for _, one := range found {
+		if event := t.get("calendar.event", one.id); intOf(event.values["recurrence_id"]) == 0 {
+			if err := t.repeat(event, rule, repetition{}); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// writeSeries writes a recurrence by one of its events: from it on, or all.
+func (t *transaction) writeSeries(event *record, scope string, given, rule map[string]any) error {
+	if err := t.checkEventAccess(event, "write"); err != nil {
+		return err
+	}
+	recurrence := t.get("calendar.recurrence", intOf(event.values["recurrence_id"]))
+	if given["recurrency"] == false {
+		return t.breakSeries(event, scope == "future_events")
+	}
+	times, values := map[string]any{}, map[string]any{}
+	for name, value := range given {
+		if slices.Contains(timeFields, name) {
+			times[name] = value
+		} else {
+			values[name] = value
+		}
+	}
+	delete(values, "access_token")
+	if scope == "all_events" || intOf(recurrence.values["base_event_id"]) == event.id {
+		return t.rewriteSeries(event, values, times, rule)
+	}
+	return t.splitSeries(event, values, times, rule)
+}
+
+// writeSingles changes events of one call, each for itself. Rules of automation
+// go off for all of them together.
+func (t *transaction) writeSingles(found []*record, given map[string]any) error {
 	var changed []written
 	for _, one := range found {
 		before := maps.Clone(one.values)
@@ -336,14 +415,26 @@ func (t *transaction) writeEvents(found []*record, given map[string]any) error {
 	}
 	for _, one := range changed {
 		t.noteChange(one)
-		old, _ := intsOf(one.before["partner_ids"])
-		current, _ := intsOf(one.values["partner_ids"])
-		t.mail(one.record, "invitation", slices.DeleteFunc(slices.Clone(current), func(id int) bool { return slices.Contains(old, id) }))
-		if moved(one) {
-			t.mail(one.record, "update", slices.DeleteFunc(slices.Clone(current), func(id int) bool { return !slices.Contains(old, id) }))
-		}
+		t.mailChange(one)
 	}
-	return nil
+	if active, there := given["active"]; !there || truth(active) {
+		return nil
+	}
+	bases, err := t.selectBases(t.identities(found))
+	if err != nil {
+		return err
+	}
+	return t.fire("write", 1, bases...)
+}
+
+// mailChange invites whom a change added, and tells the others of a new time.
+func (t *transaction) mailChange(one written) {
+	old, _ := intsOf(one.before["partner_ids"])
+	current, _ := intsOf(one.values["partner_ids"])
+	t.mail(one.record, "invitation", slices.DeleteFunc(slices.Clone(current), func(id int) bool { return slices.Contains(old, id) }))
+	if moved(one) {
+		t.mail(one.record, "update", slices.DeleteFunc(slices.Clone(current), func(id int) bool { return !slices.Contains(old, id) }))
+	}
 }
 
 // syncedFields are those whose writing makes the built-in Outlook sync want the
@@ -405,6 +496,7 @@ func (t *transaction) writeEvent(found *record, given map[string]any) (*record, 
 	t.combine(changed.values, given)
 	t.moveTimes(changed.values, before, given)
 	t.touch(changed)
+	t.index(changed)
 	t.changed[found.id] = false
 	if err := t.checkRequired("calendar.event", changed.values); err != nil {
 		return nil, err
@@ -546,6 +638,7 @@ func (t *transaction) writeAttendee(found *record, given map[string]any) error {
 	changed := t.change(found)
 	maps.Copy(changed.values, values)
 	t.touch(changed)
+	t.index(changed)
 	t.changed[intOf(changed.values["event_id"])] = false
 	return t.fire("write", 1, written{changed, before})
 }
@@ -560,8 +653,22 @@ func (t *transaction) answer(ids []int, state string) error {
 	return t.write("calendar.attendee", ids, map[string]any{"state": state})
 }
 
-// changeStatus is what the buttons of the acting user's own event do.
-func (t *transaction) changeStatus(ids []int, state string) error {
+// changeStatus is what the buttons of the acting user's own event do, for it, for
+// it and the later ones, or for all of its recurrence.
+func (t *transaction) changeStatus(ids []int, state, setting string) error {
+	if setting == "all_events" || setting == "future_events" {
+		event, recurrence, err := t.inSeries(ids)
+		if err != nil {
+			return err
+		}
+		if recurrence != nil {
+			followers := t.followers(recurrence.id)
+			if setting == "future_events" {
+				followers = slices.DeleteFunc(followers, func(one *record) bool { return startOf(one).Before(startOf(event)) })
+			}
+			ids = t.identities(followers)
+		}
+	}
 	for _, id := range ids {
 		for _, attendee := range t.attendees(id) {
 			if intOf(attendee.values["partner_id"]) == t.partner() {

@@ -91,11 +91,11 @@ func (t *transaction) special(model, name string, given arguments) (any, error) 
 	case "calendar.event.action_unarchive":
 		return nothing{}, t.write(model, given.ids(), map[string]any{"active": true})
 	case "calendar.event.action_mass_deletion":
-		return nothing{}, t.unlink(model, given.ids())
+		return nothing{}, t.massDeletion(given.ids(), textOf(given.at(1, "recurrence_update_setting")))
 	case "calendar.event.action_mass_archive":
-		return nothing{}, t.write(model, given.ids(), map[string]any{"active": false})
+		return nothing{}, t.massArchive(given.ids(), textOf(given.at(1, "recurrence_update_setting")))
 	case "calendar.event.change_attendee_status":
-		return true, t.changeStatus(given.ids(), textOf(given.at(1, "status")))
+		return true, t.changeStatus(given.ids(), textOf(given.at(1, "status")), textOf(given.at(2, "recurrence_update_setting")))
 	case "calendar.event.load":
 		return t.load(model, stringsOf(given.at(0, "fields")), given.at(1, "data"))
 	case "calendar.event.get_external_id":

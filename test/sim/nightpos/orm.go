@@ -37,7 +37,8 @@ const maskedName = "Busy"
 // unmasked fields of private events are readable by everybody.
 var unmasked = []string{
 	"id", "active", "allday", "start", "stop", "start_date", "stop_date", "duration", "privacy", "show_as", "user_id", "partner_id",
-	"recurrency", "recurrence_id", "follow_recurrence", "rrule", "event_tz", "videocall_source", "effective_privacy",
+	"recurrency", "recurrence_id", "follow_recurrence", "videocall_source", "effective_privacy", "byday", "until", "rrule_type",
+	"month_by", "event_tz", "rrule", "interval", "count", "end_type", "mon", "tue", "wed", "thu", "fri", "sat", "sun", "day", "weekday",
 }
 
 // masked says that the reader may not see what an event is about.
@@ -390,6 +391,8 @@ func (t *transaction) create(model string, given map[string]any) (int, error) {
 			return 0, err
 		}
 		return attendee.id, t.fire("create", 2, written{record: attendee})
+	case "calendar.recurrence":
+		return t.createRecurrence(given)
 	case "res.users":
 		return t.createUser(given)
 	case "base.automation":
@@ -439,6 +442,8 @@ func (t *transaction) write(model string, ids []int, given map[string]any) error
 		switch model {
 		case "calendar.attendee":
 			err = t.writeAttendee(one, given)
+		case "calendar.recurrence":
+			err = t.writeRecurrence(one, given)
 		default:
 			err = t.writePlain(one, given)
 		}
@@ -488,6 +493,10 @@ func (t *transaction) unlink(model string, ids []int) error {
 			if err := t.fire("unlink", 1, written{record: found}); err != nil {
 				return err
 			}
+		case "calendar.recurrence":
+			if err := t.unlinkRecurrence(found); err != nil {
+				return err
+			}
 		case "base.automation":
 			for _, action := range t.all("ir.actions.server") {
 				if intOf(action.values["base_automation_id"]) == id {
@@ -504,7 +513,14 @@ func (t *transaction) unlink(model string, ids []int) error {
 			}
 		}
 	}
-	return nil
+	if model != "calendar.event" {
+		return nil
+	}
+	bases, err := t.selectBases(ids)
+	if err != nil {
+		return err
+	}
+	return t.fire("write", 1, bases...)
 }
 
 // unlist takes a removed record out of every list of such records, which the

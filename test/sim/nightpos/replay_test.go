@@ -85,6 +85,8 @@ type replay struct {
 	serving    *http.Server
 	listening  *http.Server
 	version    int
+	// drawn is the order in which occurrences were made.
+	drawn drawnOrder
 	// keys are people's API keys by login, and cookie the latest session's.
 	keys   map[string]string
 	cookie *http.Cookie
@@ -143,6 +145,7 @@ func newReplay(t *testing.T, version int, recordings []recording, ignored *ignor
 			return map[bool]time.Duration{false: 900 * time.Millisecond, true: 1800 * time.Millisecond}[version >= 19]
 		},
 		CommitDelay: func() time.Duration { return time.Millisecond },
+		Occurrences: func(starts []time.Time) { r.drawn.order(starts) },
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -273,6 +276,7 @@ func (r *replay) play(one recording) []string {
 		_ = r.listening.Close()
 		defer r.listen()
 	}
+	r.drawn.read(one)
 	c := &comparison{translator: r.translator, ignored: r.ignored, loose: r.version == 17 && slices.Contains(disorderly, one.Name)}
 	r.ignored.counts = map[string]float64{}
 	r.prepare(one)

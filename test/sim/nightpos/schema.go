@@ -1,6 +1,7 @@
 package nightpos
 
 import (
+	"maps"
 	"slices"
 	"strings"
 )
@@ -88,16 +89,15 @@ func schema(version int) map[string]model {
 		"alarm_ids":  {kind: kindMany, relation: "calendar.alarm"},
 		"categ_ids":  {kind: kindMany, relation: "calendar.event.type"},
 		"recurrency": {kind: kindBool}, "recurrence_id": {kind: kindOne, relation: "calendar.recurrence"},
-		"follow_recurrence": {kind: kindBool}, "event_tz": {kind: kindText},
-		"rrule":        {kind: kindText},
-		"rrule_type":   {kind: kindSelection, selection: []string{"daily", "weekly", "monthly", "yearly"}},
-		"need_sync_m":  {kind: kindBool},
-		"microsoft_id": {kind: kindText}, "microsoft_recurrence_master_id": {kind: kindText},
+		"follow_recurrence": {kind: kindBool},
+		"need_sync_m":       {kind: kindBool},
+		"microsoft_id":      {kind: kindText}, "microsoft_recurrence_master_id": {kind: kindText},
 		"ms_universal_event_id": {kind: kindText}, "access_token": {kind: kindText},
 		"accepted_count":  {kind: kindInt, computed: count("accepted")},
 		"declined_count":  {kind: kindInt, computed: count("declined")},
 		"tentative_count": {kind: kindInt, computed: count("tentative")},
 	}
+	maps.Copy(event, eventRules())
 	if version < 18 {
 		half := func(index int) func(*transaction, *record) any {
 			return func(_ *transaction, r *record) any {
@@ -206,7 +206,7 @@ func schema(version int) map[string]model {
 			}},
 		}.log(),
 		"calendar.event.type": model{"name": {kind: kindText, required: true, label: "Name"}, "color": {kind: kindInt}}.log(),
-		"calendar.recurrence": model{"name": {kind: kindText}}.log(),
+		"calendar.recurrence": recurrenceModel(version),
 		"res.partner":         model{"name": {kind: kindText}, "email": {kind: kindText}, "active": {kind: kindBool}, "tz": {kind: kindText}}.log(),
 		"res.users": model{
 			"login": {kind: kindText, required: true, label: "Login"}, "name": {kind: kindText}, "email": {kind: kindText},

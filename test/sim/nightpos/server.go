@@ -34,6 +34,10 @@ type Config struct {
 	// before it is tried again, by how often it was tried; default up to 2, 4, 8
 	// and 16 seconds.
 	RetryDelay func(tried int) time.Duration
+	// Occurrences, if set, puts the beginnings of the events that a rule makes in
+	// the order in which they get their ids; by default they are shuffled, as a
+	// real server's set of them is.
+	Occurrences func(starts []time.Time)
 	// Latency, if set, is added to each call.
 	Latency func(model, method string) time.Duration
 	// Webhook, if set, decides the fate of each webhook.

@@ -53,6 +53,11 @@ type transaction struct {
 	// changed events and mails are told after the commit; true for deleted.
 	changed map[int]bool
 	mails   *[]Mail
+	// fresh are the events of recurrences made here, in the order in which they
+	// were.
+	fresh map[int][]int
+	// referred are the ids of written records by what they refer to, or did.
+	referred map[key]map[int]bool
 	// posts are the webhooks that leave after the commit, in 19.
 	posts *[]post
 }
@@ -70,7 +75,7 @@ func (s *Server) begin(uid int, context map[string]any) *transaction {
 	return &transaction{
 		server: s, uid: uid, context: context, started: s.now().UTC().Truncate(time.Microsecond),
 		written: map[key]*record{}, seen: map[key]uint64{}, changed: map[int]bool{}, mails: &[]Mail{},
-		posts: &[]post{},
+		posts: &[]post{}, fresh: map[int][]int{}, referred: map[key]map[int]bool{},
 	}
 }
 
@@ -120,7 +125,7 @@ func (t *transaction) all(model string) []*record {
 }
 
 // parents are the references by which records are found from the other side.
-var parents = map[string]string{"calendar.attendee": "event_id", "mail.message": "res_id"}
+var parents = map[string]string{"calendar.attendee": "event_id", "mail.message": "res_id", "calendar.event": "recurrence_id"}
 
 // attendees are an event's, in the order of their ids.
 func (t *transaction) attendees(event int) []*record { return t.children("calendar.attendee", event) }
@@ -134,12 +139,11 @@ func (t *transaction) children(model string, parent int) []*record {
 		ids = append(ids, id)
 	}
 	t.server.mutex.Unlock()
-	for name := range t.written {
-		if name.model == model && !slices.Contains(ids, name.id) {
-			ids = append(ids, name.id)
-		}
+	for id := range t.referred[key{model, parent}] {
+		ids = append(ids, id)
 	}
 	slices.Sort(ids)
+	ids = slices.Compact(ids)
 	var found []*record
 	for _, id := range ids {
 		if child := t.get(model, id); child != nil && intOf(child.values[parents[model]]) == parent {
@@ -160,7 +164,21 @@ func (t *transaction) insert(model string, values map[string]any) *record {
 	values["create_uid"], values["write_uid"] = t.uid, t.uid
 	added := &record{model: model, id: id, values: values}
 	t.written[key{model, id}] = added
+	t.index(added)
 	return added
+}
+
+// index notes what a written record refers to.
+func (t *transaction) index(changed *record) {
+	parent := intOf(changed.values[parents[changed.model]])
+	if parent == 0 {
+		return
+	}
+	to := key{changed.model, parent}
+	if t.referred[to] == nil {
+		t.referred[to] = map[int]bool{}
+	}
+	t.referred[to][changed.id] = true
 }
 
 // change returns a copy of a record that may be changed.

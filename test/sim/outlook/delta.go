@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
+	"math"
 	"net/http"
 	"slices"
 	"strings"
@@ -22,6 +23,7 @@ type deltaState struct {
 	From       time.Time `json:"f"` // the window, frozen (6.3)
 	To         time.Time `json:"t"`
 	Position   uint64    `json:"p"` // saves up to here have been told
+	Within     int       `json:"w"` // of the save after Position, so many items have been told already
 	Start      uint64    `json:"s"` // deletions up to here are older than the first call
 	Skip       bool      `json:"k"` // a skiptoken: the round is not finished
 	Turn       uint64    `json:"n"` // makes the tokens of a wedged round differ
@@ -96,76 +98,139 @@ func (s *Server) getDelta(_ context.Context, q *request) (*answer, error) {
 	return s.deltaPage(q, state), nil
 }
 
-// deltaItem is a save of an event (the latest only) or a deletion.
+// deltaItem is a save of an event (the latest only) or a deletion. A series is
+// one save of several items: the master and then its occurrences.
 type deltaItem struct {
 	version uint64
-	item    uint64
+	within  int
+	key     key
 	event   *event // nil when deleted
+}
+
+// deltaItems are the items that a round has yet to tell, in order.
+func (s *Server) deltaItems(m *mailbox, state deltaState) []deltaItem {
+	var items []deltaItem
+	for _, e := range m.events {
+		if e.reported <= state.Position {
+			continue
+		}
+		items = append(items, m.deltaOf(e, state)...)
+	}
+	for _, t := range m.tombstones {
+		if t.version > max(state.Position, state.Start) && !t.untold {
+			items = append(items, deltaItem{version: t.version, within: math.MaxInt, key: t.key})
+		}
+	}
+	slices.SortFunc(items, func(a, b deltaItem) int {
+		return cmp.Or(cmp.Compare(a.version, b.version), cmp.Compare(a.within, b.within))
+	})
+	told := 0
+	for told < min(state.Within, len(items)) && items[told].version == state.Position+1 {
+		told++
+	}
+	return items[told:]
+}
+
+// deltaOf are the items of one event.
+func (m *mailbox) deltaOf(e *event, state deltaState) []deltaItem {
+	var items []deltaItem
+	add := func(k key, shown *event) {
+		items = append(items, deltaItem{version: e.reported, within: len(items), key: k, event: shown})
+	}
+	outside := e.reported > state.Start // 6.4: told as removed, known or not
+	if e.recurrence == nil {
+		if e.overlaps(state.From, state.To) {
+			add(e.key(), e)
+		} else if outside {
+			add(e.key(), nil)
+		}
+		return items
+	}
+	found := e.occurrences(state.From, state.To)
+	if len(found) > 0 {
+		add(e.key(), e)
+	} else if outside {
+		add(e.key(), nil)
+	}
+	for _, one := range found {
+		add(one.key(), one)
+	}
+	for _, slot := range sortedDays(e.exceptions) {
+		if one := e.occurrence(slot); one != nil && outside && !one.overlaps(state.From, state.To) {
+			add(one.key(), nil) // moved out of the window
+		}
+	}
+	return items
+}
+
+// renderDelta shows an item in a round: of an occurrence that is no exception
+// only what says when it is (6.5).
+func (s *Server) renderDelta(q *request, item deltaItem) map[string]any {
+	if item.event == nil {
+		return map[string]any{
+			"@odata.type": "#microsoft.graph.event", "id": q.box.idOf(item.key, q.view.immutable),
+			"@removed": map[string]any{"reason": "deleted"},
+		}
+	}
+	shown := s.render(q.box, item.event, q.view)
+	if item.event.kind() == "occurrence" {
+		stripped := map[string]any{}
+		for _, name := range []string{"@odata.etag", "id", "seriesMasterId", "type", "start", "end"} {
+			stripped[name] = shown[name]
+		}
+		shown = stripped
+	}
+	shown["@odata.type"] = "#microsoft.graph.event"
+	return shown
 }
 
 func (s *Server) deltaPage(q *request, state deltaState) *answer {
 	m := q.box
-	var items []deltaItem
-	for _, e := range m.events {
-		if e.version <= state.Position {
-			continue
-		}
-		if e.overlaps(state.From, state.To) {
-			items = append(items, deltaItem{e.version, e.item, e})
-		} else if e.version > state.Start { // 6.4: told as removed, known or not
-			items = append(items, deltaItem{e.version, e.item, nil})
-		}
-	}
-	for _, t := range m.tombstones {
-		if t.version > max(state.Position, state.Start) && !t.untold {
-			items = append(items, deltaItem{t.version, t.item, nil})
-		}
-	}
-	slices.SortFunc(items, func(a, b deltaItem) int { return cmp.Compare(a.version, b.version) })
+	items := s.deltaItems(m, state)
 	size := q.page
 	if size == 0 {
 		size = defaultPage
 	}
 	next := state
-	next.Position, next.Skip = m.version, false
+	next.Position, next.Within, next.Skip = m.version, 0, false
 	if len(items) > size {
-		items = items[:size]
 		next.Position, next.Skip = items[size-1].version, true
+		if items[size].version == next.Position { // goes on with this save
+			next.Position--
+			if state.Position == next.Position {
+				next.Within = state.Within
+			}
+			for _, item := range items[:size] {
+				if item.version == next.Position+1 {
+					next.Within++
+				}
+			}
+		}
+		items = items[:size]
 	}
 	empty := len(items) > 0 && s.chance(s.config.Switches.DeltaEmptyPages)
 	switch {
 	case m.wedge != WedgeNone:
-		next.Position, next.Skip = state.Position, true
+		next.Position, next.Within, next.Skip = state.Position, state.Within, true
 		if m.wedge == WedgeFreshLinks || !state.Skip {
 			s.counter++
 			next.Turn = s.counter
 		}
 	case empty:
-		items, next.Position, next.Skip = nil, state.Position, true
+		items, next.Position, next.Within, next.Skip = nil, state.Position, state.Within, true
 		s.counter++
 		next.Turn = s.counter
 	}
 	value := []any{}
 	if !empty && s.chance(s.config.Switches.DeltaReplays) {
 		for _, e := range m.listed() {
-			if e.version <= state.Position && e.overlaps(state.From, state.To) && len(value) < maximumReplays {
-				shown := s.render(m, e, q.view)
-				shown["@odata.type"] = "#microsoft.graph.event"
-				value = append(value, shown)
+			if e.reported <= state.Position && e.overlaps(state.From, state.To) && len(value) < maximumReplays {
+				value = append(value, s.renderDelta(q, deltaItem{event: e}))
 			}
 		}
 	}
 	for _, item := range items {
-		if item.event == nil {
-			value = append(value, map[string]any{
-				"@odata.type": "#microsoft.graph.event", "id": m.idOf(&event{item: item.item}, q.view.immutable),
-				"@removed": map[string]any{"reason": "deleted"},
-			})
-			continue
-		}
-		shown := s.render(m, item.event, q.view)
-		shown["@odata.type"] = "#microsoft.graph.event"
-		value = append(value, shown)
+		value = append(value, s.renderDelta(q, item))
 	}
 	link, parameter := "@odata.deltaLink", "$deltatoken"
 	if next.Skip {

@@ -47,6 +47,20 @@ type event struct {
 
 	transactionID string
 	extended      map[string]string // single value extended properties by id
+
+	// A series master has a rule. Its days (see recurrence) name the occurrences:
+	// those that differ from the master are exceptions, those deleted are gone.
+	recurrence *recurrence
+	exceptions map[time.Time]*event
+	gone       map[time.Time]bool
+	reported   uint64 // the version that delta rounds tell; behind version only after a silent deletion
+
+	// An occurrence is made from its master when it is asked for. series is the
+	// master as it was then, nil in what a master stores; slot is the day that
+	// the rule gives it.
+	series *event
+	slot   time.Time
+	own    map[string]bool // of an exception: the properties that are not the master's
 }
 
 type person struct{ name, address string }
@@ -62,6 +76,7 @@ type attendee struct {
 	response string
 	time     time.Time
 	source   uint64 // version of the attendee's mailbox that the answer came from
+	alone    bool   // the answer is to this one occurrence of a series
 }
 
 func (e *event) clone() *event {
@@ -70,6 +85,9 @@ func (e *event) clone() *event {
 	copied.attendees = slices.Clone(e.attendees)
 	copied.categories = slices.Clone(e.categories)
 	copied.extended = maps.Clone(e.extended)
+	copied.exceptions = maps.Clone(e.exceptions)
+	copied.gone = maps.Clone(e.gone)
+	copied.own = maps.Clone(e.own)
 	return &copied
 }
 
@@ -92,6 +110,21 @@ func (e *event) invited() []attendee {
 
 func findAttendee(list []attendee, address string) int {
 	return slices.IndexFunc(list, func(a attendee) bool { return strings.EqualFold(a.person.address, address) })
+}
+
+func (e *event) key() key { return key{e.item, e.slot} }
+
+// kind is the type of 7.2.
+func (e *event) kind() string {
+	switch {
+	case e.recurrence != nil:
+		return "seriesMaster"
+	case e.series == nil:
+		return "singleInstance"
+	case e.series.exceptions[e.slot] != nil:
+		return "exception"
+	}
+	return "occurrence"
 }
 
 // overlaps uses UTC midnights for all-day events (6.14). An event without
@@ -122,11 +155,11 @@ func (s *Server) render(m *mailbox, e *event, v view) map[string]any {
 	}
 	shown := map[string]any{
 		"@odata.etag":                e.etag(),
-		"id":                         m.idOf(e, v.immutable),
+		"id":                         m.idOf(e.key(), v.immutable),
 		"changeKey":                  e.changeKey,
 		"createdDateTime":            offsetTime(e.created),
 		"lastModifiedDateTime":       offsetTime(e.modified),
-		"iCalUId":                    e.iCalUID,
+		"iCalUId":                    s.shownUID(e),
 		"transactionId":              orNull(e.transactionID),
 		"subject":                    e.subject,
 		"bodyPreview":                preview(e.body),
@@ -151,15 +184,23 @@ func (s *Server) render(m *mailbox, e *event, v view) map[string]any {
 		"hideAttendees":              e.hideAttendees,
 		"responseStatus":             response(e.answer, e.answered),
 		"organizer":                  e.organizer.recipient(),
-		"type":                       "singleInstance",
+		"type":                       e.kind(),
 		"seriesMasterId":             nil,
 		"recurrence":                 nil,
 		"originalStart":              nil,
-		"webLink":                    "https://outlook.office365.com/owa/?itemid=" + url.QueryEscape(m.defaultID(e.item)) + "&exvsurl=1&path=/calendar/item",
+		"webLink":                    "https://outlook.office365.com/owa/?itemid=" + url.QueryEscape(m.defaultID(e.key())) + "&exvsurl=1&path=/calendar/item",
 		"isOnlineMeeting":            e.online,
 		"onlineMeetingProvider":      e.onlineProvider,
 		"onlineMeetingUrl":           nil,
 		"onlineMeeting":              nil,
+	}
+	if e.recurrence != nil {
+		shown["recurrence"] = e.recurrence.render()
+	}
+	if e.series != nil {
+		original, _ := e.series.timesOn(e.slot)
+		shown["originalStart"] = offsetTime(original)
+		shown["seriesMasterId"] = m.idOf(key{item: e.item}, v.immutable)
 	}
 	if e.joinURL != "" {
 		shown["onlineMeeting"] = map[string]any{"joinUrl": e.joinURL}
@@ -191,11 +232,13 @@ func (s *Server) render(m *mailbox, e *event, v view) map[string]any {
 
 func (e *event) etag() string { return `W/"` + e.changeKey + `"` }
 
-func (m *mailbox) idOf(e *event, immutable bool) string {
-	if immutable {
-		return m.immutableID(e.item)
+// shownUID is the iCalUId of an answer; sources disagree about that of
+// occurrences (7.4).
+func (s *Server) shownUID(e *event) string {
+	if e.series != nil && s.config.Switches.OccurrencesShareUID {
+		return e.series.iCalUID
 	}
-	return m.defaultID(e.item)
+	return e.iCalUID
 }
 
 func orNull(text string) any {

@@ -111,7 +111,7 @@ func TestRefusedContent(t *testing.T) {
 		{"no start", full(func(c map[string]any) { delete(c, "start") }), "ErrorPropertyValidationFailure"},
 		{"8.16 too many attendees", full(func(c map[string]any) { c["attendees"] = guests(many...) }), "ErrorInvalidRequest"},
 		{"attendee without address", full(func(c map[string]any) { c["attendees"] = guests("nobody") }), "ErrorInvalidRecipients"},
-		{"series", full(func(c map[string]any) { c["recurrence"] = map[string]any{"pattern": map[string]any{}} }), "ErrorInvalidRequest"},
+		{"series", full(func(c map[string]any) { c["recurrence"] = map[string]any{"pattern": map[string]any{}} }), "ErrorPropertyValidationFailure"},
 		{"open extensions", full(func(c map[string]any) { c["extensions"] = []any{map[string]any{}} }), "ErrorInvalidRequest"},
 		{"7.18 malformed property id", full(func(c map[string]any) {
 			c["singleValueExtendedProperties"] = []any{map[string]any{"id": "Name x", "value": "1"}}

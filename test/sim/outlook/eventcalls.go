@@ -31,11 +31,14 @@ func (q *request) event() (*event, error) {
 }
 
 func (m *mailbox) lookup(id string, immutable bool) (*event, error) {
-	item, err := m.parseID(id, immutable)
+	wanted, err := m.parseID(id, immutable)
 	if err != nil {
 		return nil, err
 	}
-	found := m.events[item]
+	found := m.events[wanted.item]
+	if found != nil && !wanted.slot.IsZero() {
+		found = found.occurrence(wanted.slot)
+	}
 	if found == nil {
 		return nil, errorItemNotFound()
 	}
@@ -44,7 +47,7 @@ func (m *mailbox) lookup(id string, immutable bool) (*event, error) {
 
 // shown is the answer that carries one event.
 func (s *Server) shown(q *request, status int, e *event, options listOptions) *answer {
-	body := options.shape(q.box, e, s.render(q.box, e, q.view))
+	body := s.shape(q, options, e)
 	body["@odata.context"] = s.contextURL("users('" + q.box.objectID + "')/events/$entity")
 	return &answer{status: status, header: http.Header{"Etag": {e.etag()}}, body: body}
 }
@@ -78,7 +81,7 @@ func (s *Server) postEvent(_ context.Context, q *request) (*answer, error) {
 		return nil, inMode(err, q)
 	}
 	given := s.shown(q, http.StatusCreated, made, listOptions{})
-	given.header.Set("Location", s.config.BaseURL+"/v1.0/users('"+q.box.objectID+"')/events('"+q.box.idOf(made, q.view.immutable)+"')")
+	given.header.Set("Location", s.config.BaseURL+"/v1.0/users('"+q.box.objectID+"')/events('"+q.box.idOf(made.key(), q.view.immutable)+"')")
 	return given, nil
 }
 
@@ -89,8 +92,8 @@ func inMode(err error, q *request) error {
 		return err
 	}
 	if id, ok := refused.extra["@event.existingEventId"].(string); ok {
-		if item, parseErr := q.box.parseID(id, false); parseErr == nil {
-			refused.extra["@event.existingEventId"] = q.box.immutableID(item)
+		if existing, parseErr := q.box.parseID(id, false); parseErr == nil {
+			refused.extra["@event.existingEventId"] = q.box.immutableID(existing)
 		}
 	}
 	return refused

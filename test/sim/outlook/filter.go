@@ -132,7 +132,7 @@ var comparableBy = map[string]func(*event) any{
 	"showAs":               func(e *event) any { return e.showAs },
 	"sensitivity":          func(e *event) any { return e.sensitivity },
 	"importance":           func(e *event) any { return e.importance },
-	"type":                 func(*event) any { return "singleInstance" },
+	"type":                 func(e *event) any { return e.kind() },
 	"isOrganizer":          nil, // depends on the mailbox
 }
 

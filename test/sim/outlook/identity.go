@@ -46,6 +46,10 @@ func mustHex(text string) []byte {
 	return bytes
 }
 
+// idEncoding is base64 in which + is _ and / is -, the other way round than
+// usual: the third occurrence of the sample of 8.12 shows it.
+var idEncoding = base64.NewEncoding("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-")
+
 // globalCounter is a MAPI counter: six bytes, big-endian.
 func globalCounter(number uint64) []byte {
 	var bytes [8]byte
@@ -53,29 +57,52 @@ func globalCounter(number uint64) []byte {
 	return bytes[2:]
 }
 
-func (m *mailbox) defaultID(number uint64) string {
-	id := []byte{0x00, 0x03, 0x24, 0x00}
-	id = append(id, m.guid...)
-	id = append(id, 0x00, 0x46, 0x00, 0x00, 0x00, 0x00, 0x00)
-	id = append(id, entryProvider...)
-	id = append(id, 0x07, 0x00)
-	id = append(id, m.database...)
-	id = append(id, globalCounter(0x10d)...) // the calendar folder
-	id = append(id, 0x00, 0x00)
-	id = append(id, m.database...)
-	id = append(id, globalCounter(number)...)
-	id = append(id, 0x00, 0x00)
-	return urlText(id)
+// key is what an id names: an event that is stored, or the occurrence of a series
+// on the day that its rule gives it, which the occurrence keeps when it moves
+// (7.12).
+type key struct {
+	item uint64
+	slot time.Time // midnight in UTC, standing for a date; zero for what is no occurrence
 }
 
-func (m *mailbox) immutableID(number uint64) string {
-	id := []byte{0x00, 0x09, 0x00, 0x2e, 0x00, 0x00, 0x00, 0x00, 0x00}
-	id = append(id, immutableProvider...)
-	id = append(id, 0x0d, 0x00)
-	id = append(id, m.database...)
-	id = append(id, globalCounter(number)...)
-	id = append(id, 0x00, 0x00)
-	return urlText(id)
+func (m *mailbox) defaultID(k key) string {
+	entry := []byte{0x00, 0x00, 0x00, 0x00}
+	entry = append(entry, entryProvider...)
+	entry = append(entry, 0x07, 0x00)
+	entry = append(entry, m.database...)
+	entry = append(entry, globalCounter(0x10d)...) // the calendar folder
+	entry = append(entry, 0x00, 0x00)
+	entry = append(entry, m.database...)
+	entry = append(entry, globalCounter(k.item)...)
+	entry = append(entry, 0x00, 0x00)
+	id := []byte{0x00, 0x03, 0x24, 0x00}
+	id = append(id, m.guid...)
+	return idEncoding.EncodeToString(appendEntry(id, entry, k.slot))
+}
+
+func (m *mailbox) immutableID(k key) string {
+	entry := []byte{0x00, 0x00, 0x00, 0x00}
+	entry = append(entry, immutableProvider...)
+	entry = append(entry, 0x0d, 0x00)
+	entry = append(entry, m.database...)
+	entry = append(entry, globalCounter(k.item)...)
+	entry = append(entry, 0x00, 0x00)
+	return idEncoding.EncodeToString(appendEntry([]byte{0x00, 0x09}, entry, k.slot))
+}
+
+// appendEntry ends an id with an entry id and its length. The id of an
+// occurrence has the ticks of its day before both, as those of the samples of
+// 7.12 and 8.12 have ("AgI1sE1TatAAEYA" is 08, the ticks of 2019-04-15, 46 00).
+func appendEntry(id, entry []byte, slot time.Time) []byte {
+	if slot.IsZero() {
+		id = append(id, 0x00)
+	} else {
+		id = append(id, 0x01, byte(len(entry)+11), 0x00, 0x08)
+		const epochSeconds = 62135596800 // year 1 to 1970
+		id = binary.BigEndian.AppendUint64(id, uint64(slot.Unix()+epochSeconds)*1e7)
+	}
+	id = append(id, byte(len(entry)), 0x00)
+	return append(id, entry...)
 }
 
 // calendarIdentity has the form of a folder id; calendars have no immutable form.
@@ -88,25 +115,43 @@ func (m *mailbox) calendarIdentity() string {
 	id = append(id, m.database...)
 	id = append(id, globalCounter(0x10d)...)
 	id = append(id, 0x00, 0x00)
-	return urlText(id)
+	return idEncoding.EncodeToString(id)
 }
 
-// parseID finds the item number in an id of this mailbox. An id of the other
-// mode, of another mailbox or cut short is malformed (7.3).
-func (m *mailbox) parseID(id string, immutable bool) (uint64, error) {
-	bytes, err := base64.URLEncoding.DecodeString(id)
+// parseID finds what an id of this mailbox names. An id of the other mode, of
+// another mailbox or cut short is malformed (7.3).
+func (m *mailbox) parseID(id string, immutable bool) (key, error) {
+	bytes, err := idEncoding.DecodeString(id)
 	if err != nil || len(bytes) < 8 {
-		return 0, errorMalformedID()
+		return key{}, errorMalformedID()
 	}
-	number := binary.BigEndian.Uint64(append([]byte{0, 0}, bytes[len(bytes)-8:len(bytes)-2]...))
-	expected := m.defaultID(number)
+	k := key{item: binary.BigEndian.Uint64(append([]byte{0, 0}, bytes[len(bytes)-8:len(bytes)-2]...))}
+	if m.idOf(k, immutable) == id {
+		return k, nil
+	}
+	at := 4 + len(m.guid) // of the byte that tells an occurrence
 	if immutable {
-		expected = m.immutableID(number)
+		at = 2
 	}
-	if id != expected {
-		return 0, errorMalformedID()
+	if len(bytes) < at+12 {
+		return key{}, errorMalformedID()
 	}
-	return number, nil
+	ticks := binary.BigEndian.Uint64(bytes[at+4:])
+	const dayTicks, epochDays = 24 * 3600 * 1e7, 719162 // year 1 to 1970
+	if days := ticks / dayTicks; days < 4e6 {
+		k.slot = time.Unix((int64(days)-epochDays)*24*3600, 0).UTC()
+	}
+	if k.slot.IsZero() || m.idOf(k, immutable) != id {
+		return key{}, errorMalformedID()
+	}
+	return k, nil
+}
+
+func (m *mailbox) idOf(k key, immutable bool) string {
+	if immutable {
+		return m.immutableID(k)
+	}
+	return m.defaultID(k)
 }
 
 // changeKey is the base64 text of one saved version: 22 bytes, as recorded ones
@@ -128,4 +173,29 @@ func (s *Server) globalObjectID(created time.Time, number uint64) string {
 	id = binary.LittleEndian.AppendUint32(id, 16)
 	id = append(id, s.hash(fmt.Sprintf("meeting %d", number))[:16]...)
 	return strings.ToUpper(hex.EncodeToString(id))
+}
+
+// The date of an iCalUId: four bytes in hexadecimal, zero for what is no
+// occurrence (7.4).
+const (
+	uidDateAt  = 32
+	uidDateEnd = 40
+	uidNoDate  = "00000000"
+)
+
+// occurrenceUID is the iCalUId of one occurrence of a series.
+func occurrenceUID(series string, slot time.Time) string {
+	return series[:uidDateAt] + fmt.Sprintf("%04X%02X%02X", slot.Year(), int(slot.Month()), slot.Day()) + series[uidDateEnd:]
+}
+
+// splitUID takes the date off an iCalUId; slot is zero if there is none.
+func splitUID(uid string) (series string, slot time.Time) {
+	if len(uid) < uidDateEnd || uid[uidDateAt:uidDateEnd] == uidNoDate {
+		return uid, time.Time{}
+	}
+	var year, month, day int
+	if _, err := fmt.Sscanf(uid[uidDateAt:uidDateEnd], "%04X%02X%02X", &year, &month, &day); err != nil {
+		return uid, time.Time{}
+	}
+	return uid[:uidDateAt] + uidNoDate + uid[uidDateEnd:], time.Date(year, time.Month(month), day, 0, 0, 0, 0, time.UTC)
 }

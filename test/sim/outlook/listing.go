@@ -20,14 +20,15 @@ const (
 
 // listOptions are the OData options of a read.
 type listOptions struct {
-	selected []string // empty: everything
-	expanded []string // extended properties to show
-	calendar bool     // $expand=calendar
-	filter   condition
-	order    []order
-	top      int
-	skip     int
-	count    bool
+	selected   []string // empty: everything
+	expanded   []string // extended properties to show
+	calendar   bool     // $expand=calendar
+	exceptions bool     // $expand=exceptionOccurrences
+	filter     condition
+	order      []order
+	top        int
+	skip       int
+	count      bool
 }
 
 type order struct {
@@ -113,6 +114,8 @@ func (o *listOptions) readExpand(value string) error {
 		switch {
 		case name == "calendar" && !nested:
 			o.calendar = true
+		case name == "exceptionOccurrences" && !nested:
+			o.exceptions = true
 		case name == "singleValueExtendedProperties" && nested:
 			condition, ok := strings.CutPrefix(strings.TrimSuffix(inner, ")"), "$filter=")
 			if !ok {
@@ -158,9 +161,11 @@ func splitTopLevel(text string) func(yield func(string) bool) {
 	}
 }
 
-// shape applies $select and $expand to a rendered event.
-func (o listOptions) shape(m *mailbox, e *event, shown map[string]any) map[string]any {
+// shape renders an event and applies $select and $expand.
+func (s *Server) shape(q *request, o listOptions, e *event) map[string]any {
+	shown := s.render(q.box, e, q.view)
 	if len(o.selected) > 0 {
+		s.addDifferences(q, o, e, shown)
 		chosen := map[string]any{"@odata.etag": shown["@odata.etag"], "id": shown["id"]}
 		for _, name := range o.selected {
 			if value, ok := shown[name]; ok {
@@ -170,7 +175,7 @@ func (o listOptions) shape(m *mailbox, e *event, shown map[string]any) map[strin
 		shown = chosen
 	}
 	if o.calendar {
-		shown["calendar"] = m.renderCalendar()
+		shown["calendar"] = q.box.renderCalendar()
 	}
 	var properties []any
 	for _, id := range o.expanded {
@@ -182,6 +187,27 @@ func (o listOptions) shape(m *mailbox, e *event, shown map[string]any) map[strin
 		shown["singleValueExtendedProperties"] = properties
 	}
 	return shown
+}
+
+// addDifferences adds what only $select shows of a master (7.13): the deleted
+// occurrences, and the exceptions if they are expanded too.
+func (s *Server) addDifferences(q *request, o listOptions, e *event, shown map[string]any) {
+	if e.recurrence == nil {
+		return
+	}
+	cancelled := []string{}
+	for _, slot := range sortedDays(e.gone) {
+		cancelled = append(cancelled, "OID."+q.box.idOf(e.key(), q.view.immutable)+"."+slot.Format(dateLayout))
+	}
+	shown["cancelledOccurrences"] = cancelled
+	if !o.exceptions || s.config.Switches.ExceptionsNotExpanded {
+		return
+	}
+	different := []any{}
+	for _, slot := range sortedDays(e.exceptions) {
+		different = append(different, s.render(q.box, e.occurrence(slot), q.view))
+	}
+	shown["exceptionOccurrences"] = different
 }
 
 // list answers with one page of the events that pass the filter.
@@ -205,7 +231,7 @@ func (s *Server) list(q *request, options listOptions, events []*event, of strin
 	})
 	value := []any{}
 	for _, e := range passed[min(options.skip, len(passed)):min(options.skip+options.top, len(passed))] {
-		value = append(value, options.shape(q.box, e, s.render(q.box, e, q.view)))
+		value = append(value, s.shape(q, options, e))
 	}
 	body := map[string]any{"@odata.context": s.contextURL("users('" + q.box.objectID + "')/" + of), "value": value}
 	if options.count {
@@ -250,6 +276,31 @@ func (s *Server) listCalendarView(_ context.Context, q *request) (*answer, error
 		return nil, err
 	}
 	return s.list(q, options, q.box.overlapping(from, to), "calendarView")
+}
+
+// listInstances lists the occurrences of a series in a window, in no order that
+// one could rely on: the exceptions first, as in the sample of 8.12.
+func (s *Server) listInstances(_ context.Context, q *request) (*answer, error) {
+	from, to, err := q.window()
+	if err != nil {
+		return nil, err
+	}
+	options, err := readListOptions(q, "$select", "$expand", "$filter", "$orderby", "$top", "$skip", "$count")
+	if err != nil {
+		return nil, err
+	}
+	s.mutex.Lock()
+	defer s.unlock()
+	master, err := q.event()
+	if err != nil {
+		return nil, err
+	}
+	if master.recurrence == nil {
+		return nil, errorInvalid("The event is not the master of a series: only a series has instances.")
+	}
+	found := master.occurrences(from, to)
+	slices.SortStableFunc(found, func(a, b *event) int { return strings.Compare(a.kind(), b.kind()) })
+	return s.list(q, options, found, "events('"+url.PathEscape(q.params["event"])+"')/instances")
 }
 
 // window reads startDateTime and endDateTime: an offset is honoured, without one

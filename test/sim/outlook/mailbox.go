@@ -31,7 +31,7 @@ type mailbox struct {
 
 // tombstone remembers a deleted event for delta rounds.
 type tombstone struct {
-	item    uint64
+	key
 	version uint64
 	untold  bool
 }
@@ -87,18 +87,27 @@ func (s *Server) save(m *mailbox, e *event, actor string) {
 	if m.events[e.item] == nil {
 		kind = "created"
 	}
+	s.store(m, e)
+	s.changed(m, e, kind, actor)
+	s.announce(m, e, kind)
+}
+
+func (s *Server) store(m *mailbox, e *event) {
 	m.version++
-	e.version = m.version
+	e.version, e.reported = m.version, m.version
 	e.changeKey = m.changeKey(m.version)
 	e.modified = s.now()
 	m.events[e.item] = e
 	m.byUID[e.iCalUID] = e.item
-	s.changed(m, e, kind, actor)
 }
 
 // remove takes an event out of the calendar, as a deletion or a move to Deleted
 // Items does; both are one to those who watch the calendar (3.10).
 func (s *Server) remove(m *mailbox, e *event, actor string) {
+	if e.series != nil {
+		s.removeOccurrence(m, e, actor)
+		return
+	}
 	m.version++
 	delete(m.events, e.item)
 	if m.byUID[e.iCalUID] == e.item {
@@ -107,21 +116,25 @@ func (s *Server) remove(m *mailbox, e *event, actor string) {
 	if e.transactionID != "" {
 		delete(m.transactions, e.transactionID)
 	}
-	untold := s.chance(s.config.Switches.DeltaDeletionsMissing)
-	m.tombstones = append(m.tombstones, tombstone{item: e.item, version: m.version, untold: untold})
+	m.bury(tombstone{key: e.key(), version: m.version, untold: s.chance(s.config.Switches.DeltaDeletionsMissing)})
+	s.changed(m, e, "deleted", actor)
+	s.announce(m, e, "deleted")
+}
+
+// bury keeps a deletion for delta rounds.
+func (m *mailbox) bury(t tombstone) {
+	m.tombstones = append(m.tombstones, t)
 	if extra := len(m.tombstones) - maximumTombstones; extra > 0 {
 		m.forgotten = m.tombstones[extra-1].version
 		m.tombstones = slices.Clone(m.tombstones[extra:])
 	}
-	s.changed(m, e, "deleted", actor)
 }
 
 func (s *Server) changed(m *mailbox, e *event, kind, actor string) {
 	s.changes = append(s.changes, Change{
-		Mailbox: m.person.Address, EventID: m.defaultID(e.item), ICalUID: e.iCalUID,
+		Mailbox: m.person.Address, EventID: m.defaultID(e.key()), ICalUID: e.iCalUID,
 		Kind: kind, Actor: actor, Time: s.now(),
 	})
-	s.announce(m, e, kind)
 }
 
 // newEvent starts an event of this mailbox with the defaults of 7.7 and 7.22.
@@ -146,11 +159,14 @@ func (m *mailbox) listed() []*event {
 	return all
 }
 
-// overlapping returns the events that overlap a window, by start (8.13).
+// overlapping returns the events that overlap a window, by start, with the
+// occurrences of a series instead of its master (8.13).
 func (m *mailbox) overlapping(from, to time.Time) []*event {
 	var found []*event
 	for _, e := range m.listed() {
-		if e.overlaps(from, to) {
+		if e.recurrence != nil {
+			found = append(found, e.occurrences(from, to)...)
+		} else if e.overlaps(from, to) {
 			found = append(found, e)
 		}
 	}

@@ -1,6 +1,7 @@
 package outlook
 
 import (
+	"slices"
 	"strings"
 	"time"
 )
@@ -23,6 +24,7 @@ func (s *Server) tellAttendees(m *mailbox, before, after *event, content map[str
 		known = before.invited()
 	}
 	invited := after.invited()
+	modified := modifiedInstances(before, after)
 	var removed []attendee
 	for _, old := range known {
 		if findAttendee(invited, old.person.address) < 0 {
@@ -40,10 +42,16 @@ func (s *Server) tellAttendees(m *mailbox, before, after *event, content map[str
 			continue // only those whom the change concerns
 		}
 		s.mail(kind, after.organizer.address, guest.person.address, after, after.subject, actor)
+		for _, one := range modified { // 8.7: one mail for each instance that was updated on its own
+			if findAttendee(one.attendees, guest.person.address) >= 0 {
+				s.mail("update", one.organizer.address, guest.person.address, one, one.subject, actor)
+			}
+		}
 		if box := s.find(guest.person.address); box != nil {
 			s.after(s.pick(s.config.Switches.meetingDelay()), func() { s.deliverCopy(box, after, actor) })
 		}
 	}
+	s.tellGuestsOfInstances(before, after, modified, attendeesOnly, actor)
 }
 
 // tellCancelled mails a cancellation and lets the copies show it (8.14).
@@ -51,7 +59,7 @@ func (s *Server) tellCancelled(e *event, guests []attendee, actor string) {
 	for _, guest := range guests {
 		s.mail("cancellation", e.organizer.address, guest.person.address, e, cancelledPrefix+e.subject, actor)
 		if box := s.find(guest.person.address); box != nil {
-			s.after(s.pick(s.config.Switches.meetingDelay()), func() { s.deliverCancellation(box, e, actor) })
+			s.after(s.pick(s.config.Switches.meetingDelay()), func() { s.deliverCancellation(box, e, actor, maximumPatience) })
 		}
 	}
 }
@@ -59,58 +67,99 @@ func (s *Server) tellCancelled(e *event, guests []attendee, actor string) {
 // deliverCopy brings the organizer's state into an attendee's mailbox. A copy
 // that its owner has deleted comes back, as after a real update.
 func (s *Server) deliverCopy(m *mailbox, from *event, actor string) {
+	if from.series != nil {
+		s.deliverOccurrence(m, from, actor, maximumPatience)
+		return
+	}
 	if m.followed[from.iCalUID] >= from.version {
 		return // a later message was faster
 	}
 	m.follow(from)
 	var next *event
-	if existing := m.events[m.byUID[from.iCalUID]]; existing != nil {
+	existing := m.events[m.byUID[from.iCalUID]]
+	if existing != nil {
 		next = existing.clone()
-		if s.config.Switches.AnswersReset && (!next.start.Equal(from.start) || !next.end.Equal(from.end)) {
+		if s.config.Switches.AnswersReset && (!next.start.Equal(from.start) || !next.end.Equal(from.end) || !next.sameRule(from)) {
 			next.answer, next.answered = "notResponded", time.Time{}
 		}
 	} else {
-		next = s.newEvent(m)
-		next.iCalUID, next.organizer = from.iCalUID, from.organizer
-		next.answer, next.showAs = "notResponded", "tentative"
-		next.sensitivity = from.sensitivity
-		next.reminderOn, next.reminderMinutes = from.reminderOn, from.reminderMinutes
+		next = s.newCopy(m, from)
 	}
-	next.subject, next.body, next.importance = from.subject, from.body, from.importance
-	next.start, next.end, next.allDay = from.start, from.end, from.allDay
-	next.startZone, next.endZone = from.startZone, from.endZone
-	next.locations = from.clone().locations
-	next.responseRequested, next.proposals, next.hideAttendees = from.responseRequested, from.proposals, from.hideAttendees
-	next.online, next.onlineProvider, next.joinURL = from.online, from.onlineProvider, from.joinURL
-	next.cancelled = false
-	next.attendees = nil
+	next.adopt(m, from)
+	next.recurrence = from.recurrence
+	s.mirror(m, existing, next, from)
+	s.dropStrays(m, from, actor)
+	s.save(m, next, actor)
+}
+
+// newCopy starts an attendee's copy with what an invitation sets once.
+func (s *Server) newCopy(m *mailbox, from *event) *event {
+	next := s.newEvent(m)
+	next.iCalUID, next.organizer = from.iCalUID, from.organizer
+	next.answer, next.showAs = "notResponded", "tentative"
+	next.sensitivity = from.sensitivity
+	next.reminderOn, next.reminderMinutes = from.reminderOn, from.reminderMinutes
+	return next
+}
+
+// adopt takes over what the organizer decides.
+func (e *event) adopt(m *mailbox, from *event) {
+	e.subject, e.body, e.importance = from.subject, from.body, from.importance
+	e.start, e.end, e.allDay = from.start, from.end, from.allDay
+	e.startZone, e.endZone = from.startZone, from.endZone
+	e.locations = slices.Clone(from.locations)
+	e.responseRequested, e.proposals, e.hideAttendees = from.responseRequested, from.proposals, from.hideAttendees
+	e.online, e.onlineProvider, e.joinURL = from.online, from.onlineProvider, from.joinURL
+	e.cancelled = false
+	e.attendees = nil
 	for _, a := range from.attendees {
 		own := strings.EqualFold(a.person.address, m.person.Address)
 		if from.hideAttendees && !own {
 			continue
 		}
-		a.response, a.time, a.source = "none", time.Time{}, 0 // answers are the organizer's to see
+		a.response, a.time, a.source, a.alone = "none", time.Time{}, 0, false // answers are the organizer's to see
 		if own {
-			a.response, a.time = next.answer, next.answered
+			a.response, a.time, a.alone = e.answer, e.answered, e.own[answeredAlone]
 		}
-		next.attendees = append(next.attendees, a)
+		e.attendees = append(e.attendees, a)
 	}
-	s.save(m, next, actor)
 }
 
-func (s *Server) deliverCancellation(m *mailbox, from *event, actor string) {
+func (s *Server) deliverCancellation(m *mailbox, from *event, actor string, patience int) {
+	if m.tooEarly(from) && patience > 0 {
+		s.after(s.pick(s.config.Switches.meetingDelay()), func() { s.deliverCancellation(m, from, actor, patience-1) })
+		return
+	}
 	if m.followed[from.iCalUID] > from.version {
 		return // invited again meanwhile
 	}
 	m.follow(from)
-	existing := m.events[m.byUID[from.iCalUID]]
+	existing := m.byICalUID(from.iCalUID)
 	if existing == nil {
 		return
 	}
 	next := existing.clone()
-	next.cancelled, next.showAs = true, "free"
-	next.subject = cancelledPrefix + next.subject
-	s.save(m, next, actor)
+	next.showCancelled()
+	for slot, stored := range next.exceptions {
+		if !stored.cancelled {
+			one := stored.clone()
+			one.showCancelled()
+			next.exceptions[slot] = one
+		}
+	}
+	if next.series == nil {
+		s.save(m, next, actor)
+		return
+	}
+	next.claim(nil)
+	next.own[cancelledAlone] = true
+	s.saveOccurrence(m, next, actor)
+}
+
+// showCancelled makes a copy one of a cancelled meeting (8.14).
+func (e *event) showCancelled() {
+	e.cancelled, e.showAs = true, "free"
+	e.subject = cancelledPrefix + e.subject
 }
 
 // follow remembers which version of the organizer's event has arrived. It only
@@ -147,21 +196,25 @@ func (s *Server) respond(m *mailbox, actor string, e *event, action string, send
 		return errorInvalid("Your request can't be completed. The meeting organizer hasn't requested a response.")
 	}
 	next := e.clone()
-	next.answer, next.answered = answer.response, s.now()
-	if at := findAttendee(next.attendees, m.person.Address); at >= 0 {
-		next.attendees[at].response, next.attendees[at].time = next.answer, next.answered
-	}
-	switch action {
-	case "accept":
-		if next.showAs == "tentative" {
-			next.showAs = "busy"
+	next.showAnswer(m, answer.response, s.now())
+	for slot, stored := range next.exceptions { // an answer to one occurrence outlives one to all
+		if !stored.own[answeredAlone] && !stored.cancelled {
+			one := stored.clone()
+			one.showAnswer(m, answer.response, next.answered)
+			next.exceptions[slot] = one
 		}
-	case "tentativelyAccept":
-		next.showAs = "tentative"
 	}
-	if action == "decline" {
+	switch {
+	case action == "decline":
 		s.remove(m, e, actor)
-	} else {
+	case next.series != nil:
+		next.claim(nil)
+		next.own[answeredAlone] = true
+		if next.showAs != e.showAs {
+			next.own["showAs"] = true
+		}
+		s.saveOccurrence(m, next, actor)
+	default:
 		s.save(m, next, actor)
 	}
 	if !send {
@@ -175,18 +228,54 @@ func (s *Server) respond(m *mailbox, actor string, e *event, action string, send
 	return nil
 }
 
+// showAnswer enters the owner's answer into a copy.
+func (e *event) showAnswer(m *mailbox, answer string, at time.Time) {
+	e.answer, e.answered = answer, at
+	if own := findAttendee(e.attendees, m.person.Address); own >= 0 {
+		e.attendees[own].response, e.attendees[own].time, e.attendees[own].alone = answer, at, e.series != nil
+	}
+	switch {
+	case answer == "accepted" && e.showAs == "tentative":
+		e.showAs = "busy"
+	case answer == "tentativelyAccepted":
+		e.showAs = "tentative"
+	}
+}
+
 // tally enters an answer into the organizer's copy; its change key moves, and
 // nobody is mailed.
 func (s *Server) tally(m *mailbox, answered *event, from *mailbox, source uint64, actor string) {
-	existing := m.events[m.byUID[answered.iCalUID]]
+	existing := m.byICalUID(answered.iCalUID)
 	if existing == nil {
 		return // cancelled meanwhile
 	}
-	at := findAttendee(existing.attendees, from.person.Address)
-	if at < 0 || existing.attendees[at].source > source {
-		return // no longer invited, or a later answer was faster
-	}
 	next := existing.clone()
-	next.attendees[at].response, next.attendees[at].time, next.attendees[at].source = answered.answer, answered.answered, source
+	if !next.enter(from, answered, source, existing.series != nil) {
+		return
+	}
+	if next.series != nil {
+		next.claim(nil)
+		next.own[answeredAlone] = true
+		s.saveOccurrence(m, next, actor)
+		return
+	}
+	for slot, stored := range next.exceptions {
+		at := findAttendee(stored.attendees, from.person.Address)
+		if one := stored.clone(); at >= 0 && !stored.attendees[at].alone && one.enter(from, answered, source, false) {
+			next.exceptions[slot] = one
+		}
+	}
 	s.save(m, next, actor)
+}
+
+// enter notes an answer in the list of attendees. It tells false if the person
+// is no longer invited or a later answer was faster.
+func (e *event) enter(from *mailbox, answered *event, source uint64, alone bool) bool {
+	at := findAttendee(e.attendees, from.person.Address)
+	if at < 0 || e.attendees[at].source > source {
+		return false
+	}
+	guest := &e.attendees[at]
+	guest.response, guest.time, guest.source, guest.alone = answered.answer, answered.answered, source, alone
+	return true
 }

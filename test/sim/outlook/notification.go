@@ -261,7 +261,7 @@ func (s *Server) renderNotification(item *notification) map[string]any {
 			"clientState": orNull(to.clientState), "tenantId": s.config.TenantID, "lifecycleEvent": item.lifecycle,
 		}
 	}
-	eventID := to.box.idOf(&event{item: item.item}, to.immutable)
+	eventID := to.box.idOf(key{item: item.item}, to.immutable)
 	user := to.box.objectID
 	path := "Users/" + user + "/Events/" + eventID
 	data := map[string]any{"@odata.type": "#Microsoft.Graph.Event", "@odata.id": path, "@odata.etag": item.etag, "id": eventID}

@@ -100,11 +100,11 @@ func (s *Server) translateIDs(_ context.Context, q *request) (*answer, error) {
 	}
 	value := []any{}
 	for _, id := range inputs {
-		item, err := q.box.parseID(id, source == kinds[1])
+		named, err := q.box.parseID(id, source == kinds[1])
 		if err != nil {
 			return nil, err
 		}
-		value = append(value, map[string]any{"sourceId": id, "targetId": q.box.idOf(&event{item: item}, target == kinds[1])})
+		value = append(value, map[string]any{"sourceId": id, "targetId": q.box.idOf(named, target == kinds[1])})
 	}
 	return &answer{status: http.StatusOK, body: map[string]any{
 		"@odata.context": s.contextURL("Collection(microsoft.graph.convertIdResult)"), "value": value,

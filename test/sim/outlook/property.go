@@ -1,7 +1,6 @@
 package outlook
 
 import (
-	"math"
 	"regexp"
 	"slices"
 	"strings"
@@ -41,7 +40,11 @@ func (s *Server) apply(e *event, content map[string]any, creating bool) error {
 			return err
 		}
 	}
+	before := *e
 	if err := s.applyTimes(e, content, creating); err != nil {
+		return err
+	}
+	if err := s.applyRecurrence(&before, e, content); err != nil {
 		return err
 	}
 	return applyOnline(e, content)
@@ -49,7 +52,7 @@ func (s *Server) apply(e *event, content map[string]any, creating bool) error {
 
 func (s *Server) applyOne(e *event, name string, value any, content map[string]any, creating bool) (err error) {
 	switch name {
-	case "start", "end", "isAllDay", "isOnlineMeeting", "onlineMeetingProvider":
+	case "start", "end", "isAllDay", "recurrence", "isOnlineMeeting", "onlineMeetingProvider":
 		return nil // taken together afterwards
 	case "subject":
 		e.subject, err = textOrNull(value)
@@ -70,11 +73,10 @@ func (s *Server) applyOne(e *event, name string, value any, content map[string]a
 	case "hideAttendees":
 		err = boolean(value, &e.hideAttendees)
 	case "reminderMinutesBeforeStart":
-		minutes, ok := value.(float64)
-		if !ok || minutes != math.Trunc(minutes) || math.Abs(minutes) > math.MaxInt32 {
+		if value == nil {
 			return errorBody()
 		}
-		e.reminderMinutes = int(minutes)
+		err = integer(value, &e.reminderMinutes)
 	case "categories":
 		e.categories, err = texts(value)
 	case "attendees":
@@ -96,10 +98,6 @@ func (s *Server) applyOne(e *event, name string, value any, content map[string]a
 			return badRequest("ErrorInvalidPropertySet", "The property 'TransactionId' can only be set when an event is created.")
 		}
 		e.transactionID, err = textOrNull(value)
-	case "recurrence":
-		if value != nil {
-			return errorInvalid("This simulator does not take series: 'recurrence' must be null.")
-		}
 	case "attachments", "extensions", "multiValueExtendedProperties", "exceptionOccurrences", "instances":
 		list, ok := value.([]any)
 		if !ok {
@@ -368,7 +366,7 @@ func (s *Server) applyTimes(e *event, content map[string]any, creating bool) err
 	end, endGiven := content["end"]
 	allDay, allDayGiven := content["isAllDay"]
 	if creating && (start == nil || end == nil) {
-		return badRequest("ErrorPropertyValidationFailure", "At least one property failed validation.")
+		return errorValidation()
 	}
 	if !startGiven && !endGiven && !allDayGiven {
 		return nil
@@ -403,7 +401,7 @@ func (s *Server) applyTimes(e *event, content map[string]any, creating bool) err
 		}
 	}
 	if to.instant.Before(from.instant) {
-		return badRequest("ErrorPropertyValidationFailure", "At least one property failed validation.")
+		return errorValidation()
 	}
 	e.start, e.end = from.instant.UTC(), to.instant.UTC()
 	e.startZone, e.endZone = from.zone.name, to.zone.name

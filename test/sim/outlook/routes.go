@@ -44,6 +44,7 @@ func makeRoutes() []route {
 		add("GET", parent+"/events/{event}", scopeRead, (*Server).getEvent)
 		add("PATCH", parent+"/events/{event}", scopeWrite, (*Server).patchEvent)
 		add("DELETE", parent+"/events/{event}", scopeWrite, (*Server).deleteEvent)
+		add("GET", parent+"/events/{event}/instances", scopeRead, (*Server).listInstances)
 		add("POST", parent+"/events/{event}/cancel", scopeWrite, (*Server).cancelEvent)
 		for action := range answers {
 			add("POST", parent+"/events/{event}/"+action, scopeWrite, (*Server).answerEvent)

@@ -6,6 +6,22 @@ import "time"
 // at once.
 type Span struct{ Least, Most time.Duration }
 
+// ExceptionRule says what becomes of the exceptions and the deleted occurrences
+// when the master of their series is changed (8.11, which is not established).
+type ExceptionRule int
+
+// The rules for exceptions. A change of the end of the range alone only drops
+// those behind it, except under ExceptionsDropAlways.
+const (
+	// ExceptionsDropOnMove drops them when the pattern, the first day, the time
+	// or the zone changes.
+	ExceptionsDropOnMove ExceptionRule = iota
+	// ExceptionsKeep keeps those whose day is still one of the rule's.
+	ExceptionsKeep
+	// ExceptionsDropAlways drops them whenever a PATCH names the recurrence.
+	ExceptionsDropAlways
+)
+
 // Switches choose between the behaviours that sources disagree about or leave
 // open. The zero value is the documented or most often observed behaviour; the
 // numbers name the facts.
@@ -27,6 +43,14 @@ type Switches struct {
 	AnyAddress         bool    // 2.18: notification addresses may be plain http anywhere; by default only on loopback and *.sim hosts
 	PauseLoses         bool    // 3.9 against 4.3: changes while the subscription's token is expired are lost; by default they are sent once it is reauthorized, if within 4 h
 	TokensIgnored      bool    // 2.17: an expired token does not pause delivery
+
+	// Series.
+	Exceptions              ExceptionRule // 8.11: when a PATCH of a master drops the exceptions and brings back what was deleted
+	OccurrencesShareUID     bool          // 7.4: occurrences show the iCalUId of their master; by default one of their own, with their date in it
+	ExceptionsNotExpanded   bool          // 7.13: $expand=exceptionOccurrences is ignored
+	StartMovesSeries        bool          // 9.2: a PATCH that moves the start of a master to another day, without a recurrence, moves the first day of the rule; by default it is refused, for startDate would not be the date of start any more
+	OccurrenceDeletesSilent bool          // 13.6: the deletion of an occurrence is announced by nothing, neither a notification nor a delta round; by default the master is announced (3.12)
+	DeltaTellsDeleted       bool          // 6.6: delta rounds tell a deleted occurrence as removed; by default they do not
 
 	// Delivery of notifications.
 	NoLifecycle       bool          // 4.9: lifecycle notifications never come, as reported for personal accounts

@@ -25,7 +25,7 @@ func (s *Server) create(m *mailbox, actor string, content map[string]any) (*even
 			return m.events[made.item], nil
 		}
 		refused := badRequest("ErrorDuplicateTransactionId", "Your request can't be completed. The TransactionId specified in the request has already been used to create a different event.")
-		refused.extra = map[string]any{"@event.existingEventId": m.defaultID(made.item)}
+		refused.extra = map[string]any{"@event.existingEventId": m.defaultID(key{item: made.item})}
 		return nil, refused
 	}
 	e := s.newEvent(m)
@@ -43,21 +43,33 @@ func (s *Server) create(m *mailbox, actor string, content map[string]any) (*even
 	return e, nil
 }
 
-// patch changes the given properties of an event.
+// patch changes the given properties of an event, a series or one occurrence.
 func (s *Server) patch(m *mailbox, actor string, e *event, content map[string]any) (*event, error) {
 	next := e.clone()
 	if err := s.apply(next, content, false); err != nil {
 		return nil, err
 	}
+	moved := !next.start.Equal(e.start) || !next.end.Equal(e.end) || !next.sameRule(e)
+	if moved && next.series != nil {
+		if err := next.crosses(); err != nil {
+			return nil, err
+		}
+	}
 	if next.online && (content["body"] != nil || next.joinURL == "") {
 		s.furnish(next)
 	}
-	if s.config.Switches.AnswersReset && next.organized(m) && (!next.start.Equal(e.start) || !next.end.Equal(e.end)) {
+	if s.config.Switches.AnswersReset && next.organized(m) && moved {
 		for i := range next.attendees {
 			next.attendees[i].response, next.attendees[i].time = "none", time.Time{}
 		}
 	}
-	s.save(m, next, actor)
+	if next.series != nil {
+		next.claim(content)
+		next = s.saveOccurrence(m, next, actor)
+	} else {
+		s.carry(e, next, content)
+		s.save(m, next, actor)
+	}
 	s.tellAttendees(m, e, next, content, actor)
 	return next, nil
 }
@@ -67,6 +79,7 @@ func (s *Server) patch(m *mailbox, actor string, e *event, content map[string]an
 func (s *Server) drop(m *mailbox, actor string, e *event) {
 	if e.organized(m) {
 		s.tellCancelled(e, e.invited(), actor)
+		s.tellExtras(e, actor)
 	}
 	s.remove(m, e, actor)
 }

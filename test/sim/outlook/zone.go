@@ -49,6 +49,38 @@ func parseZone(name string, every bool) (zone, error) {
 	return zone{}, badRequest("TimeZoneNotSupportedException", "The following TimeZone value is not supported: '%s'.", name)
 }
 
+// sameZone tells whether two names stand for the same rules.
+func sameZone(one, other string) bool {
+	if strings.EqualFold(one, other) {
+		return true
+	}
+	first, err := parseZone(one, true)
+	if err != nil {
+		return false
+	}
+	second, err := parseZone(other, true)
+	return err == nil && first.location.String() == second.location.String()
+}
+
+// clock is what a clock in a zone shows at an instant, written as if it were UTC.
+func clock(instant time.Time, in *time.Location) time.Time {
+	local := instant.In(in)
+	_, offset := local.Zone()
+	return local.UTC().Add(time.Duration(offset) * time.Second)
+}
+
+// instantOf is the instant at which a clock in a zone shows a time. A time that
+// is skipped when the clocks go forward counts from before the jump, so that it
+// comes out later by its length.
+func instantOf(shown time.Time, in *time.Location) time.Time {
+	instant := time.Date(shown.Year(), shown.Month(), shown.Day(), shown.Hour(), shown.Minute(), shown.Second(), shown.Nanosecond(), in)
+	if !clock(instant, in).Equal(shown) {
+		_, offset := shown.Add(-36 * time.Hour).In(in).Zone()
+		instant = shown.Add(-time.Duration(offset) * time.Second)
+	}
+	return instant.UTC()
+}
+
 // instantLayout is how Graph writes the dateTime of a dateTimeTimeZone: seven
 // fractional digits and no offset (7.8).
 const instantLayout = "2006-01-02T15:04:05.0000000"

@@ -1,6 +1,6 @@
 // Command pack makes the packed recordings beside it out of a folder of recorded
 // conversations with one version of NightPOS (a JSON file each, named by its
-// number): the ones about single events, of each only what the replay compares.
+// number), of each only what the replay compares.
 //
 //	go run ./test/sim/nightpos/testdata/pack.go nightpos-18/ > test/sim/nightpos/testdata/18.json.gz
 package main
@@ -86,10 +86,10 @@ type (
 	}
 )
 
-// wanted are the recordings of single events.
+// wanted are the recordings of events and of series.
 func wanted(name string) bool {
 	number, err := strconv.Atoi(name[:3])
-	return err == nil && (number <= 63 || number >= 300 && number <= 358 || number >= 400 && number <= 408 || number >= 430 && number <= 432 || number == 650 || number == 651 || number >= 800 && number <= 805)
+	return err == nil && (number <= 63 || number >= 100 && number <= 126 || number >= 200 && number <= 242 || number >= 300 && number <= 358 || number >= 400 && number <= 408 || number >= 420 && number <= 429 || number >= 430 && number <= 432 || number == 650 || number == 651 || number >= 800 && number <= 805)
 }
 
 // made is where a recording stands in the order in which those of 19 were made.

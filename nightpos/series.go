@@ -1,0 +1,132 @@
+package nightpos
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+
+	"github.com/nightpos/outlook-gateway/reconciler"
+)
+
+var _ reconciler.SeriesNightPOS = (*Client)(nil)
+
+// ReadSeries returns the recurrences that exist among ids, with all their
+// records, archived ones included, in one call. A recurrence without any record
+// counts as absent. Errors follow the rules of reconciler.NightPOS.
+func (c *Client) ReadSeries(ctx context.Context, ids []int64) (map[int64]reconciler.SeriesRecord, error) {
+	ids = slices.Clone(ids)
+	slices.Sort(ids)
+	ids = slices.Compact(ids)
+	if len(ids) == 0 {
+		return map[int64]reconciler.SeriesRecord{}, nil
+	}
+	operations := seriesOperations(ids, nil, 0)
+	old := c.catalogue.old()
+	if old {
+		operations = append(operations, c.catalogue.operations()...)
+	}
+	results, err := c.run(ctx, "read_series", true, operations)
+	if err == nil && old {
+		err = c.catalogue.learn(results[seriesOperationCount:])
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading series: %w", err)
+	}
+	found, err := c.series(ctx, results[:seriesOperationCount])
+	if err != nil {
+		return nil, fmt.Errorf("reading series: %w", err)
+	}
+	return found, nil
+}
+
+// recurrenceRow is what is read of a calendar.recurrence.
+type recurrenceRow struct {
+	Recurrence
+	BaseID reference `json:"base_event_id"`
+}
+
+var recurrenceFields = append([]string{"base_event_id"}, RecurrenceFields...)
+
+// seriesOperationCount is how many operations, and so results, a reading of
+// series has: that of the recurrences, their keys, and a reading of records.
+const seriesOperationCount = 2 + readOperationCount
+
+// seriesOperations reads everything about recurrences: ids, and those that
+// earlier creates of the same call answered with. They begin at a place in the
+// call, which those that follow refer to.
+func seriesOperations(ids []int64, of []int, place int) []operation {
+	events := []int{place + 2}
+	return []operation{
+		{Do: "read", Model: "calendar.recurrence", IDs: ids, Of: of, Fields: recurrenceFields},
+		{Do: "keys_of", Model: "calendar.recurrence", IDs: ids, Of: of},
+		{
+			Do: "search_read", Model: "calendar.event", By: "recurrence_id", IDs: ids, Of: of,
+			Fields: eventFields, Micro: stampField, Order: "start, id",
+		},
+		{
+			Do: "search_read", Model: "calendar.attendee", By: "event_id", Of: events,
+			Fields: attendeeFields, Micro: stampField, Order: "id",
+		},
+		{Do: "keys_of", Model: "calendar.event", Of: events},
+	}
+}
+
+// series opens the results of seriesOperations.
+func (c *Client) series(ctx context.Context, results []json.RawMessage) (map[int64]reconciler.SeriesRecord, error) {
+	var rows []recurrenceRow
+	var keys []keyPair
+	for index, into := range []any{&rows, &keys} {
+		if err := json.Unmarshal(results[index], into); err != nil {
+			return nil, fmt.Errorf("reading what the door answered: %w", err)
+		}
+	}
+	records, err := c.records(ctx, results[2:])
+	if err != nil {
+		return nil, err
+	}
+	occurrences := map[int64][]reconciler.Record{}
+	for _, record := range records {
+		occurrences[record.RecurrenceID] = append(occurrences[record.RecurrenceID], record)
+	}
+	found := map[int64]reconciler.SeriesRecord{}
+	for _, row := range rows {
+		if len(occurrences[row.ID]) == 0 {
+			continue
+		}
+		series := seriesOf(row, occurrences[row.ID])
+		for _, pair := range keys {
+			if pair.ID == row.ID {
+				series.ExternalKey = pair.Name
+			}
+		}
+		found[row.ID] = series
+	}
+	return found, nil
+}
+
+// seriesOf makes the domain's series from its row and its records.
+func seriesOf(row recurrenceRow, occurrences []reconciler.Record) reconciler.SeriesRecord {
+	series := reconciler.SeriesRecord{ID: row.ID, BaseID: int64(row.BaseID), Zone: string(row.Zone), Occurrences: occurrences}
+	rule, err := row.Rule(wholeDays(occurrences))
+	if err != nil {
+		series.Refused = err.Error()
+		return series
+	}
+	series.Rule = rule
+	return series
+}
+
+// wholeDays says whether most of some records last whole days; NightPOS asks the
+// same of a series that mixes them.
+func wholeDays(records []reconciler.Record) bool {
+	score := 0
+	for _, record := range records {
+		if record.Event.When.AllDay {
+			score++
+		} else {
+			score--
+		}
+	}
+	return score >= 0
+}
