@@ -383,10 +383,7 @@ func (m *seriesMerge) occurrence(slot Date, outlook, nightpos occurrence) {
 		newShown(nightpos.event, agreedNightPOS, m.nightpos.modified, m.NightPOS),
 	}
 	sides[0].now = NewBase(known)
-	if m.plan.Copy != nil && m.plan.Copy.Fields.Has(FieldWhen) {
-		// The times of all have just been decided, and theirs with them.
-		sides[0].now[string(FieldWhen)] = sides[0].agreed[string(FieldWhen)]
-	}
+	followed(sides[0], sides[1], NewBase(outlook.event))
 	if exception, there := m.exception(slot); m.rebuilt() && there && !exception.Cancelled && outlook.copied != nil {
 		sides[0].agreed, sides[1].agreed = Base{patternKey: ""}, sides[1].now
 	}
@@ -410,6 +407,20 @@ func (m *seriesMerge) occurrence(slot Date, outlook, nightpos occurrence) {
 		write := OccurrenceWrite{Slot: slot, When: m.after.at(slot), Action: ActionUpdate, Event: change.event, Fields: change.fields}
 		write.Event.When.Zone = m.after.first.Zone
 		m.write(write, outlook)
+	}
+}
+
+// followed has NightPOS decide wherever an occurrence in Outlook only follows what
+// was just written to its master.
+func followed(outlook, nightpos *shown, after Base) {
+	if len(outlook.agreed) == 0 {
+		return
+	}
+	outlook.agreed, nightpos.agreed = clone(outlook.agreed), clone(nightpos.agreed)
+	for _, scalar := range scalars {
+		if key := string(scalar.field); after[key] != outlook.now[key] {
+			outlook.agreed[key], nightpos.agreed[key] = outlook.now[key], ""
+		}
 	}
 }
 
@@ -504,6 +515,8 @@ func (m *seriesMerge) reuse(slots []Date) map[Date]*Record {
 	for slot, record := range m.nightpos.archived {
 		if wanted[slot] && placed[slot] == nil {
 			placed[slot] = record
+		} else {
+			m.record().Leave = append(m.record().Leave, record.ID)
 		}
 	}
 	left = append(left, m.nightpos.extra...)

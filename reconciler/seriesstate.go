@@ -174,21 +174,7 @@ func (s *SeriesState) viewRecurrence() recurrenceView {
 	default:
 		s.viewAnew(&view, usual)
 	}
-	var regular, agreed []Event
-	for slot, shown := range view.occurrences {
-		agreed = append(agreed, shown.event)
-		if s.Link == nil || s.Link.Series == nil || s.Link.Series.Exceptions[slot].NightPOS == nil {
-			regular = append(regular, shown.event)
-		}
-	}
-	if len(regular) == 0 {
-		regular = agreed
-	}
-	var base Base
-	if s.Link != nil {
-		base = s.Link.NightPOS
-	}
-	view.event = common(regular, base)
+	view.event = s.commonEvent(view.occurrences)
 	return view
 }
 

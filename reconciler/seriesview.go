@@ -110,54 +110,79 @@ func plain(event Event) Event {
 	return event
 }
 
-// common picks what the series as a whole shows, field by field: what was agreed
-// on as long as any regular occurrence shows it, else what most show. One
-// occurrence that differs is an exception; once all differ, the series does.
-func common(events []Event, agreed Base) Event {
-	if len(events) == 0 {
+// candidate is one occurrence that may show what the series as a whole does.
+type candidate struct {
+	event Event
+	now   Base
+	// special is what it showed when the sides last agreed, if it was an exception.
+	special Base
+}
+
+// commonEvent picks what the series as a whole shows in NightPOS, field by field:
+// what was agreed on as long as any occurrence shows it that is no exception in
+// that field, else what most show. One occurrence that differs is an exception;
+// once all differ, the series does.
+func (s *SeriesState) commonEvent(occurrences map[Date]occurrence) Event {
+	var agreed Base
+	if s.Link != nil {
+		agreed = s.Link.NightPOS
+	}
+	candidates := make([]candidate, 0, len(occurrences))
+	for _, slot := range slices.SortedFunc(maps.Keys(occurrences), Date.Compare) {
+		one := candidate{event: occurrences[slot].event, now: NewBase(occurrences[slot].event)}
+		if s.Link != nil && s.Link.Series != nil {
+			one.special = s.Link.Series.Exceptions[slot].NightPOS
+		}
+		candidates = append(candidates, one)
+	}
+	if len(candidates) == 0 {
 		return Event{}
 	}
-	bases := make([]Base, len(events))
-	for index, event := range events {
-		bases[index] = NewBase(event)
-	}
-	result := events[0]
+	result := candidates[0].event
 	for _, scalar := range scalars {
 		key := string(scalar.field)
-		scalar.take(&result, events[pick(bases, agreed, func(base Base) string { return base[key] })])
+		scalar.take(&result, pick(candidates, agreed, func(base Base) string { return base[key] }))
 	}
-	people := events[pick(bases, agreed, entriesOf(FieldPeople))].People
+	people := pick(candidates, agreed, entriesOf(FieldPeople)).People
 	result.People = make([]Person, 0, len(people))
 	for _, person := range people {
 		key := entryKey(FieldAnswers, person.Key())
-		for _, other := range events[pick(bases, agreed, func(base Base) string { return base[key] })].People {
+		for _, other := range pick(candidates, agreed, func(base Base) string { return base[key] }).People {
 			if other.Key() == person.Key() {
 				person.Answer = other.Answer
 			}
 		}
 		result.People = append(result.People, person)
 	}
-	result.Categories = events[pick(bases, agreed, entriesOf(FieldCategories))].Categories
+	result.Categories = pick(candidates, agreed, entriesOf(FieldCategories)).Categories
 	return result
 }
 
-// pick returns which of the bases shows what was agreed on, else what most show.
-func pick(bases []Base, agreed Base, value func(Base) string) int {
+// pick returns the event that shows the value that was agreed on, else that which
+// most show.
+func pick(candidates []candidate, agreed Base, value func(Base) string) Event {
+	regular := candidates
 	if len(agreed) > 0 {
 		wanted := value(agreed)
-		if index := slices.IndexFunc(bases, func(base Base) bool { return value(base) == wanted }); index >= 0 {
-			return index
+		regular = slices.DeleteFunc(slices.Clone(candidates), func(one candidate) bool {
+			return len(one.special) > 0 && value(one.special) != wanted
+		})
+		if len(regular) == 0 {
+			regular = candidates
+		}
+		if index := slices.IndexFunc(regular, func(one candidate) bool { return value(one.now) == wanted }); index >= 0 {
+			return regular[index].event
 		}
 	}
 	counts, most, best := map[string]int{}, 0, 0
-	for index, base := range bases {
-		shown := value(base)
+	for index, one := range regular {
+		shown := value(one.now)
 		counts[shown]++
 		if counts[shown] > most {
 			most, best = counts[shown], index
 		}
 	}
-	return best
+	return regular[best].event
 }
 
 // entriesOf is what a base holds of a field that is merged entry by entry.
