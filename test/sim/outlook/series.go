@@ -210,7 +210,11 @@ func (e *event) overlaid(stored *event) *event {
 // carry brings exceptions and deletions of a series over a change of its master.
 func (s *Server) carry(before, next *event, content map[string]any) {
 	next.exceptions, next.gone = nil, nil
-	if before.recurrence == nil || next.recurrence == nil || s.dropsExceptions(before, next, content) {
+	if before.recurrence == nil {
+		return
+	}
+	if next.recurrence == nil || s.dropsExceptions(before, next, content) {
+		next.resets++
 		return
 	}
 	next.exceptions, next.gone = map[time.Time]*event{}, map[time.Time]bool{}
