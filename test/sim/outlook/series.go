@@ -283,6 +283,6 @@ func (e *event) sameRule(other *event) bool {
 	if e.recurrence == nil || other.recurrence == nil {
 		return e.recurrence == other.recurrence
 	}
-	return e.recurrence.pattern.equal(other.recurrence.pattern) && e.recurrence.start.Equal(other.recurrence.start) &&
+	return e.recurrence.equal(other.recurrence.pattern) && e.recurrence.start.Equal(other.recurrence.start) &&
 		e.start.Equal(other.start) && e.end.Equal(other.end) && e.allDay == other.allDay && sameZone(e.startZone, other.startZone)
 }
