@@ -103,7 +103,10 @@ type replay struct {
 
 // listensFrom are the recordings in which the listener took down what came after
 // the first calls only, and how many these were.
-var listensFrom = map[string]int{"340-hook-listener-slow-3s": 1}
+var listensFrom = map[string]int{
+	"334-hook-series-edit-all-time": 3, "335-hook-series-delete-one": 3, "338-hook-series-mass-archive-all": 3,
+	"339-hook-unlink-recurrence-record": 4, "340-hook-listener-slow-3s": 1,
+}
 
 // disorderly are the recordings of 17 in which attendees came as they happened to
 // lie in PostgreSQL's pages.

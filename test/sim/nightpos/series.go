@@ -49,6 +49,7 @@ func (t *transaction) repeat(base *record, rule map[string]any, how repetition) 
 	given["base_event_id"] = base.id
 	base = t.change(base)
 	base.values["recurrency"], base.values["follow_recurrence"] = true, true
+	base.values["need_sync_m"] = false
 	t.touch(base)
 	recurrence, err := t.addRecurrence(given)
 	if err != nil {
@@ -163,7 +164,7 @@ func (t *transaction) blame(err error) error {
 func (t *transaction) occur(recurrence, base *record, created bool) (added []*record, attendees []written, off []*record, err error) {
 	stop, _ := base.values["stop"].(time.Time)
 	duration := stop.Sub(startOf(base))
-	starts, err := t.ranges(recurrence, startOf(base), duration)
+	starts, raised, err := t.ranges(recurrence, startOf(base), duration)
 	if err != nil {
 		return nil, nil, nil, err
 	}
@@ -217,13 +218,20 @@ func (t *transaction) occur(recurrence, base *record, created bool) (added []*re
 	for index, event := range off {
 		off[index] = t.follow(event, 0)
 	}
+	if raised {
+		// The count was written meanwhile, so the rule is written anew, from the
+		// first event that is left (125, 423).
+		if err := t.settle(recurrence, ""); err != nil {
+			return nil, nil, nil, err
+		}
+	}
 	return added, attendees, off, nil
 }
 
 // ranges are the beginnings of a recurrence whose first event begins at a start.
 // Counting begins with the period, so a count is raised by what comes too early,
-// which writes the rule anew; what exceeds the limit is lost.
-func (t *transaction) ranges(recurrence *record, start time.Time, duration time.Duration) ([]time.Time, error) {
+// of which the second result tells; what exceeds the limit is lost.
+func (t *transaction) ranges(recurrence *record, start time.Time, duration time.Duration) ([]time.Time, bool, error) {
 	allday := t.mostlyAllday(recurrence.id)
 	first := start.UTC().Truncate(24 * time.Hour)
 	late := func(values map[string]any) ([]time.Time, error) {
@@ -233,14 +241,12 @@ func (t *transaction) ranges(recurrence *record, start time.Time, duration time.
 	found, err := late(recurrence.values)
 	count := intOf(recurrence.values["count"])
 	if err != nil || recurrence.values["end_type"] != "count" || len(found) >= count {
-		return found, err
+		return found, false, err
 	}
 	raised := maps.Clone(recurrence.values)
 	raised["count"] = 2*count - len(found)
-	if err := t.settle(recurrence, ""); err != nil {
-		return nil, err
-	}
-	return late(raised)
+	found, err = late(raised)
+	return found, true, err
 }
 
 // shuffle puts occurrences in the order in which they are made: a Python set's,
@@ -509,15 +515,13 @@ func (t *transaction) zonedDay(event *record, rule map[string]any) time.Time {
 
 // writeFollowers writes every event of a recurrence in its place.
 func (t *transaction) writeFollowers(recurrence, base *record, values map[string]any) error {
-	given := maps.Clone(values)
-	given["need_sync_m"] = false
 	quiet := maps.Clone(t.context)
 	quiet["no_mail_to_attendees"], quiet["dont_notify"] = true, true
 	inner := t.as(t.sudo, quiet)
 	var changed []written
 	for _, one := range t.followers(recurrence.id) {
 		before := maps.Clone(one.values)
-		event, err := inner.writeEvent(one, given)
+		event, err := inner.writeEvent(one, values)
 		if err != nil {
 			return err
 		}
@@ -529,6 +533,9 @@ func (t *transaction) writeFollowers(recurrence, base *record, values map[string
 	for _, one := range changed {
 		t.noteChange(one)
 	}
+	recurrence = t.change(recurrence)
+	recurrence.values["need_sync_m"] = true
+	t.touch(recurrence)
 	if err := t.fire("write", 1, again(recurrence)...); err != nil {
 		return err
 	}
