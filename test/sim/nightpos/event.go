@@ -387,7 +387,7 @@ func (t *transaction) writeSeries(event *record, scope string, given, rule map[s
 	}
 	delete(values, "access_token")
 	if scope == "all_events" || intOf(recurrence.values["base_event_id"]) == event.id {
-		return t.rewriteSeries(event, values, times, rule)
+		return t.rewriteSeries(event, scope, values, times, rule)
 	}
 	return t.splitSeries(event, values, times, rule)
 }
@@ -441,7 +441,7 @@ func (t *transaction) mailChange(one written) {
 // event again.
 var syncedFields = []string{
 	"name", "description", "allday", "start", "stop", "user_id", "privacy", "attendee_ids", "alarm_ids", "location",
-	"show_as", "active", "videocall_location",
+	"show_as", "active", "videocall_location", "partner_ids",
 }
 
 // combine makes the one id of the built-in sync out of its halves, which 17 shows

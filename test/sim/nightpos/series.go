@@ -28,6 +28,9 @@ type repetition struct {
 	created bool
 	// attendees are the base event's.
 	attendees []written
+	// moved says that the base event was given another time, for which 19 sends the
+	// event once more, but later.
+	moved bool
 	// shortened is the recurrence that ends where this one begins.
 	shortened *record
 }
@@ -63,15 +66,18 @@ func (t *transaction) repeat(base *record, rule map[string]any, how repetition) 
 		return t.blame(err)
 	}
 	t.fresh[recurrence.id] = []int{base.id}
-	passes := 1
-	if how.created {
-		passes = 3
+	passes := 0
+	switch {
+	case how.created:
+		passes = 2
+	case how.moved && t.nineteen():
+		passes = 1
 	}
 	for _, step := range []func() error{
 		func() error { return t.fire("create", 1, written{record: recurrence}) },
 		func() error { return t.fire("write", 1, again(base)...) },
 		func() error { return t.fire("write", 1, again(recurrence)...) },
-		func() error { return t.fire("write", passes-1, again(base)...) },
+		func() error { return t.fire("write", passes, again(base)...) },
 	} {
 		if err := step(); err != nil {
 			return err
@@ -421,7 +427,7 @@ func (t *transaction) splitSeries(event *record, values, times, rule map[string]
 		inherited["count"] = len(detached)
 	}
 	delete(inherited, "rrule")
-	return t.repeat(event, inherited, repetition{shortened: t.get("calendar.recurrence", recurrence.id)})
+	return t.repeat(event, inherited, repetition{moved: len(times) > 0, shortened: t.get("calendar.recurrence", recurrence.id)})
 }
 
 // writeBase writes the event that a series is made anew from.
@@ -437,7 +443,11 @@ func (t *transaction) writeBase(event *record, values, times map[string]any) (*r
 	event.values["recurrence_id"] = nil
 	t.index(event)
 	change := written{event, before}
-	if err := t.fire("write", 2, change); err != nil {
+	passes := 2
+	if len(times) > 0 && t.nineteen() {
+		passes = 1
+	}
+	if err := t.fire("write", passes, change); err != nil {
 		return nil, err
 	}
 	t.noteChange(change)
@@ -461,7 +471,7 @@ func (t *transaction) writeBase(event *record, values, times map[string]any) (*r
 // rewriteSeries writes all events of a recurrence. Without another time or rule
 // each is written; with one, the base event stays, all others are archived, and
 // a new recurrence is made with new events.
-func (t *transaction) rewriteSeries(event *record, values, times, rule map[string]any) error {
+func (t *transaction) rewriteSeries(event *record, scope string, values, times, rule map[string]any) error {
 	recurrence := t.get("calendar.recurrence", intOf(event.values["recurrence_id"]))
 	base := t.get("calendar.event", intOf(recurrence.values["base_event_id"]))
 	if base == nil {
@@ -474,7 +484,7 @@ func (t *transaction) rewriteSeries(event *record, values, times, rule map[strin
 		return userError("You can't update a recurrence without base event.")
 	}
 	if len(times)+len(rule) == 0 {
-		return t.writeFollowers(recurrence, base, values)
+		return t.writeFollowers(recurrence, base, scope, values)
 	}
 	day := startOf(event)
 	moved, err := shift(times, event, base)
@@ -502,7 +512,7 @@ func (t *transaction) rewriteSeries(event *record, values, times, rule map[strin
 	maps.Copy(inherited, dayParameters(t.zonedDay(base, inherited)))
 	maps.Copy(inherited, rule)
 	delete(inherited, "rrule")
-	return t.repeat(base, inherited, repetition{})
+	return t.repeat(base, inherited, repetition{moved: len(times) > 0})
 }
 
 // zonedDay is the day on which an event begins in the zone of a rule.
@@ -513,8 +523,9 @@ func (t *transaction) zonedDay(event *record, rule map[string]any) time.Time {
 	return startOf(event).In(ruleZone(rule))
 }
 
-// writeFollowers writes every event of a recurrence in its place.
-func (t *transaction) writeFollowers(recurrence, base *record, values map[string]any) error {
+// writeFollowers writes every event of a recurrence in its place. If all were
+// meant, the built-in sync wants the recurrence again.
+func (t *transaction) writeFollowers(recurrence, base *record, scope string, values map[string]any) error {
 	quiet := maps.Clone(t.context)
 	quiet["no_mail_to_attendees"], quiet["dont_notify"] = true, true
 	inner := t.as(t.sudo, quiet)
@@ -533,9 +544,11 @@ func (t *transaction) writeFollowers(recurrence, base *record, values map[string
 	for _, one := range changed {
 		t.noteChange(one)
 	}
-	recurrence = t.change(recurrence)
-	recurrence.values["need_sync_m"] = true
-	t.touch(recurrence)
+	if scope == "all_events" {
+		recurrence = t.change(recurrence)
+		recurrence.values["need_sync_m"] = true
+		t.touch(recurrence)
+	}
 	if err := t.fire("write", 1, again(recurrence)...); err != nil {
 		return err
 	}
