@@ -21,7 +21,6 @@ var ignoredReasons = map[string]string{
 	"order of instants":                        "of the two writes at once (346): in 17 the one that began later sent its webhook first",
 	"default_key":                              "it is secret: every recorded one is all zeros",
 	"text of database errors":                  "it quotes the statement, which there is none of here",
-	"the first event of all":                   "one of a series, which is not replayed; that one is found is compared",
 	"rest of the session info":                 "what the web client needs to draw itself",
 	"session.partner_write_date":               "when the recorded people were made, which was before these recordings",
 	"session.web.base.url":                     "an administrator had signed in at another address meanwhile, which changes it",
@@ -60,7 +59,6 @@ var excludedExchanges = map[string]string{
 	"804-json2-wire / gzip accepted?":                              "it reads a hundred events of series; that nothing is compressed holds for every call",
 	"804-json2-wire / doc index":                                   "the pages that describe the API are not simulated",
 	"804-json2-wire / doc index as alice":                          "the pages that describe the API are not simulated",
-	"402-bad-logins-cooldown / alice: calendar.event.search":       "it finds the first event of all, one of a series that is not replayed",
 	"063-none-results / XML-RPC: action_mass_deletion":             "of calls over XML-RPC only the status was recorded",
 }
 
