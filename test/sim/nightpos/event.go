@@ -26,7 +26,8 @@ func (t *transaction) createEvents(list []map[string]any) ([]int, error) {
 	var single []map[string]any
 	var places []int
 	for index, given := range list {
-		if rule, _ := takeRule(given); !truth(given["recurrency"]) || len(rule) == 0 {
+		// One that is given its recurrence, as one of its events, makes no others.
+		if rule, _ := takeRule(given); !truth(given["recurrency"]) || len(rule) == 0 || truth(given["recurrence_id"]) {
 			single, places = append(single, given), append(places, index)
 		}
 	}

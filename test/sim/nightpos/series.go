@@ -484,7 +484,7 @@ func (t *transaction) rewriteSeries(event *record, scope string, values, times, 
 		return userError("You can't update a recurrence without base event.")
 	}
 	if len(times)+len(rule) == 0 {
-		return t.writeFollowers(recurrence, base, scope, values)
+		return t.writeFollowers(recurrence, base, event, scope, values)
 	}
 	day := startOf(event)
 	moved, err := shift(times, event, base)
@@ -525,24 +525,28 @@ func (t *transaction) zonedDay(event *record, rule map[string]any) time.Time {
 
 // writeFollowers writes every event of a recurrence in its place. If all were
 // meant, the built-in sync wants the recurrence again.
-func (t *transaction) writeFollowers(recurrence, base *record, scope string, values map[string]any) error {
+func (t *transaction) writeFollowers(recurrence, base, event *record, scope string, values map[string]any) error {
 	quiet := maps.Clone(t.context)
 	quiet["no_mail_to_attendees"], quiet["dont_notify"] = true, true
 	inner := t.as(t.sudo, quiet)
 	var changed []written
 	for _, one := range t.followers(recurrence.id) {
 		before := maps.Clone(one.values)
-		event, err := inner.writeEvent(one, values)
+		follower, err := inner.writeEvent(one, values)
 		if err != nil {
 			return err
 		}
-		changed = append(changed, written{event, before})
+		changed = append(changed, written{follower, before})
 	}
 	if err := t.fire("write", 1, changed...); err != nil {
 		return err
 	}
 	for _, one := range changed {
 		t.noteChange(one)
+		if one.id == event.id {
+			// Whom a series adds is invited once: to the event that was written.
+			t.mailChange(one)
+		}
 	}
 	if scope == "all_events" {
 		recurrence = t.change(recurrence)
