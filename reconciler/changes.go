@@ -30,8 +30,10 @@ type Change struct {
 	// Removed copies were deleted, or moved out of the window, or lie outside it
 	// and were changed in any way.
 	Removed bool
-	// Recurring copies belong to a series (master, occurrence or exception).
+	// Recurring copies belong to a series (master, occurrence or exception), whose
+	// master is MasterID: their own ID for masters. Of removed ones it is not told.
 	Recurring bool
+	MasterID  string
 }
 
 // Changes is what a round of changes found.
