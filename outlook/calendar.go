@@ -31,25 +31,37 @@ var eventQuery = "?$select=" + url.PathEscape(selected) + "&$expand=" + url.Path
 // Read returns the copies that exist among ids, with one call for one id and one
 // batch for up to twenty. Errors follow the rules of reconciler.Outlook.
 func (c *Client) Read(ctx context.Context, member reconciler.Member, ids []string) (map[string]reconciler.Copy, map[string]error, error) {
+	events, failed, err := c.readEvents(ctx, member, ids, eventQuery)
+	if err != nil {
+		return nil, nil, err
+	}
+	copies := make(map[string]reconciler.Copy, len(events))
+	for id, event := range events {
+		copies[id] = c.copyOf(event, 0)
+	}
+	return copies, failed, nil
+}
+
+// readEvents reads the events that exist among ids.
+func (c *Client) readEvents(ctx context.Context, member reconciler.Member, ids []string, query string) (map[string]graphEvent, map[string]error, error) {
 	ids = slices.Compact(slices.Sorted(slices.Values(ids)))
-	copies := make(map[string]reconciler.Copy, len(ids))
+	events, failed := make(map[string]graphEvent, len(ids)), map[string]error{}
 	if len(ids) == 1 {
 		var event graphEvent
-		err := c.do(ctx, member.ID, call{name: "GET event", method: http.MethodGet, path: eventPath(ids[0]) + eventQuery, calls: 1}, &event)
+		err := c.do(ctx, member.ID, call{name: "GET event", method: http.MethodGet, path: eventPath(ids[0]) + query, calls: 1}, &event)
 		switch {
 		case absent(err):
 		case err != nil:
 			return nil, nil, fmt.Errorf("reading an event: %w", err)
 		default:
-			copies[ids[0]] = c.copyOf(event, 0)
+			events[ids[0]] = event
 		}
-		return copies, nil, nil
+		return events, failed, nil
 	}
-	failed := map[string]error{}
 	for part := range slices.Chunk(ids, batchLimit) {
 		requests := make([]batchRequest, len(part))
 		for index, id := range part {
-			requests[index] = batchRequest{name: "GET event", method: http.MethodGet, path: eventPath(id) + eventQuery}
+			requests[index] = batchRequest{name: "GET event", method: http.MethodGet, path: eventPath(id) + query}
 		}
 		answers, err := c.batch(ctx, member.ID, requests)
 		if err != nil {
@@ -65,11 +77,11 @@ func (c *Client) Read(ctx context.Context, member reconciler.Member, ids []strin
 			case err != nil:
 				failed[id] = err
 			default:
-				copies[id] = c.copyOf(event, 0)
+				events[id] = event
 			}
 		}
 	}
-	return copies, failed, nil
+	return events, failed, nil
 }
 
 // absent says that an event is certainly not in the mailbox.

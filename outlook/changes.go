@@ -140,6 +140,10 @@ func (r *round) take(raw json.RawMessage) (next, last string, err error) {
 		change := reconciler.Change{
 			ID: item.ID, ChangeKey: item.ChangeKey, Removed: removed,
 			Recurring: item.SeriesMasterID != "" || item.Type != "" && item.Type != "singleInstance",
+			MasterID:  item.SeriesMasterID,
+		}
+		if item.Type == typeMaster {
+			change.MasterID = item.ID
 		}
 		if change.ChangeKey == "" && !removed {
 			change.ChangeKey = changeKeyOf(item.ETag)

@@ -378,9 +378,9 @@ func Test13_7StrippedOccurrences(t *testing.T) {
 			t.Fatal(err)
 		}
 		w.wantFound(changes,
-			reconciler.Change{ID: "AAMkMaster", ChangeKey: "m", Recurring: true},
-			reconciler.Change{ID: "AAMkOccurrence", ChangeKey: "o", Recurring: true},
-			reconciler.Change{ID: "AAMkException", ChangeKey: "e", Recurring: true})
+			reconciler.Change{ID: "AAMkMaster", ChangeKey: "m", Recurring: true, MasterID: "AAMkMaster"},
+			reconciler.Change{ID: "AAMkOccurrence", ChangeKey: "o", Recurring: true, MasterID: "AAMkMaster"},
+			reconciler.Change{ID: "AAMkException", ChangeKey: "e", Recurring: true, MasterID: "AAMkMaster"})
 	})
 }
 

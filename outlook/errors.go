@@ -145,6 +145,9 @@ func unreachable(ctx context.Context, err error) error {
 	return &reconciler.RetryError{Cause: causeUnreachable, Err: err}
 }
 
+// crossing is a refusal that a person can do something about.
+const crossing = "Outlook: an occurrence of a series cannot be moved to or past the day of the one before it or the one after it"
+
 // refusal turns the error of a write into the reconciler's terms: what Graph
 // says is wrong with the content is refused for good.
 func refusal(err error) error {
@@ -160,6 +163,9 @@ func refusal(err error) error {
 	if answered.Status == http.StatusConflict {
 		// It is with something that happens at the same time.
 		return &reconciler.RetryError{Cause: "conflict", Err: err}
+	}
+	if answered.is("OccurrenceCrossingBoundary") {
+		return &reconciler.RefusedError{Reason: crossing, Err: err}
 	}
 	return &reconciler.RefusedError{Reason: "Outlook: " + strconv.Itoa(answered.Status) + " " + answered.Code, Err: err}
 }

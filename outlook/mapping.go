@@ -86,6 +86,11 @@ func (c *Client) copyOf(event graphEvent, recordID int64) reconciler.Copy {
 		Cancelled: event.IsCancelled, Recurring: event.Type != "" && event.Type != "singleInstance",
 		Event: shown, Raw: raw,
 	}
+	if event.Type == typeMaster {
+		found.MasterID = event.ID
+	} else {
+		found.MasterID = event.SeriesMasterID
+	}
 	if found.ChangeKey == "" {
 		found.ChangeKey = changeKeyOf(event.ETag)
 	}

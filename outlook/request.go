@@ -142,10 +142,14 @@ func zoneFor(member reconciler.Member, when reconciler.When, raw *rawCopy) zone 
 // timeContent writes start, end and whether they are whole days. Whole days are
 // dates and written as such.
 func timeContent(body content, when reconciler.When, in zone) {
-	body["isAllDay"] = when.AllDay
 	if when.AllDay || ambiguous(when.Start, in.location) || ambiguous(when.End, in.location) {
 		in = utc
 	}
+	wallContent(body, when, in)
+}
+
+func wallContent(body content, when reconciler.When, in zone) {
+	body["isAllDay"] = when.AllDay
 	body["start"] = content{"dateTime": when.Start.In(in.location).Format(dateTimeLayout), "timeZone": in.name}
 	body["end"] = content{"dateTime": when.End.In(in.location).Format(dateTimeLayout), "timeZone": in.name}
 }

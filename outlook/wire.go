@@ -9,6 +9,7 @@ type graphEvent struct {
 	ChangeKey             string              `json:"changeKey"`
 	LastModified          string              `json:"lastModifiedDateTime"`
 	Type                  string              `json:"type"`
+	SeriesMasterID        string              `json:"seriesMasterId"`
 	Subject               string              `json:"subject"`
 	Body                  graphBody           `json:"body"`
 	Start                 graphTimeZone       `json:"start"`
@@ -30,7 +31,19 @@ type graphEvent struct {
 	OnlineMeeting         *graphOnlineMeeting `json:"onlineMeeting"`
 	OnlineMeetingURL      string              `json:"onlineMeetingUrl"`
 	Properties            []graphProperty     `json:"singleValueExtendedProperties"`
+
+	// Of masters, if asked for.
+	Recurrence     *Recurrence   `json:"recurrence"`
+	Cancelled      []string      `json:"cancelledOccurrences"`
+	Exceptions     *[]graphEvent `json:"exceptionOccurrences"`
+	MoreExceptions string        `json:"exceptionOccurrences@odata.nextLink"`
+	// OriginalStart, of occurrences and exceptions, is where the rule puts them:
+	// an instant in UTC.
+	OriginalStart string `json:"originalStart"`
 }
+
+// typeMaster is the type of a series' master.
+const typeMaster = "seriesMaster"
 
 type graphBody struct {
 	ContentType string `json:"contentType"`
@@ -77,9 +90,17 @@ type graphProperty struct {
 
 // selected are the properties that are read. isOnlineMeeting must be among them
 // for onlineMeeting to be answered.
-const selected = "id,iCalUId,changeKey,lastModifiedDateTime,type,subject,body,start,end,originalStartTimeZone,isAllDay," +
+const selected = "id,iCalUId,changeKey,lastModifiedDateTime,type,seriesMasterId,subject,body,start,end,originalStartTimeZone,isAllDay," +
 	"isCancelled,isOrganizer,responseStatus,location,organizer,attendees,sensitivity,showAs,isReminderOn," +
 	"reminderMinutesBeforeStart,categories,isOnlineMeeting,onlineMeeting,onlineMeetingUrl"
+
+// selectedOfSeries are read of masters besides: the rule, and what differs from
+// it. Answers hold the last two only when asked for by name, the exceptions also
+// only when expanded, and not always then.
+const selectedOfSeries = selected + ",recurrence,originalStart,cancelledOccurrences,exceptionOccurrences"
+
+// selectedOfInstances tell one occurrence from another.
+const selectedOfInstances = "id,type,seriesMasterId,originalStart,start,end,originalStartTimeZone,isAllDay"
 
 // markProperty is the extended property that holds, in a copy made by the
 // gateway, which NightPOS record it was made for. Its id must never change:
