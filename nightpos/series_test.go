@@ -2,7 +2,6 @@ package nightpos_test
 
 import (
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -15,116 +14,17 @@ import (
 	"github.com/nightpos/outlook-gateway/reconciler"
 )
 
-const brussels = "Europe/Brussels"
-
 // first is the time of the series' first occurrence, a Tuesday of the bubble's
 // future.
-func first() reconciler.When { return reconciler.When{Start: day(9), End: day(10), Zone: brussels} }
-
 // weekly is a rule of so many Tuesdays.
-func weekly(count int) reconciler.Rule {
-	return reconciler.Rule{
-		Frequency: reconciler.Weekly, Interval: 1, Weekdays: []time.Weekday{time.Tuesday},
-		Start: reconciler.SlotDate(first()), Count: count,
-	}
-}
-
 // occurrences are events alike on every slot of a rule.
-func occurrences(rule reconciler.Rule, first reconciler.When) []reconciler.Event {
-	var events []reconciler.Event
-	for _, slot := range rule.Slots(reconciler.Date{}, reconciler.Date{}, nightpos.MostOccurrences) {
-		event := meeting()
-		event.Privacy = reconciler.PrivacyPublic
-		event.When = reconciler.SlotTime(slot, first)
-		events = append(events, event)
-	}
-	return events
-}
-
-func (w *world) newSeries(key string, rule reconciler.Rule) reconciler.SeriesRecordWrite {
-	return reconciler.SeriesRecordWrite{
-		Key: key, Rule: &rule, Zone: brussels, First: first(), OrganizerUserID: w.alice.UserID, Create: occurrences(rule, first()),
-	}
-}
-
 // writeSeries carries out a write that must succeed.
-func (w *world) writeSeries(write reconciler.SeriesRecordWrite) reconciler.SeriesRecord {
-	w.Helper()
-	result := w.client.WriteSeries(w.Context(), write)
-	if result.Err != nil {
-		w.Fatalf("writing a series: %v", result.Err)
-	}
-	return *result.Record
-}
-
 // readSeries reads a series that must exist.
-func (w *world) readSeries(id int64) reconciler.SeriesRecord {
-	w.Helper()
-	found, err := w.client.ReadSeries(w.Context(), []int64{id})
-	if err != nil {
-		w.Fatal(err)
-	}
-	series, there := found[id]
-	if !there {
-		w.Fatalf("the series %d is not there", id)
-	}
-	return series
-}
-
 // seriesCalls are the runs of the door, those aside that look up alarms and tags
 // once.
-func (w *world) seriesCalls() map[string]int {
-	runs := w.doorCalls()
-	delete(runs, "catalogue")
-	return runs
-}
-
-func ids(records []reconciler.Record) []int64 {
-	var found []int64
-	for _, record := range records {
-		found = append(found, record.ID)
-	}
-	return found
-}
-
-func starts(series reconciler.SeriesRecord) []string {
-	var found []string
-	for _, record := range series.Occurrences {
-		state := ""
-		if record.Archived {
-			state = " archived"
-		}
-		found = append(found, record.Event.When.Start.Format("2006-01-02 15:04")+state)
-	}
-	return found
-}
-
 // following are the records of a series that NightPOS counts as keeping to the
 // rule.
-func (w *world) following(series reconciler.SeriesRecord) []int64 {
-	w.Helper()
-	answer, err := w.rpc("calendar.event", "search", []any{[]any{"recurrence_id", "=", series.ID}, []any{"follow_recurrence", "=", true}})
-	if err != nil {
-		w.Fatal(err)
-	}
-	var found []int64
-	for _, id := range answer.([]any) {
-		found = append(found, int64(id.(float64)))
-	}
-	slices.Sort(found)
-	return found
-}
-
 // inEveryVersion runs a test in a world of each version.
-func inEveryVersion(t *testing.T, test func(*world)) {
-	t.Helper()
-	for _, version := range []int{17, 18, 19} {
-		t.Run(fmt.Sprint(version), func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) { test(newWorld(t, version)) })
-		})
-	}
-}
-
 func TestASeriesIsMadeAndReadInOneCallEach(t *testing.T) {
 	inEveryVersion(t, func(w *world) {
 		made := w.writeSeries(w.newSeries("key-1", weekly(4)))
