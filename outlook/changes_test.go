@@ -325,7 +325,8 @@ type answering struct {
 
 func (a answering) RoundTrip(request *http.Request) (*http.Response, error) {
 	answer, err := a.RoundTripper.RoundTrip(request)
-	if err != nil || !strings.HasSuffix(request.URL.Path, "/delta") && !(a.events && strings.Contains(request.URL.Path, "/events/")) {
+	changed := strings.HasSuffix(request.URL.Path, "/delta") || a.events && strings.Contains(request.URL.Path, "/events/")
+	if err != nil || !changed {
 		return answer, err
 	}
 	defer answer.Body.Close()
