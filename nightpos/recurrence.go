@@ -17,24 +17,24 @@ import (
 // last date after a series was cut can be before its last event. See
 // reconciler.FitRule.
 type Recurrence struct {
-	ID        int64  `json:"id"`
-	Frequency text   `json:"rrule_type"`
-	Interval  int    `json:"interval"`
-	Monday    bool   `json:"mon"`
-	Tuesday   bool   `json:"tue"`
-	Wednesday bool   `json:"wed"`
-	Thursday  bool   `json:"thu"`
-	Friday    bool   `json:"fri"`
-	Saturday  bool   `json:"sat"`
-	Sunday    bool   `json:"sun"`
-	MonthBy   text   `json:"month_by"`
-	Day       int    `json:"day"`
-	Position  text   `json:"byday"`
-	Weekday   text   `json:"weekday"`
-	EndType   text   `json:"end_type"`
-	Count     int    `json:"count"`
-	Until     text   `json:"until"`
-	Zone      text   `json:"event_tz"`
+	ID        int64 `json:"id"`
+	Frequency text  `json:"rrule_type"`
+	Interval  int   `json:"interval"`
+	Monday    bool  `json:"mon"`
+	Tuesday   bool  `json:"tue"`
+	Wednesday bool  `json:"wed"`
+	Thursday  bool  `json:"thu"`
+	Friday    bool  `json:"fri"`
+	Saturday  bool  `json:"sat"`
+	Sunday    bool  `json:"sun"`
+	MonthBy   text  `json:"month_by"`
+	Day       int   `json:"day"`
+	Position  text  `json:"byday"`
+	Weekday   text  `json:"weekday"`
+	EndType   text  `json:"end_type"`
+	Count     int   `json:"count"`
+	Until     text  `json:"until"`
+	Zone      text  `json:"event_tz"`
 	// Start is the earliest event's, in UTC; it moves when that one does or is
 	// deleted.
 	Start text `json:"dtstart"`
@@ -190,6 +190,34 @@ func endValues(rule reconciler.Rule, into values) error {
 		into["until"] = rule.Until.String()
 	}
 	return nil
+}
+
+// lastYear is the last one in which NightPOS knows when clocks are changed
+// (pytz's tables end there; recorded in a series that goes on until 2040).
+const lastYear = 2037
+
+// SlotTime is the time at which NightPOS makes the occurrence on a date, given
+// that of the series' first one: reconciler.SlotTime up to 2037. From 2038 on the
+// clocks of NightPOS stay as they were at the end of 2037, so that an occurrence
+// half a year from then stands an hour off what Outlook shows. Nobody moved it.
+func SlotTime(date reconciler.Date, first reconciler.When) reconciler.When {
+	when := reconciler.SlotTime(date, first)
+	if first.AllDay || date.Year <= lastYear || date == reconciler.SlotDate(first) {
+		return when
+	}
+	zone, err := time.LoadLocation(first.Zone)
+	if err != nil {
+		return when
+	}
+	_, offset := time.Date(lastYear, time.December, 31, 12, 0, 0, 0, zone).Zone()
+	stuck := time.FixedZone("", offset)
+	wall := first.Start.In(zone)
+	if wall.Year() > lastYear {
+		wall = first.Start.In(stuck)
+	}
+	when.Start = time.Date(date.Year, date.Month, date.Day, wall.Hour(), wall.Minute(), wall.Second(), 0, stuck).UTC()
+	when.End = when.Start.Add(first.End.Sub(first.Start))
+	return when
 }
 
 // Rule reads the rule as it stands in NightPOS. allDay says whether the events

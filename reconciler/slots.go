@@ -140,6 +140,8 @@ func (r Rule) options(start Date) rrule.ROption {
 	options := rrule.ROption{
 		Freq: frequencies[r.Frequency], Interval: r.Interval, Wkst: weekdays[r.FirstWeekday],
 		Dtstart: start.Midnight(), Count: r.Count,
+		// Left out, it would be 292 years after the start.
+		Until: Date{Year: lastYear, Month: time.December, Day: 31}.Midnight(),
 	}
 	if !r.Until.IsZero() {
 		options.Until = r.Until.Midnight()
