@@ -202,20 +202,14 @@ const lastYear = 2037
 // half a year from then stands an hour off what Outlook shows. Nobody moved it.
 func SlotTime(date reconciler.Date, first reconciler.When) reconciler.When {
 	when := reconciler.SlotTime(date, first)
-	if first.AllDay || date.Year <= lastYear || date == reconciler.SlotDate(first) {
+	known := reconciler.SlotDate(first)
+	if first.AllDay || date.Year <= lastYear || date == known {
 		return when
 	}
-	zone, err := time.LoadLocation(first.Zone)
-	if err != nil {
-		return when
+	if known.Year <= lastYear {
+		known = reconciler.Date{Year: lastYear, Month: time.December, Day: 31}
 	}
-	_, offset := time.Date(lastYear, time.December, 31, 12, 0, 0, 0, zone).Zone()
-	stuck := time.FixedZone("", offset)
-	wall := first.Start.In(zone)
-	if wall.Year() > lastYear {
-		wall = first.Start.In(stuck)
-	}
-	when.Start = time.Date(date.Year, date.Month, date.Day, wall.Hour(), wall.Minute(), wall.Second(), 0, stuck).UTC()
+	when.Start = reconciler.SlotTime(known, first).Start.AddDate(0, 0, date.Since(known))
 	when.End = when.Start.Add(first.End.Sub(first.Start))
 	return when
 }
