@@ -117,6 +117,8 @@ func TestRulesOutlookCannotSay(t *testing.T) {
 	}
 	start := reconciler.SlotDate(at("UTC"))
 	daily := reconciler.Rule{Frequency: reconciler.Daily, Interval: 1, Start: start}
+	fortNelson := at("America/Fort_Nelson")
+	fortNelson.Start, fortNelson.End = fortNelson.Start.AddDate(-12, 0, 0), fortNelson.End.AddDate(-12, 0, 0)
 	for want, test := range map[string]struct {
 		rule  reconciler.Rule
 		first reconciler.When
@@ -125,6 +127,10 @@ func TestRulesOutlookCannotSay(t *testing.T) {
 			reconciler.Rule{Frequency: reconciler.Monthly, Interval: 1, MonthDay: 31, Start: start}, at("UTC"),
 		},
 		"Outlook cannot repeat an event like this: it knows no time zone Mars/Olympus": {daily, at("Mars/Olympus")},
+		// Fort Nelson stopped putting its clocks back in 2015.
+		"Outlook cannot repeat an event like this: the clocks of America/Fort_Nelson and of Outlook's US Mountain Standard Time differ on some of its dates": {
+			reconciler.Rule{Frequency: reconciler.Daily, Interval: 1, Start: reconciler.SlotDate(fortNelson)}, fortNelson,
+		},
 	} {
 		_, err := outlook.RecurrenceOf(test.rule, test.first)
 		var cannot *reconciler.InexpressibleError

@@ -20,7 +20,7 @@ import (
 
 var (
 	seed   = flag.Uint64("seed", 1, "seed of the random rules")
-	number = flag.Int("rules", 10_000, "how many random rules")
+	number = flag.Int("rules", usualRules, "how many random rules")
 )
 
 // mostCompared is how many occurrences of one rule are compared at most. Most
@@ -59,7 +59,7 @@ func (s shares) print(t *testing.T, side string, sometimes ...string) {
 	}
 }
 
-// TestThereAndBack holds 10,000 random rules against python-dateutil.
+// TestThereAndBack holds random rules against python-dateutil.
 func TestThereAndBack(t *testing.T) {
 	random := rand.New(rand.NewPCG(*seed, 0))
 	var questions []question
