@@ -115,6 +115,15 @@ func RecurrenceValues(rule reconciler.Rule, zone string, dialect Dialect) (map[s
 	return into, nil
 }
 
+// ProjectRule says how NightPOS would show a rule that it can show: one without
+// an end as MostOccurrences occurrences.
+func ProjectRule(rule reconciler.Rule) reconciler.Rule {
+	if rule.Endless() {
+		rule.Count = MostOccurrences
+	}
+	return rule
+}
+
 func inexpressible(reason string) error {
 	return &reconciler.InexpressibleError{Side: "NightPOS", Reason: reason}
 }
@@ -261,7 +270,7 @@ func (r Recurrence) Rule(allDay bool) (reconciler.Rule, error) {
 			return rule, fmt.Errorf("the end of a recurrence: %w", err)
 		}
 	case "forever":
-		rule.Count = MostOccurrences
+		rule = ProjectRule(rule)
 	default:
 		return rule, fmt.Errorf("the gateway knows no end of type %q", r.EndType)
 	}

@@ -216,3 +216,29 @@ func TestLongCounts(t *testing.T) {
 		t.Errorf("without an end: %v", got)
 	}
 }
+
+// TestSlotTimeFarAway reckons as NightPOS does where it no longer knows when
+// clocks are changed. Recording 111 has the first of these.
+func TestSlotTimeFarAway(t *testing.T) {
+	for name, test := range map[string]struct{ zone, first, date, want string }{
+		"summer, north":        {"Europe/Brussels", "2027-01-11T09:00:00Z", "2040-10-22", "2040-10-22T09:00:00Z"},
+		"the last year known":  {"Europe/Brussels", "2027-01-11T09:00:00Z", "2037-06-15", "2037-06-15T08:00:00Z"},
+		"winter, south":        {"Australia/Sydney", "2027-01-11T09:00:00Z", "2040-07-02", "2040-07-02T09:00:00Z"},
+		"first after all that": {"Europe/Brussels", "2039-01-10T09:00:00Z", "2039-07-11", "2039-07-11T09:00:00Z"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			start, err := time.Parse(time.RFC3339, test.first)
+			if err != nil {
+				t.Fatal(err)
+			}
+			slot, err := reconciler.ParseDate(test.date)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := nightpos.SlotTime(slot, reconciler.When{Start: start, End: start.Add(time.Hour), Zone: test.zone})
+			if got.Start.Format(time.RFC3339) != test.want || got.End.Sub(got.Start) != time.Hour {
+				t.Errorf("%+v", got)
+			}
+		})
+	}
+}
