@@ -157,6 +157,7 @@ func TestInvalidRules(t *testing.T) {
 		"days twice":            weekly(1, monday, days(monday, monday), "2027-01-11"),
 		"a fifth position":      monthlyOn(1, 5, days(monday), "2027-01-11"),
 		"day 32":                monthly(1, 32, false, "2027-01-11"),
+		"a million times":       counted(daily(1, "2027-01-11"), 1_000_000),
 		"two ends":              until(counted(daily(1, "2027-01-11"), 3), "2027-01-12"),
 		"30th of February":      yearly(1, time.February, 30, false, "2027-01-11"),
 		"an end before it all":  until(daily(1, "2027-01-11"), "2027-01-10"),
