@@ -88,8 +88,8 @@ func TestMicrosoftClient(t *testing.T) {
 	if err != nil {
 		t.Fatalf("Microsoft's client is not content: %v\n%s", err, output)
 	}
-	if got := strings.Count(string(output), "ok "); got != 7 {
-		t.Errorf("%d steps passed, want 7:\n%s", got, output)
+	if got := strings.Count(string(output), "ok "); got != 8 {
+		t.Errorf("%d steps passed, want 8:\n%s", got, output)
 	}
 	if got := throttled.Load(); got != 2 {
 		t.Errorf("the throttled call was made %d times, want 2", got)

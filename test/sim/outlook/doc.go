@@ -18,12 +18,15 @@
 //   - Meetings reach the mailboxes of their attendees a moment later, and
 //     notifications arrive a moment after the change: asynchronously, possibly
 //     doubled and out of order, at least once, as the real ones do.
+//   - Series have masters, occurrences that are computed, and exceptions that are
+//     stored; what happens to one occurrence is told about its master. A series
+//     whose last occurrence was deleted stays as an empty master, and where the
+//     first day does not fit the pattern the intervals count from the first that
+//     does: both are not established.
 //   - Nothing is kept on disk; Close ends every goroutine.
 //
 // What it does not do
 //
-//   - Series: a request that carries a recurrence is answered with 400
-//     ErrorInvalidRequest, which says so. All events are single ones.
 //   - One calendar for each person, the default one; no attachments, no open
 //     extensions, no rich notifications, no application permissions
 //     (client_credentials). Requests for these get an error that names what is

@@ -53,6 +53,7 @@ type event struct {
 	recurrence *recurrence
 	exceptions map[time.Time]*event
 	gone       map[time.Time]bool
+	resets     uint64 // how often exceptions and deletions were dropped; copies follow
 	reported   uint64 // the version that delta rounds tell; behind version only after a silent deletion
 
 	// An occurrence is made from its master when it is asked for. series is the

@@ -86,7 +86,7 @@ func (s *Server) deliverCopy(m *mailbox, from *event, actor string) {
 		next = s.newCopy(m, from)
 	}
 	next.adopt(m, from)
-	next.recurrence = from.recurrence
+	next.recurrence, next.resets = from.recurrence, from.resets
 	s.mirror(m, existing, next, from)
 	s.dropStrays(m, from, actor)
 	s.save(m, next, actor)
@@ -126,6 +126,9 @@ func (e *event) adopt(m *mailbox, from *event) {
 }
 
 func (s *Server) deliverCancellation(m *mailbox, from *event, actor string, patience int) {
+	if from.series != nil && m.followed[from.series.iCalUID] > from.version {
+		return // a later message about the series has said so
+	}
 	if m.tooEarly(from) && patience > 0 {
 		s.after(s.pick(s.config.Switches.meetingDelay()), func() { s.deliverCancellation(m, from, actor, patience-1) })
 		return

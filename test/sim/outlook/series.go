@@ -210,7 +210,11 @@ func (e *event) overlaid(stored *event) *event {
 // carry brings exceptions and deletions of a series over a change of its master.
 func (s *Server) carry(before, next *event, content map[string]any) {
 	next.exceptions, next.gone = nil, nil
-	if before.recurrence == nil || next.recurrence == nil || s.dropsExceptions(before, next, content) {
+	if before.recurrence == nil {
+		return
+	}
+	if next.recurrence == nil || s.dropsExceptions(before, next, content) {
+		next.resets++
 		return
 	}
 	next.exceptions, next.gone = map[time.Time]*event{}, map[time.Time]bool{}
@@ -279,6 +283,6 @@ func (e *event) sameRule(other *event) bool {
 	if e.recurrence == nil || other.recurrence == nil {
 		return e.recurrence == other.recurrence
 	}
-	return e.recurrence.pattern.equal(other.recurrence.pattern) && e.recurrence.start.Equal(other.recurrence.start) &&
+	return e.recurrence.equal(other.recurrence.pattern) && e.recurrence.start.Equal(other.recurrence.start) &&
 		e.start.Equal(other.start) && e.end.Equal(other.end) && e.allDay == other.allDay && sameZone(e.startZone, other.startZone)
 }

@@ -86,7 +86,7 @@ func (m *mailbox) tooEarly(from *event) bool {
 	if series == nil {
 		return m.followed[from.series.iCalUID] == 0 && findAttendee(from.series.attendees, m.person.Address) >= 0
 	}
-	return series.recurrence == nil || !series.recurrence.has(from.slot)
+	return series.recurrence == nil || !series.recurrence.has(from.slot) || series.resets < from.series.resets
 }
 
 // deliverOccurrence brings the organizer's state of one occurrence into an
@@ -121,7 +121,7 @@ func (s *Server) deliverOccurrence(m *mailbox, from *event, actor string, patien
 
 // mirror lets the occurrences of a copy follow the organizer's series. What the
 // attendee has decided for single occurrences (an answer, a deletion, a
-// reminder) stays, unless the series recurs otherwise now.
+// reminder) stays, unless the organizer's were dropped too.
 func (s *Server) mirror(m *mailbox, existing, next, from *event) {
 	next.exceptions, next.gone = nil, nil
 	if from.recurrence == nil {
@@ -129,7 +129,7 @@ func (s *Server) mirror(m *mailbox, existing, next, from *event) {
 	}
 	next.exceptions, next.gone = map[time.Time]*event{}, map[time.Time]bool{}
 	kept := &event{}
-	if existing != nil && existing.recurrence != nil && !existing.cancelled && !s.dropsExceptions(existing, from, nil) {
+	if existing != nil && existing.recurrence != nil && !existing.cancelled && existing.resets == from.resets {
 		kept = existing
 	}
 	// stay keeps an occurrence that was cancelled in sight, and others away.
@@ -162,7 +162,7 @@ func (s *Server) mirror(m *mailbox, existing, next, from *event) {
 		previous := kept.exceptions[slot]
 		switch {
 		case one == nil || next.gone[slot] || next.exceptions[slot] != nil:
-		case previous != nil && m.followed[one.iCalUID] > from.version: // a later message about it was faster
+		case previous != nil && m.followed[one.iCalUID] >= from.version: // a later message about it was faster
 			next.exceptions[slot] = next.unmodified(slot).overlaid(previous)
 		case findAttendee(one.attendees, m.person.Address) < 0:
 			stay(slot)

@@ -103,7 +103,7 @@ func (m *Mailbox) divide(master *event, slot time.Time, number int, patch map[st
 		}
 		rule := &recurrence{pattern: master.recurrence.pattern, bounds: master.recurrence.bounds}
 		rule.start = clock(start.instant, start.zone.location).Truncate(24 * time.Hour)
-		rule.bounds.zone = start.zone.name
+		rule.zone = start.zone.name
 		if rule.count > 0 {
 			rule.count -= number
 		}
@@ -123,7 +123,7 @@ func (m *Mailbox) divide(master *event, slot time.Time, number int, patch map[st
 // end makes the day before a day the last of a series.
 func (m *Mailbox) end(master *event, slot time.Time) error {
 	rule := &recurrence{pattern: master.recurrence.pattern, bounds: master.recurrence.bounds}
-	rule.bounds.kind, rule.count, rule.bounds.end = "endDate", 0, slot.AddDate(0, 0, -1)
+	rule.bounds.kind, rule.count, rule.end = "endDate", 0, slot.AddDate(0, 0, -1)
 	shortened, err := plainJSON(map[string]any{"recurrence": rule.render()})
 	if err != nil {
 		return err
@@ -182,8 +182,8 @@ func (m *Mailbox) Shift(ctx context.Context, id string, days int, by time.Durati
 func (r *recurrence) shifted(first time.Time, days int) (*recurrence, error) {
 	moved := &recurrence{pattern: r.pattern, bounds: r.bounds}
 	moved.start = first
-	if !moved.bounds.end.IsZero() {
-		moved.bounds.end = moved.bounds.end.AddDate(0, 0, days)
+	if !moved.end.IsZero() {
+		moved.end = moved.end.AddDate(0, 0, days)
 	}
 	switch {
 	case days == 0:

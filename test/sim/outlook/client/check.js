@@ -143,6 +143,47 @@ const steps = {
     assert.equal(refused.statusCode, 400);
   },
 
+  async "keeps a series"() {
+    const rule = { pattern: { type: "weekly", interval: 1, daysOfWeek: ["monday"], firstDayOfWeek: "monday" }, range: { type: "numbered", startDate: "2027-03-15", numberOfOccurrences: 4 } };
+    const zone = "W. Europe Standard Time";
+    const master = await client.api("/me/events").post({
+      subject: "Weekly",
+      start: { dateTime: "2027-03-15T09:00:00", timeZone: zone },
+      end: { dateTime: "2027-03-15T10:00:00", timeZone: zone },
+      recurrence: rule,
+    });
+    assert.deepEqual([master.type, master.recurrence.range.endDate, master.recurrence.pattern.index], ["seriesMaster", "0001-01-01", "first"]);
+
+    const seriesWindow = { startDateTime: "2027-03-01T00:00:00Z", endDateTime: "2027-05-01T00:00:00Z" };
+    const instances = async () => {
+      const first = await client.api(`/me/events/${master.id}/instances`).query(seriesWindow).select(["type", "start", "seriesMasterId"]).top(3).get();
+      const found = [];
+      await new PageIterator(client, first, (event) => found.push(event)).iterate();
+      return found.sort((a, b) => a.start.dateTime.localeCompare(b.start.dateTime));
+    };
+    const before = await instances();
+    assert.deepEqual(before.map((event) => event.start.dateTime.slice(0, 16)), ["2027-03-15T08:00", "2027-03-22T08:00", "2027-03-29T07:00", "2027-04-05T07:00"]);
+
+    const moved = await client.api(`/me/events/${before[1].id}`).patch({ start: { dateTime: "2027-03-23T09:00:00", timeZone: zone }, end: { dateTime: "2027-03-23T10:00:00", timeZone: zone } });
+    assert.deepEqual([moved.id, moved.type, moved.seriesMasterId, moved.originalStart], [before[1].id, "exception", master.id, "2027-03-22T08:00:00.0000000Z"]);
+    const crossing = await refusal(client.api(`/me/events/${before[2].id}`).patch({ start: { dateTime: "2027-03-23T12:00:00", timeZone: zone }, end: { dateTime: "2027-03-23T13:00:00", timeZone: zone } }));
+    assert.deepEqual([crossing.statusCode, crossing.code], [400, "ErrorOccurrenceCrossingBoundary"]);
+    await client.api(`/me/events/${before[3].id}`).delete();
+    assert.deepEqual((await instances()).map((event) => [event.id, event.type]), [[before[0].id, "occurrence"], [before[1].id, "exception"], [before[2].id, "occurrence"]]);
+
+    const read = await client.api(`/me/events/${master.id}`).select(["subject", "cancelledOccurrences", "exceptionOccurrences"]).expand("exceptionOccurrences").get();
+    assert.deepEqual(read.cancelledOccurrences, [`OID.${master.id}.2027-04-05`]);
+    assert.deepEqual(read.exceptionOccurrences.map((event) => event.id), [before[1].id]);
+
+    const shown = await client.api("/me/calendarView").query(seriesWindow).get();
+    assert.deepEqual(shown.value.map((event) => event.type), ["occurrence", "exception", "occurrence"]);
+    const round = await client.api("/me/calendarView/delta").query(seriesWindow).get();
+    assert.deepEqual(round.value.map((event) => event.type).sort(), ["exception", "occurrence", "occurrence", "seriesMaster"]);
+    const single = await client.api(`/me/events/${master.id}`).patch({ recurrence: null });
+    assert.deepEqual([single.id, single.type, single.recurrence], [master.id, "singleInstance", null]);
+    await client.api(`/me/events/${master.id}`).delete();
+  },
+
   async "manages a subscription and is notified"() {
     const wanted = {
       changeType: "created,updated,deleted",
