@@ -16,12 +16,16 @@
 // and in no order across transactions; new events get their people written into
 // the description; domains know whole seconds only.
 //
-// Its test replays the recordings of single events of each version (testdata)
-// and compares every answer and every webhook; what it ignores stands in a table
+// A rule makes a recurrence and an event for each occurrence, 720 at most where
+// it does not end on a date. Editing all of them, or one and the later ones, does
+// what NightPOS does: it archives events and makes others under new ids in a new
+// recurrence. The order in which occurrences get their ids is drawn anew for each
+// series, as it is a Python set's.
+//
+// Its test replays the recordings of each version (testdata) and compares every answer and every webhook; what it ignores stands in a table
 // with the reasons.
 //
 // A server action of state "code" is not interpreted as Python: it carries out
 // the list of operations in the context key gw_ops and answers with their
-// results, whatever its code says. It holds single events; a rule of recurrence
-// is refused with an error that says so.
+// results, whatever its code says.
 package nightpos

@@ -70,9 +70,9 @@ func (t *transaction) candidates(model string, domain []any) []*record {
 				}
 			}
 			return found
-		case leaf[0] == "event_id" && model == "calendar.attendee":
+		case parents[model] != "" && leaf[0] == parents[model] && !slices.Contains(ids, 0):
 			for _, id := range slices.Compact(slices.Sorted(slices.Values(ids))) {
-				found = append(found, t.attendees(id)...)
+				found = append(found, t.children(model, id)...)
 			}
 			return found
 		}

@@ -25,7 +25,7 @@ func (d *drawnOrder) read(one recording) {
 		d.find(exchange.Answer)
 	}
 	for _, came := range one.Hits {
-		d.find(map[string]any(came.Body))
+		d.find(came.Body)
 	}
 	for _, ids := range d.made {
 		slices.Sort(ids)

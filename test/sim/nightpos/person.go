@@ -77,6 +77,26 @@ func (m *Member) Unarchive(ctx context.Context, ids ...int) error {
 	return err
 }
 
+// MassDelete deletes an event, it and the later ones of its recurrence, or all:
+// self_only, future_events or all_events.
+func (m *Member) MassDelete(ctx context.Context, event int, scope string) error {
+	_, err := m.run(ctx, "calendar.event", "action_mass_deletion", []int{event}, scope)
+	return err
+}
+
+// MassArchive archives as MassDelete deletes.
+func (m *Member) MassArchive(ctx context.Context, event int, scope string) error {
+	_, err := m.run(ctx, "calendar.event", "action_mass_archive", []int{event}, scope)
+	return err
+}
+
+// AnswerSeries answers the invitation to an event, to it and the later ones of
+// its recurrence, or to all: self_only, future_events or all_events.
+func (m *Member) AnswerSeries(ctx context.Context, event int, state, scope string) error {
+	_, err := m.run(ctx, "calendar.event", "change_attendee_status", []int{event}, state, scope)
+	return err
+}
+
 // Answer answers the invitation to an event: accepted, declined or tentative.
 func (m *Member) Answer(ctx context.Context, event int, state string) error {
 	_, err := m.run(ctx, "calendar.event", "change_attendee_status", []int{event}, state)
@@ -124,4 +144,18 @@ func (s *Server) Events() []map[string]any {
 		events = append(events, rows[0])
 	}
 	return events
+}
+
+// Recurrences shows every recurrence of the database with all its fields; its
+// calendar_event_ids are those that are not archived, the latest first. It is the
+// view of a test, not of a person.
+func (s *Server) Recurrences() []map[string]any {
+	t := s.begin(adminID, map[string]any{"active_test": false}).as(true, nil)
+	var recurrences []map[string]any
+	for _, found := range t.all("calendar.recurrence") {
+		if rows, err := t.read("calendar.recurrence", []int{found.id}, nil, false); err == nil {
+			recurrences = append(recurrences, rows...)
+		}
+	}
+	return recurrences
 }

@@ -200,10 +200,17 @@ func (t *transaction) linkEvents(recurrence *record, lines any) error {
 	if !ok {
 		return valueError("Wrong value for calendar.recurrence.calendar_event_ids: %v", lines)
 	}
+	refer := func(event *record, to int) error {
+		before := maps.Clone(event.values)
+		return t.fire("write", 1, written{t.follow(event, to), before})
+	}
 	release := func(keep []int) error {
 		for _, event := range t.followers(recurrence.id) {
-			if !slices.Contains(keep, event.id) {
-				t.follow(event, 0)
+			if slices.Contains(keep, event.id) {
+				continue
+			}
+			if err := refer(event, 0); err != nil {
+				return err
 			}
 		}
 		return nil
@@ -217,7 +224,9 @@ func (t *transaction) linkEvents(recurrence *record, lines any) error {
 			if err := t.checkEventAccess(event, "write"); err != nil {
 				return err
 			}
-			t.follow(event, recurrence.id)
+			if err := refer(event, recurrence.id); err != nil {
+				return err
+			}
 		}
 		return nil
 	}
@@ -246,7 +255,7 @@ func (t *transaction) linkEvents(recurrence *record, lines any) error {
 			err = t.unlink("calendar.event", []int{id})
 		case 3:
 			if event := t.get("calendar.event", id); event != nil {
-				t.follow(event, 0)
+				err = refer(event, 0)
 			}
 		case 4:
 			err = take([]int{id})

@@ -235,8 +235,11 @@ func occurrences(values map[string]any, start time.Time, allday bool) ([]time.Ti
 	start, zone := startOfPeriod(values, start), ruleZone(values)
 	option.Dtstart = start
 	if !allday {
-		local := start.In(zone)
-		option.Dtstart = time.Date(local.Year(), local.Month(), local.Day(), local.Hour(), local.Minute(), local.Second(), 0, time.UTC)
+		option.Dtstart = start.Add(time.Duration(offset(start, zone)) * time.Second)
+	}
+	if option.Until.IsZero() {
+		// The library's own end is near: 292 years on.
+		option.Until = time.Date(9999, time.December, 31, 23, 59, 59, 0, time.UTC)
 	}
 	rule, err := rrule.NewRRule(option)
 	if err != nil {
@@ -251,22 +254,35 @@ func occurrences(values map[string]any, start time.Time, allday bool) ([]time.Ti
 	return found, nil
 }
 
+// lastTransitions is the year after whose clock changes pytz knows no more: what
+// holds then holds for ever (111).
+const lastTransitions = 2037
+
+// offset is by how many seconds the clock of a zone is ahead at an instant.
+func offset(instant time.Time, zone *time.Location) int {
+	if instant.Year() > lastTransitions {
+		instant = time.Date(lastTransitions, time.December, 31, 12, 0, 0, 0, time.UTC)
+	}
+	_, seconds := instant.In(zone).Zone()
+	return seconds
+}
+
 // localized is the instant at which the clock of a zone shows a time; winter's
 // where there are two or none, as pytz has it with is_dst=False.
 func localized(wall time.Time, zone *time.Location) time.Time {
-	var winter, exact []time.Time
-	for _, near := range []time.Time{wall.Add(-24 * time.Hour), wall.Add(24 * time.Hour)} {
-		_, offset := near.In(zone).Zone()
-		candidate := wall.Add(-time.Duration(offset) * time.Second)
-		if _, there := candidate.In(zone).Zone(); there == offset {
+	var near, exact []time.Time
+	for _, around := range []time.Time{wall.Add(-24 * time.Hour), wall.Add(24 * time.Hour)} {
+		ahead := offset(around, zone)
+		candidate := wall.Add(-time.Duration(ahead) * time.Second)
+		if offset(candidate, zone) == ahead {
 			exact = append(exact, candidate)
 		}
-		winter = append(winter, candidate)
+		near = append(near, candidate)
 	}
 	if len(exact) > 0 {
-		winter = exact
+		near = exact
 	}
-	return slices.MaxFunc(winter, time.Time.Compare)
+	return slices.MaxFunc(near, time.Time.Compare)
 }
 
 // weekOfMonth is how NightPOS counts a day's weekday in its month: from the

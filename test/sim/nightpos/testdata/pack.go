@@ -92,10 +92,14 @@ func wanted(name string) bool {
 	return err == nil && (number <= 63 || number >= 100 && number <= 126 || number >= 200 && number <= 242 || number >= 300 && number <= 358 || number >= 400 && number <= 408 || number >= 420 && number <= 429 || number >= 430 && number <= 432 || number == 650 || number == 651 || number >= 800 && number <= 805)
 }
 
-// made is where a recording stands in the order in which those of 19 were made.
-func made(name string) string {
+// made is where a recording stands in the order in which those of its version
+// were made.
+func made(nineteen bool, name string) string {
 	switch number := name[:3]; {
-	case number >= "400" && number < "408":
+	case !nineteen && number == "408":
+		return "430" + name
+	case !nineteen:
+	case number >= "400" && number < "408", number >= "420" && number < "430":
 		return "300" + name
 	case number == "408":
 		return "400" + name
@@ -127,9 +131,10 @@ func pack(arguments []string) error {
 	if err != nil {
 		return err
 	}
-	if strings.HasSuffix(filepath.Clean(arguments[0]), "-19") {
-		slices.SortFunc(files, func(a, b string) int { return strings.Compare(made(filepath.Base(a)), made(filepath.Base(b))) })
-	}
+	nineteen := strings.HasSuffix(filepath.Clean(arguments[0]), "-19")
+	slices.SortFunc(files, func(a, b string) int {
+		return strings.Compare(made(nineteen, filepath.Base(a)), made(nineteen, filepath.Base(b)))
+	})
 	var all []packed
 	for _, file := range files {
 		if !wanted(filepath.Base(file)) {
