@@ -204,11 +204,12 @@ func (e *Engine) covers(frozen Window) bool {
 
 // unknown turns what a round spoke of into hints, as far as the links do not
 // know it already. Removed copies that were never linked are none of our
-// business: most of them lie outside the window. Series are left alone, as
-// everywhere.
+// business: most of them lie outside the window. Of a series it is the master that
+// is looked at, once, whichever occurrence was spoken of.
 func (r *round) unknown(ctx context.Context, found []Change) ([]Item, error) {
 	now := r.engine.Now()
 	var items []Item
+	found = masters(found)
 	for part := range slices.Chunk(found, linkStep) {
 		ids := make([]string, len(part))
 		for index, change := range part {
@@ -225,7 +226,6 @@ func (r *round) unknown(ctx context.Context, found []Change) ([]Item, error) {
 		for _, change := range part {
 			link, linked := byGraph[change.ID]
 			switch {
-			case change.Recurring:
 			case change.Removed && (!linked || link.Ended):
 			case !change.Removed && linked && link.ChangeKey == change.ChangeKey:
 			default:
@@ -237,6 +237,28 @@ func (r *round) unknown(ctx context.Context, found []Change) ([]Item, error) {
 		}
 	}
 	return items, nil
+}
+
+// masters names the master in place of its occurrences, once, with the version
+// that was told of the master itself, if it was told. An occurrence's own version
+// says nothing about the master's.
+func masters(found []Change) []Change {
+	place := map[string]int{}
+	kept := make([]Change, 0, len(found))
+	for _, change := range found {
+		if change.MasterID != "" && change.MasterID != change.ID {
+			change = Change{ID: change.MasterID, Recurring: true, MasterID: change.MasterID}
+		}
+		index, twice := place[change.ID]
+		switch {
+		case !twice:
+			place[change.ID] = len(kept)
+			kept = append(kept, change)
+		case change.ChangeKey != "" || change.Removed:
+			kept[index] = change
+		}
+	}
+	return kept
 }
 
 // changesInNightPOS looks for records that show something else than when the
@@ -259,9 +281,24 @@ func (r *round) changesInNightPOS(ctx context.Context, since time.Time) ([]Item,
 	for _, link := range links {
 		byRecord[link.RecordID] = &link
 	}
+	for _, link := range links {
+		if link.Series != nil {
+			for _, id := range link.Series.Occurrences {
+				if byRecord[id] == nil {
+					byRecord[id] = &link
+				}
+			}
+		}
+	}
 	var items []Item
+	told := map[int64]bool{}
 	for _, record := range records {
 		if !r.familiar(byRecord[record.ID], record) {
+			if record.RecurrenceID != 0 && told[record.RecurrenceID] {
+				// One look at the series is enough.
+				continue
+			}
+			told[record.RecurrenceID] = true
 			items = append(items, Item{Key: NightPOSKey(record.ID), Priority: PriorityBackfill, Due: now.Add(tellingTime), First: now})
 		}
 	}
@@ -272,10 +309,12 @@ func (r *round) changesInNightPOS(ctx context.Context, since time.Time) ([]Item,
 // nothing that concerns this lane.
 func (r *round) familiar(link *Link, record Record) bool {
 	switch {
+	case link == nil && record.RecurrenceID != 0:
+		return record.Archived
 	case link == nil:
 		return r.agreed(nil, nil, &record)
-	case record.Recurring:
-		return true
+	case link.Series != nil || record.RecurrenceID != 0 && !link.Apart:
+		return link.Series != nil && link.knowsRecord(&record)
 	case link.Ended || record.Archived:
 		return link.Ended && record.Archived
 	}

@@ -27,8 +27,40 @@ type Link struct {
 	Ended bool
 	// Outlook and NightPOS are what each side showed when they last agreed.
 	Outlook, NightPOS Base
+	// Series is set on the link of a series. RecordID is then the occurrence that
+	// was the base when the link was made, and GraphID the master.
+	Series *LinkedSeries
+	// Apart says that the record, an occurrence of a series in NightPOS, has a
+	// single event of its own in Outlook, which can show it in no other way.
+	Apart bool
 	// Updated is when the link was last saved.
 	Updated time.Time
+}
+
+// LinkedSeries is what the sides last agreed on about a series as a whole. The
+// bases of its Link are about what every occurrence shows that is no exception.
+type LinkedSeries struct {
+	// RecurrenceID is the NightPOS recurrence; zero while both sides show a single
+	// event.
+	RecurrenceID int64
+	// Rule and First, the time of its first slot, are as Outlook shows them.
+	Rule  Rule
+	First When
+	// From and To are the first and the last slot that NightPOS holds: it cannot
+	// hold a series without end, nor one that began long ago as a whole.
+	From, To Date
+	// Occurrences are the records of the slots, archived ones included.
+	Occurrences map[Date]int64
+	// Exceptions are what the sides showed of those slots that differ from the rest.
+	Exceptions map[Date]LinkedException
+}
+
+// LinkedException is what the sides last agreed on about one occurrence.
+type LinkedException struct {
+	// Cancelled slots have no occurrence on either side.
+	Cancelled bool
+	// Outlook and NightPOS are what each side showed.
+	Outlook, NightPOS Base
 }
 
 // Role is what a mailbox's copy of a meeting may speak for.

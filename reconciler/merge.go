@@ -126,10 +126,14 @@ func (m *merge) invisible(from Side, field Field) bool {
 	return NewBase(source.project(target.event))[key] == NewBase(source.project(source.event))[key]
 }
 
-// scalarFields merges every field that is merged as a whole.
-func (m *merge) scalarFields() {
+// scalarFields merges every field that is merged as a whole, but for those that
+// somebody else merges.
+func (m *merge) scalarFields(except ...Field) {
 	outlook, nightpos := m.sides[SideOutlook], m.sides[SideNightPOS]
 	for _, scalar := range scalars {
+		if slices.Contains(except, scalar.field) {
+			continue
+		}
 		key := string(scalar.field)
 		byOutlook, byNightPOS := outlook.changed(key), nightpos.changed(key)
 		var from Side

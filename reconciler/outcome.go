@@ -164,7 +164,7 @@ func (r *round) report(subject *subject, settled Settled) {
 		}
 		return
 	}
-	activity.Lag = subject.lag(now)
+	activity.Lag = lag(subject.items, now)
 	for _, conflict := range subject.plan.Conflicts {
 		r.engine.Observer.Conflict(conflict.Field)
 	}
@@ -203,10 +203,10 @@ func lost(conflicts []Conflict, loser Side) []Conflict {
 	return found
 }
 
-// lag counts from the earliest hint about the subject.
-func (s *subject) lag(now time.Time) time.Duration {
+// lag counts from the earliest hint.
+func lag(items []Item, now time.Time) time.Duration {
 	var first time.Time
-	for _, item := range s.items {
+	for _, item := range items {
 		if !item.First.IsZero() && (first.IsZero() || item.First.Before(first)) {
 			first = item.First
 		}
@@ -230,7 +230,7 @@ func (r *round) record(ctx context.Context) error {
 			return fmt.Errorf("recording meetings: %w", err)
 		}
 	}
-	if len(r.commit.Links)+len(r.commit.Drop)+len(r.commit.Activities) == 0 {
+	if len(r.commit.Links)+len(r.commit.Drop)+len(r.commit.Activities)+len(r.commit.Occurrences) == 0 {
 		return nil
 	}
 	if err := r.engine.Store.Commit(ctx, r.lease, r.commit); err != nil {

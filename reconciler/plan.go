@@ -67,14 +67,12 @@ const (
 )
 
 // Plan decides. It is a pure function: the same state gives the same plan, and
-// a plan that was carried out in full leaves a state whose plan is idle.
+// a plan that was carried out in full leaves a state whose plan is idle. Series are
+// decided by SeriesState.Plan.
 func (s State) Plan() Plan {
 	role, reason := s.role()
 	if reason != "" {
 		return Plan{Role: role, Reason: reason}
-	}
-	if (s.Copy != nil && s.Copy.Recurring) || (s.Record != nil && s.Record.Recurring) {
-		return Plan{Role: role, Reason: "this event belongs to a series; series are not synced"}
 	}
 	if s.Record != nil && s.Record.Masked {
 		return Plan{Role: role, Reason: "NightPOS showed this private event as busy only; the gateway's access to NightPOS must be repaired with the register command"}

@@ -38,6 +38,7 @@ type round struct {
 	events    []Item
 	outcomes  []Outcome
 	subjects  []*subject
+	series    []*seriesSubject
 	commit    Commit
 	// also is work that this round found out about.
 	also     []Item
@@ -101,9 +102,11 @@ func (r *round) run(ctx context.Context) error {
 	if err := r.read(ctx); err != nil {
 		return err
 	}
+	r.divert()
 	if err := r.identify(ctx); err != nil {
 		return err
 	}
+	r.divert()
 	for _, subject := range r.subjects {
 		if !subject.skip {
 			r.consider(subject)
@@ -120,6 +123,9 @@ func (r *round) run(ctx context.Context) error {
 		if !subject.skip {
 			r.settle(subject)
 		}
+	}
+	if err := r.runSeries(ctx); err != nil {
+		return err
 	}
 	return r.record(ctx)
 }
@@ -145,6 +151,16 @@ func (r *round) gather(ctx context.Context) error {
 			byGraph[link.GraphID] = &link
 		}
 		byRecord[link.RecordID] = &link
+	}
+	for _, link := range links {
+		if link.Series == nil {
+			continue
+		}
+		for _, record := range link.Series.Occurrences {
+			if byRecord[record] == nil {
+				byRecord[record] = &link
+			}
+		}
 	}
 	subjects := map[string]*subject{}
 	for _, item := range r.events {
@@ -178,6 +194,10 @@ func (r *round) read(ctx context.Context) error {
 	var graphIDs []string
 	var recordIDs []int64
 	for _, subject := range r.subjects {
+		if subject.link != nil && subject.link.Series != nil {
+			// Series are read as a whole.
+			continue
+		}
 		if subject.graphID != "" {
 			graphIDs = append(graphIDs, subject.graphID)
 		}
@@ -206,6 +226,9 @@ func (r *round) read(ctx context.Context) error {
 		return err
 	}
 	for _, subject := range r.subjects {
+		if subject.link != nil && subject.link.Series != nil {
+			continue
+		}
 		err := nightposErr
 		if subject.graphID != "" && err == nil {
 			err = outlookErr
@@ -391,20 +414,29 @@ func (r *round) announce(ctx context.Context) error {
 	return nil
 }
 
+// frame is what the states of a round have in common.
+func (r *round) frame(items []Item) State {
+	return State{
+		Member: r.member, Database: r.engine.Database,
+		ByAddress: func(person Person) (Member, bool) {
+			member, connected := r.directory.byAddress[person.Key()]
+			return member, connected
+		},
+		ByUser: func(userID int64) (Member, bool) {
+			member, connected := r.directory.byUser[userID]
+			return member, connected
+		},
+		Outlook: r.engine.Outlook, NightPOS: r.engine.NightPOS, Policy: r.engine.Policy, Now: r.engine.Now(),
+		Waited: slices.ContainsFunc(items, func(item Item) bool { return item.Attempts >= len(waitSteps) }),
+	}
+}
+
 // consider plans one subject.
 func (r *round) consider(subject *subject) {
 	state := &subject.state
-	state.Member, state.Database, state.Link = r.member, r.engine.Database, subject.link
-	state.ByAddress = func(person Person) (Member, bool) {
-		member, connected := r.directory.byAddress[person.Key()]
-		return member, connected
-	}
-	state.ByUser = func(userID int64) (Member, bool) {
-		member, connected := r.directory.byUser[userID]
-		return member, connected
-	}
-	state.Outlook, state.NightPOS, state.Policy, state.Now = r.engine.Outlook, r.engine.NightPOS, r.engine.Policy, r.engine.Now()
-	state.Waited = slices.ContainsFunc(subject.items, func(item Item) bool { return item.Attempts >= len(waitSteps) })
+	copied, record := state.Copy, state.Record
+	*state = r.frame(subject.items)
+	state.Copy, state.Record, state.Link = copied, record, subject.link
 	if !r.confirmed(subject) {
 		subject.skip = true
 		for _, item := range subject.items {

@@ -155,6 +155,10 @@ func (r Rule) monthWellFormed() error {
 	return nil
 }
 
+// Repeats says whether there is a rule at all: the zero Rule is that of a single
+// event.
+func (r Rule) Repeats() bool { return r.Frequency != "" }
+
 // Endless says whether the rule has no end.
 func (r Rule) Endless() bool { return r.Count == 0 && r.Until.IsZero() }
 

@@ -146,6 +146,9 @@ type Commit struct {
 	Links []Link
 	// Drop removes the links of these records.
 	Drop []int64
+	// Occurrences says in which series' link a record stands, by the RecordID of
+	// that link; zero for in none any more. A link of the record's own goes before.
+	Occurrences map[int64]int64
 	// Activities are appended to the lane's log.
 	Activities []Activity
 }
@@ -153,7 +156,8 @@ type Commit struct {
 // Store keeps what the calendars themselves do not: links and their bases,
 // and the log. Everything in it can be found again from the two calendars.
 type Store interface {
-	// Links returns the lane's links to any of these copies or records.
+	// Links returns the lane's links to any of these copies or records, or to the
+	// series that have such a record among their occurrences.
 	Links(ctx context.Context, lane string, graphIDs []string, recordIDs []int64) ([]Link, error)
 	// AllLinks calls visit for each link of the lane, in no order, until visit
 	// returns an error, which it returns.

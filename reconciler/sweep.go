@@ -77,10 +77,26 @@ func (r *round) differences(ctx context.Context, copies []Copy, records []Record
 	add := func(key string) {
 		items = append(items, Item{Key: key, Priority: PriorityBackfill, First: now})
 	}
+	series := gatherSeries(copies, records)
 	err := r.engine.Store.AllLinks(ctx, r.lease.Lane, func(link Link) error {
+		if link.Series != nil {
+			// Known to the link, whether it stands in its recurrence or not.
+			for _, id := range link.Series.Occurrences {
+				delete(recordByID, id)
+			}
+			if !series.agreed(&link, r.engine.window()) {
+				add(NightPOSKey(link.RecordID))
+			}
+			series.forget(&link)
+			return nil
+		}
 		copied, record := copyByID[link.GraphID], recordByID[link.RecordID]
 		delete(copyByID, link.GraphID)
 		delete(recordByID, link.RecordID)
+		if record != nil && record.RecurrenceID != 0 && !link.Apart {
+			add(NightPOSKey(link.RecordID))
+			return nil
+		}
 		switch {
 		case copied == nil && record == nil:
 		case copied == nil && !link.Ended, record == nil && !link.Ended:
@@ -95,6 +111,7 @@ func (r *round) differences(ctx context.Context, copies []Copy, records []Record
 	if err != nil {
 		return nil, fmt.Errorf("reading links: %w", err)
 	}
+	series.rest(add)
 	for id, copied := range copyByID {
 		if !copied.Recurring && !copied.Cancelled {
 			delete(recordByID, copied.RecordID)
@@ -106,6 +123,9 @@ func (r *round) differences(ctx context.Context, copies []Copy, records []Record
 		byKey[RecordKey(r.member, *copied)] = true
 	}
 	for id, record := range recordByID {
+		if record.RecurrenceID != 0 {
+			continue
+		}
 		if !byKey[record.ExternalKey] && !r.agreed(nil, nil, record) {
 			add(NightPOSKey(id))
 		}

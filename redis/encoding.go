@@ -21,6 +21,10 @@ import (
 // change while old links are still stored.
 const encodingVersion = 1
 
+// extendedVersion is encodingVersion with what only links of series and of their
+// occurrences have, behind all else.
+const extendedVersion = 2
+
 var errLink = errors.New("a stored link cannot be understood")
 
 // roleCodes number the roles; the number is stored.
@@ -38,7 +42,11 @@ func encodeLink(link reconciler.Link) string {
 	if link.GraphID != "" {
 		digest = shortDigest(link.GraphID)
 	}
-	out := append([]byte(digest), encodingVersion)
+	version := byte(encodingVersion)
+	if link.Series != nil || link.Apart {
+		version = extendedVersion
+	}
+	out := append([]byte(digest), version)
 	out = append(out, byte(max(slices.Index(roleCodes, link.Role), 0)))
 	ended := byte(0)
 	if link.Ended {
@@ -51,11 +59,15 @@ func encodeLink(link reconciler.Link) string {
 	out = appendText(out, packText(link.ICalUID))
 	out = appendText(out, packText(link.ChangeKey))
 	out = appendBase(out, link.Outlook)
-	return string(appendBase(out, link.NightPOS))
+	out = appendBase(out, link.NightPOS)
+	if version == extendedVersion {
+		out = appendSeries(out, link)
+	}
+	return string(out)
 }
 
 func decodeLink(recordID int64, text string) (reconciler.Link, error) {
-	if len(text) < digestLength+3 || text[digestLength] != encodingVersion {
+	if len(text) < digestLength+3 || text[digestLength] != encodingVersion && text[digestLength] != extendedVersion {
 		return reconciler.Link{}, errLink
 	}
 	in := &reader{rest: []byte(text[digestLength+1:])}
@@ -71,6 +83,9 @@ func decodeLink(recordID int64, text string) (reconciler.Link, error) {
 	link.ChangeKey = in.packed()
 	link.Outlook = in.base()
 	link.NightPOS = in.base()
+	if text[digestLength] == extendedVersion {
+		in.series(&link)
+	}
 	if in.err != nil || len(in.rest) != 0 {
 		return reconciler.Link{}, errLink
 	}

@@ -43,23 +43,47 @@ func (s *Store) Links(ctx context.Context, lane string, graphIDs []string, recor
 	if len(records) == 0 {
 		return nil, nil
 	}
-	stored, err := s.client.HMGet(ctx, s.keys.links(lane), records...).Result()
-	if err != nil {
-		return nil, fmt.Errorf("reading links: %w", err)
+	links, series, err := s.stored(ctx, lane, records)
+	if err != nil || len(series) == 0 {
+		return links, err
 	}
-	var links []reconciler.Link
-	for index, value := range stored {
+	series = slices.DeleteFunc(series, func(record string) bool { return slices.Contains(records, record) })
+	if len(series) == 0 {
+		return links, nil
+	}
+	further, _, err := s.stored(ctx, lane, series)
+	return append(links, further...), err
+}
+
+// occurrenceMark begins what is stored for an occurrence of a series: the record
+// under which the series' link is stored follows. No link begins with it, whose
+// digest is made of letters, digits, "-" and "_" or spaces.
+const occurrenceMark = "@"
+
+// stored reads the links of records, and the records of the series that others
+// are occurrences of, each once.
+func (s *Store) stored(ctx context.Context, lane string, records []string) (links []reconciler.Link, series []string, err error) {
+	values, err := s.client.HMGet(ctx, s.keys.links(lane), records...).Result()
+	if err != nil {
+		return nil, nil, fmt.Errorf("reading links: %w", err)
+	}
+	for index, value := range values {
 		text, ok := value.(string)
 		if !ok {
 			continue
 		}
+		if record, occurrence := strings.CutPrefix(text, occurrenceMark); occurrence {
+			series = append(series, record)
+			continue
+		}
 		link, err := parseLink(records[index], text)
 		if err != nil {
-			return nil, fmt.Errorf("reading links: %w", err)
+			return nil, nil, fmt.Errorf("reading links: %w", err)
 		}
 		links = append(links, link)
 	}
-	return links, nil
+	slices.Sort(series)
+	return links, slices.Compact(series), nil
 }
 
 func parseLink(record, text string) (reconciler.Link, error) {
@@ -80,6 +104,9 @@ func (s *Store) AllLinks(ctx context.Context, lane string, visit func(reconciler
 			return fmt.Errorf("reading links: %w", err)
 		}
 		for index := 0; index+1 < len(found); index += 2 {
+			if strings.HasPrefix(found[index+1], occurrenceMark) {
+				continue
+			}
 			link, err := parseLink(found[index], found[index+1])
 			if err != nil {
 				return fmt.Errorf("reading links: %w", err)
@@ -97,7 +124,7 @@ func (s *Store) AllLinks(ctx context.Context, lane string, visit func(reconciler
 
 // Commit implements reconciler.Store.
 func (s *Store) Commit(ctx context.Context, lease reconciler.Lease, commit reconciler.Commit) error {
-	arguments := []any{lease.Fence, logLength, len(commit.Links), len(commit.Drop)}
+	arguments := []any{lease.Fence, logLength, len(commit.Links), len(commit.Drop), len(commit.Occurrences)}
 	for _, link := range commit.Links {
 		copyDigest := ""
 		if link.GraphID != "" {
@@ -107,6 +134,9 @@ func (s *Store) Commit(ctx context.Context, lease reconciler.Lease, commit recon
 	}
 	for _, id := range commit.Drop {
 		arguments = append(arguments, id)
+	}
+	for record, series := range commit.Occurrences {
+		arguments = append(arguments, record, occurrenceOf(series))
 	}
 	lines, err := s.logLines(ctx, lease.Lane, commit.Activities)
 	if err != nil {
@@ -121,6 +151,14 @@ func (s *Store) Commit(ctx context.Context, lease reconciler.Lease, commit recon
 		return reconciler.ErrLeaseLost
 	}
 	return nil
+}
+
+// occurrenceOf is what is stored for an occurrence, nothing for none.
+func occurrenceOf(series int64) string {
+	if series == 0 {
+		return ""
+	}
+	return occurrenceMark + strconv.FormatInt(series, 10)
 }
 
 // Meetings implements reconciler.Store.

@@ -268,12 +268,14 @@ return {at, version}
 `)
 
 // commitScript records a round. ARGV fence, number of log lines to keep, number
-// of links, number of drops, then for each link: record id, digest of graph id
-// or empty, digest of change key, link; then the dropped record ids; then the
-// log lines, oldest first. Answers 1, or 0 when the lease is lost.
+// of links, number of drops, number of occurrences, then for each link: record
+// id, digest of graph id or empty, digest of change key, link; then the dropped
+// record ids; then for each occurrence its record id and "@" with that of its
+// series' link, or nothing; then the log lines, oldest first. Answers 1, or 0 when
+// the lease is lost. A link of an occurrence's own is never replaced.
 var commitScript = goredis.NewScript(holdsSource + `
 if not holds(ARGV[1]) then return 0 end
-local links, drops = tonumber(ARGV[3]), tonumber(ARGV[4])
+local links, drops, occurrences = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
 local function forget(record)
   local old = redis.call('HGET', KEYS[6], record)
   if not old then return end
@@ -281,7 +283,7 @@ local function forget(record)
   local known = redis.call('HGET', KEYS[7], copy)
   if known and string.match(known, '^(.*)|') == record then redis.call('HDEL', KEYS[7], copy) end
 end
-local index = 5
+local index = 6
 for _ = 1, links do
   local record = ARGV[index]
   forget(record)
@@ -293,6 +295,14 @@ for _ = 1, drops do
   forget(ARGV[index])
   redis.call('HDEL', KEYS[6], ARGV[index])
   index = index + 1
+end
+for _ = 1, occurrences do
+  local known = redis.call('HGET', KEYS[6], ARGV[index])
+  if not known or string.sub(known, 1, 1) == '@' then
+    if ARGV[index + 1] ~= '' then redis.call('HSET', KEYS[6], ARGV[index], ARGV[index + 1])
+    elseif known then redis.call('HDEL', KEYS[6], ARGV[index]) end
+  end
+  index = index + 2
 end
 if index <= #ARGV then
   for position = index, #ARGV do redis.call('LPUSH', KEYS[8], ARGV[position]) end

@@ -1,0 +1,143 @@
+package reconciler
+
+import "slices"
+
+// planSeriesAnswers keeps one person's replies equal, to the series as a whole and
+// to single occurrences: that is all an attendee's copy speaks for.
+func (s *SeriesState) planSeriesAnswers(plan SeriesPlan) SeriesPlan {
+	plan.Plan = Plan{Role: plan.Role, keep: fateLive}
+	plan.agreed = schedule{rule: s.Series.Rule, first: s.Series.Event.When}
+	plan.from, plan.to, plan.known = s.nightpos.from, s.nightpos.to, map[Date]int64{}
+	view := viewCopy(s.Series, plan.from, plan.to)
+	told := s.answerMaster(&plan)
+	for _, slot := range plan.agreed.slots(plan.from, plan.to, maxSlots) {
+		nightpos, there := s.nightpos.occurrences[slot]
+		if !there {
+			continue
+		}
+		plan.known[slot] = nightpos.record.ID
+		index := slices.IndexFunc(nightpos.event.People, s.Member.Is)
+		if index < 0 {
+			continue
+		}
+		row := nightpos.event.People[index]
+		shown, inOutlook := view.occurrences[slot]
+		if !inOutlook {
+			// As with a single invitation, removing one occurrence refuses it.
+			if s.Series.Cancelled[slot] && !s.agreedCancelled(slot) && row.Answer != AnswerDeclined {
+				s.answerRecord(&plan, nightpos.record, row, AnswerDeclined)
+			}
+			continue
+		}
+		if told != AnswerNone && shown.copied == nil {
+			shown.answer = told
+		}
+		s.answerOccurrence(&plan, slot, shown, nightpos.record, row)
+	}
+	return plan
+}
+
+// firstAnswers says that the sides have yet to agree on replies.
+func (s *SeriesState) firstAnswers() bool { return s.Link == nil || s.Link.Outlook[selfKey] == "" }
+
+// commonAnswer is the member's reply to the series in NightPOS: what was agreed on
+// as long as any occurrence shows it, else what most show.
+func (s *SeriesState) commonAnswer() Answer {
+	counts, most, best := map[Answer]int{}, 0, AnswerNone
+	for _, record := range s.live {
+		index := slices.IndexFunc(record.Event.People, s.Member.Is)
+		if index < 0 {
+			continue
+		}
+		answer := record.Event.People[index].Answer
+		if !s.firstAnswers() && s.Link.NightPOS[selfKey] == digest(string(answer)) {
+			return answer
+		}
+		counts[answer]++
+		if counts[answer] > most {
+			most, best = counts[answer], answer
+		}
+	}
+	return best
+}
+
+// answerMaster replies to the series as a whole in Outlook, when the replies in
+// NightPOS changed as a whole, and returns that reply.
+func (s *SeriesState) answerMaster(plan *SeriesPlan) Answer {
+	answer, shown, first := s.commonAnswer(), s.Series.OwnAnswer, s.firstAnswers()
+	byOutlook, byNightPOS := true, true
+	if !first {
+		byOutlook = s.Link.Outlook[selfKey] != digest(string(shown))
+		byNightPOS = s.Link.NightPOS[selfKey] != digest(string(answer)) && !s.rebuilt()
+	}
+	switch {
+	case answer == AnswerNone || answer == shown || !byNightPOS, first && answer == AnswerDeclined,
+		byOutlook && shown != AnswerNone && !s.nightposWins():
+		return AnswerNone
+	}
+	plan.Copy = &SeriesCopyWrite{Action: ActionAnswer, ID: s.Series.ID, Current: s.Series, Answer: answer, Quiet: first}
+	plan.From = SideNightPOS
+	if !first {
+		plan.Mails = 1
+	}
+	return answer
+}
+
+func (s *SeriesState) agreedCancelled(slot Date) bool {
+	return s.Link != nil && s.Link.Series != nil && s.Link.Series.Exceptions[slot].Cancelled
+}
+
+// answerOccurrence merges the reply to one occurrence.
+func (s *SeriesState) answerOccurrence(plan *SeriesPlan, slot Date, shown occurrence, record *Record, row Person) {
+	if shown.answer == row.Answer {
+		return
+	}
+	first := s.firstAnswers()
+	byOutlook, byNightPOS := true, true
+	if !first {
+		outlook, nightpos := s.Link.Outlook[selfKey], s.Link.NightPOS[selfKey]
+		if s.Link.Series != nil && s.Link.Series.Exceptions[slot].Outlook != nil {
+			outlook, nightpos = s.Link.Series.Exceptions[slot].Outlook[selfKey], s.Link.Series.Exceptions[slot].NightPOS[selfKey]
+		}
+		byOutlook, byNightPOS = outlook != digest(string(shown.answer)), nightpos != digest(string(row.Answer))
+		if s.rebuilt() {
+			// What NightPOS forgot is told it again.
+			byOutlook, byNightPOS = shown.answer != AnswerNone, false
+		}
+	}
+	switch {
+	case byOutlook && (shown.answer != AnswerNone || !first) && (!byNightPOS || row.Answer == AnswerNone || !s.nightposWins()):
+		s.answerRecord(plan, record, row, shown.answer)
+	case byNightPOS && row.Answer != AnswerNone && !(first && row.Answer == AnswerDeclined):
+		if plan.Copy == nil {
+			plan.Copy = &SeriesCopyWrite{ID: s.Series.ID, Current: s.Series}
+		}
+		write := OccurrenceWrite{Slot: slot, When: viewTime(plan.agreed, slot, shown), Action: ActionAnswer, Answer: row.Answer, Quiet: first}
+		if shown.copied != nil {
+			write.ID, write.Current = shown.copied.ID, shown.copied
+		}
+		plan.Copy.Occurrences = append(plan.Copy.Occurrences, write)
+		plan.From = SideNightPOS
+		if !first {
+			plan.Mails++
+		}
+	}
+}
+
+// viewTime is where an occurrence stands in Outlook.
+func viewTime(of schedule, slot Date, shown occurrence) When {
+	if shown.copied != nil {
+		return shown.copied.Event.When
+	}
+	return of.at(slot)
+}
+
+func (s *SeriesState) answerRecord(plan *SeriesPlan, record *Record, row Person, answer Answer) {
+	if plan.Record == nil {
+		plan.Record = &SeriesRecordWrite{ID: s.Recurrence.ID, Current: s.Recurrence}
+	}
+	plan.Record.Writes = append(plan.Record.Writes, RecordWrite{Action: ActionAnswer, ID: record.ID, Current: record, Attendee: row, Answer: answer})
+	if plan.From == "" {
+		plan.From = SideOutlook
+	}
+}

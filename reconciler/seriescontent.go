@@ -1,0 +1,596 @@
+package reconciler
+
+import (
+	"maps"
+	"slices"
+)
+
+// seriesMerge brings together a series that both sides show.
+type seriesMerge struct {
+	*SeriesState
+	plan SeriesPlan
+	// before is what Outlook shows, after what it will show once the master is
+	// written.
+	before, after seriesView
+	// rewrites says that NightPOS's occurrences are put on Outlook's schedule.
+	rewrites bool
+	writes   []RecordWrite
+	policy   Policy
+}
+
+// planSeriesContent merges the content of a series, the schedule first, then what
+// all occurrences have in common, then occurrence by occurrence.
+func (s *SeriesState) planSeriesContent(plan SeriesPlan) SeriesPlan {
+	m := &seriesMerge{SeriesState: s, plan: plan, policy: s.Policy}
+	m.plan.Plan = Plan{Role: plan.Role, keep: fateLive}
+	m.plan.known = map[Date]int64{}
+	switch plan.Role {
+	case RoleGuest:
+		m.policy = PolicyOutlook
+	case RoleStandIn:
+		m.policy = PolicyNightPOS
+	}
+	if len(s.nightpos.occurrences) == 0 {
+		m.plan.Reason = "NightPOS shows occurrences of this series that no rule explains"
+		m.plan.keep = fateNone
+		return m.plan
+	}
+	m.schedule()
+	m.master()
+	if m.rewrites {
+		m.rewrite()
+	} else {
+		m.compare()
+	}
+	return m.finish()
+}
+
+// schedule decides when the series takes place, as a whole: its rule, its time of
+// day and its zone are one field.
+func (m *seriesMerge) schedule() {
+	outlook := schedule{rule: m.Series.Rule, first: m.Series.Event.When}
+	view := &m.nightpos
+	agreed, there := m.agreed()
+	byOutlook := there && !outlook.equal(agreed)
+	byNightPOS := there && (!view.kept || view.moved)
+	if !there {
+		byOutlook, byNightPOS = m.singleChanged(outlook)
+	}
+	from := Side("")
+	switch {
+	case byOutlook && byNightPOS:
+		if !m.sameMeetings(outlook) {
+			from = m.winner()
+		}
+	case byOutlook:
+		from = SideOutlook
+	case byNightPOS:
+		from = SideNightPOS
+	}
+	switch {
+	case m.plan.Role == RoleGuest && from == SideNightPOS:
+		from = SideOutlook
+	case m.plan.Role == RoleStandIn && from == SideOutlook:
+		from = ""
+	}
+	m.plan.agreed, m.plan.from, m.plan.to = outlook, view.from, view.to
+	switch from {
+	case SideNightPOS:
+		m.plan.agreed = view.schedule
+		if m.keepsEnd() {
+			m.plan.agreed.rule.Count, m.plan.agreed.rule.Until = outlook.rule.Count, outlook.rule.Until
+		}
+	case SideOutlook:
+		m.plan.from, m.plan.to = m.holds(outlook)
+		m.rewrites = true
+	default:
+		m.extend()
+	}
+	if from == SideNightPOS && !m.plan.agreed.equal(outlook) {
+		m.plan.Copy = &SeriesCopyWrite{
+			Action: ActionUpdate, ID: m.Series.ID, ChangeKey: m.Series.ChangeKey, Current: m.Series,
+			Event: m.Series.Event, Fields: NewFieldSet(FieldWhen), Rule: m.plan.agreed.rule,
+		}
+		m.plan.Copy.Event.When = m.plan.agreed.first
+		m.plan.From = SideNightPOS
+	}
+	if byOutlook && byNightPOS && from != "" {
+		lost := map[Side]string{SideOutlook: outlook.text(), SideNightPOS: view.text()}
+		m.plan.Conflicts = append(m.plan.Conflicts, Conflict{Field: FieldWhen, Loser: from.Other(), Lost: lost[from.Other()]})
+	}
+}
+
+// text shows a schedule for a person.
+func (s schedule) text() string {
+	if !s.rule.Repeats() {
+		return s.first.String()
+	}
+	return s.first.String() + ", " + s.rule.Describe()
+}
+
+// singleChanged says which sides changed when the event takes place since the
+// sides agreed on a single event, or never agreed.
+func (m *seriesMerge) singleChanged(outlook schedule) (byOutlook, byNightPOS bool) {
+	view := &m.nightpos
+	if m.Link == nil || len(m.Link.Outlook) == 0 {
+		different := !m.sameMeetings(outlook)
+		return different, different
+	}
+	shown := NewBase(Event{When: outlook.first})[string(FieldWhen)]
+	byOutlook = outlook.rule.Repeats() || shown != m.Link.Outlook[string(FieldWhen)]
+	byNightPOS = view.rule.Repeats()
+	if !byNightPOS {
+		byNightPOS = NewBase(Event{When: plainTime(view.first)})[string(FieldWhen)] != m.Link.NightPOS[string(FieldWhen)]
+	}
+	return byOutlook, byNightPOS
+}
+
+// sameMeetings says that NightPOS shows the slots of a schedule, as far as it
+// holds them.
+func (m *seriesMerge) sameMeetings(outlook schedule) bool {
+	view := &m.nightpos
+	if view.rule.Repeats() != outlook.rule.Repeats() || !sameClock(view.first, outlook.first) {
+		return false
+	}
+	if !outlook.rule.Repeats() {
+		return view.first.Start.Equal(outlook.first.Start)
+	}
+	if view.kept && !view.moved {
+		return true
+	}
+	return slices.Equal(view.slots(view.from, view.to, maxSlots), outlook.slots(view.from, view.to, maxSlots)) &&
+		(outlook.rule.Endless() || m.sameEnd(outlook))
+}
+
+func (m *seriesMerge) sameEnd(outlook schedule) bool {
+	last, _ := outlook.rule.Last()
+	return !last.After(m.nightpos.to)
+}
+
+func (m *seriesMerge) winner() Side {
+	decide := merge{policy: m.policy, sides: map[Side]*shown{
+		SideOutlook: {modified: m.Series.Modified}, SideNightPOS: {modified: m.nightpos.modified},
+	}}
+	return decide.winner()
+}
+
+// keepsEnd says that only the rest of the schedule was changed in NightPOS, which
+// could not hold Outlook's end and states another.
+func (m *seriesMerge) keepsEnd() bool {
+	agreed, there := m.agreed()
+	return there && !m.nightpos.moved && agreed.rule.Endless() && m.nightpos.rule.Repeats() &&
+		m.Link.NightPOS[endKey] == endDigest(m.Recurrence.Rule)
+}
+
+// extend has NightPOS hold more of a series without end, in time.
+func (m *seriesMerge) extend() {
+	if !m.plan.agreed.rule.Repeats() || m.plan.Role == RoleStandIn {
+		return
+	}
+	if end, ends := m.plan.agreed.rule.Last(); ends && !end.After(m.plan.to) {
+		return
+	}
+	today := DateOf(m.Now)
+	if m.plan.from.After(today) {
+		today = m.plan.from
+	}
+	ahead := m.plan.agreed.slots(today, Date{}, seriesLimit)
+	if len(ahead) == 0 {
+		return
+	}
+	held := 0
+	for _, slot := range ahead {
+		if !slot.After(m.plan.to) {
+			held++
+		}
+	}
+	if last := ahead[len(ahead)-1]; held < seriesLimit/2 && last.After(m.plan.to) {
+		m.plan.to = last
+	}
+}
+
+// master merges what all occurrences have in common and writes it to Outlook's
+// master. NightPOS has no master: its occurrences follow one by one.
+func (m *seriesMerge) master() {
+	var agreedOutlook, agreedNightPOS Base
+	if m.Link != nil {
+		agreedOutlook, agreedNightPOS = m.Link.Outlook, m.Link.NightPOS
+	}
+	merged := newMerge(
+		newShown(plain(m.Copy.Event), agreedOutlook, m.Series.Modified, m.Outlook),
+		newShown(m.nightpos.event, agreedNightPOS, m.nightpos.modified, m.NightPOS), m.policy)
+	merged.scalarFields(FieldWhen)
+	merged.categories()
+	if m.plan.Role != RoleStandIn {
+		merged.people()
+	}
+	m.before = viewCopy(m.Series, m.plan.from, m.plan.to)
+	m.after = viewCopy(m.Series, m.plan.from, m.plan.to)
+	change := merged.deltas[SideOutlook]
+	if m.plan.Role == RoleGuest {
+		change = &delta{event: plain(m.Copy.Event)}
+	}
+	m.plan.Conflicts = append(m.plan.Conflicts, merged.conflicts...)
+	if len(change.fields) > 0 {
+		if m.plan.Copy == nil {
+			m.plan.Copy = &SeriesCopyWrite{
+				Action: ActionUpdate, ID: m.Series.ID, ChangeKey: m.Series.ChangeKey, Current: m.Series, Event: m.Series.Event, Fields: FieldSet{},
+				Rule: m.Series.Rule,
+			}
+		}
+		when := m.plan.Copy.Event.When
+		m.plan.Copy.Event = change.event
+		m.plan.Copy.Event.When = when
+		for field := range change.fields {
+			m.plan.Copy.Fields[field] = true
+		}
+		m.plan.From = SideNightPOS
+	}
+	if m.plan.Copy != nil {
+		m.plan.Mails = m.mailsOfUpdate(&delta{event: m.plan.Copy.Event, fields: m.plan.Copy.Fields})
+		if m.plan.Role != RoleOrganizer {
+			m.plan.Mails = 0
+		}
+	}
+	m.foresee(change.event)
+}
+
+// foresee works out what Outlook shows once the master is written: occurrences
+// follow it in all that they do not show differently themselves.
+func (m *seriesMerge) foresee(event Event) {
+	m.after.schedule = m.plan.agreed
+	shown := map[Date]occurrence{}
+	for _, slot := range m.after.slots(m.plan.from, m.plan.to, maxSlots) {
+		if m.Series.Cancelled[slot] {
+			continue
+		}
+		next := event
+		next.When = plainTime(m.after.at(slot))
+		former, there := m.before.occurrences[slot]
+		if there && former.copied != nil {
+			last := m.before.event
+			last.When = plainTime(m.before.at(slot))
+			former.event = inherit(former.event, last, next)
+			shown[slot] = former
+			continue
+		}
+		shown[slot] = occurrence{event: next, answer: m.Series.OwnAnswer}
+	}
+	m.after.occurrences = shown
+}
+
+// inherit is an exception after its master changed.
+func inherit(exception, before, after Event) Event {
+	own, old := NewBase(exception), NewBase(before)
+	for _, scalar := range scalars {
+		if own[string(scalar.field)] == old[string(scalar.field)] {
+			scalar.take(&exception, after)
+		}
+	}
+	if present(FieldPeople, own) == present(FieldPeople, old) {
+		exception.People = after.People
+	}
+	if present(FieldCategories, own) == present(FieldCategories, old) {
+		exception.Categories = after.Categories
+	}
+	return exception
+}
+
+// present names the entries that a base has of a field.
+func present(field Field, base Base) string {
+	names := ""
+	prefix := string(field) + "/"
+	for _, key := range slices.Sorted(maps.Keys(base)) {
+		if len(key) > len(prefix) && key[:len(prefix)] == prefix && key != selfKey {
+			names += key + ";"
+		}
+	}
+	return names
+}
+
+// compare merges occurrence by occurrence.
+func (m *seriesMerge) compare() {
+	for _, record := range m.nightpos.extra {
+		m.plan.Apart = append(m.plan.Apart, record.ID)
+	}
+	for _, slot := range m.plan.agreed.slots(m.plan.from, m.plan.to, maxSlots) {
+		outlook, inOutlook := m.after.occurrences[slot]
+		nightpos, inNightPOS := m.nightpos.occurrences[slot]
+		if inNightPOS {
+			m.plan.known[slot] = nightpos.record.ID
+		} else if record, there := m.nightpos.archived[slot]; there {
+			m.plan.known[slot] = record.ID
+		}
+		exception, known := m.exception(slot)
+		switch {
+		case inOutlook && inNightPOS:
+			m.occurrence(slot, outlook, nightpos)
+		case inOutlook && known && exception.Cancelled, inOutlook && !m.knew(slot):
+			// It was brought back in Outlook, or NightPOS is to hold it now.
+			m.bring(slot, outlook)
+		case inOutlook && m.plan.Role == RoleGuest:
+			m.bring(slot, outlook)
+		case inOutlook:
+			m.write(OccurrenceWrite{Slot: slot, When: m.after.at(slot), Action: ActionDelete}, outlook)
+		case inNightPOS && m.plan.Role == RoleStandIn:
+			// Its owner took it out of the stand-in.
+		case inNightPOS && known && exception.Cancelled && !m.rebuilt():
+			// Brought back in NightPOS; Outlook cannot bring one back in its place.
+			m.plan.Apart = append(m.plan.Apart, nightpos.record.ID)
+		case inNightPOS:
+			m.writes = append(m.writes, RecordWrite{Action: ActionArchive, ID: nightpos.record.ID, Stamp: nightpos.record.Stamp, Current: nightpos.record})
+		}
+	}
+}
+
+func (m *seriesMerge) exception(slot Date) (LinkedException, bool) {
+	if m.Link == nil || m.Link.Series == nil {
+		return LinkedException{}, false
+	}
+	exception, known := m.Link.Series.Exceptions[slot]
+	return exception, known
+}
+
+// knew says that NightPOS had the slot's occurrence when the sides last agreed.
+// Where they never did, what either side lacks was deleted there.
+func (m *seriesMerge) knew(slot Date) bool {
+	if m.Link == nil || m.Link.Series == nil {
+		return m.Link == nil || len(m.Link.Outlook) == 0
+	}
+	_, there := m.Link.Series.Occurrences[slot]
+	return there
+}
+
+// bring makes or brings back the occurrence of a slot in NightPOS.
+func (m *seriesMerge) bring(slot Date, outlook occurrence) {
+	if record, there := m.nightpos.archived[slot]; there {
+		event := m.created(outlook, m.withOrganizer(record.Event))
+		m.writes = append(m.writes, RecordWrite{
+			Action: ActionUnarchive, ID: record.ID, Stamp: record.Stamp, Current: record, Event: event,
+			Fields: m.differing(m.NightPOS, plain(record.Event), outlook.event),
+		})
+		return
+	}
+	m.create(outlook)
+}
+
+func (m *seriesMerge) create(outlook occurrence) {
+	m.record().Create = append(m.record().Create, m.created(outlook, m.withOrganizer(m.Copy.Event)))
+}
+
+func (m *seriesMerge) withOrganizer(event Event) Event {
+	event.Organizer = m.Record.Event.Organizer
+	return event
+}
+
+// record is the write to NightPOS.
+func (m *seriesMerge) record() *SeriesRecordWrite {
+	if m.plan.Record == nil {
+		m.plan.Record = &SeriesRecordWrite{ID: m.Recurrence.ID, Current: m.Recurrence, OrganizerUserID: m.Record.OrganizerUserID}
+	}
+	return m.plan.Record
+}
+
+// occurrence merges one occurrence that both sides show.
+func (m *seriesMerge) occurrence(slot Date, outlook, nightpos occurrence) {
+	agreedOutlook, agreedNightPOS := m.agreedAt(slot)
+	known := outlook.event
+	if before, there := m.before.occurrences[slot]; there {
+		known = before.event
+	}
+	sides := [2]*shown{
+		newShown(outlook.event, agreedOutlook, m.before.modified, m.Outlook),
+		newShown(nightpos.event, agreedNightPOS, m.nightpos.modified, m.NightPOS),
+	}
+	sides[0].now = NewBase(known)
+	followed(sides[0], sides[1], NewBase(outlook.event))
+	if exception, there := m.exception(slot); m.rebuilt() && there && !exception.Cancelled && outlook.copied != nil {
+		sides[0].agreed, sides[1].agreed = Base{patternKey: ""}, sides[1].now
+	}
+	merged := newMerge(sides[0], sides[1], m.policy)
+	merged.scalarFields()
+	merged.categories()
+	if m.plan.Role != RoleStandIn {
+		merged.people()
+		merged.answers(func(person Person) bool {
+			_, connected := m.ByAddress(person)
+			return !connected || m.plan.Role == RoleGuest && m.Member.Is(person)
+		})
+	}
+	if change := merged.deltas[SideNightPOS]; len(change.fields) > 0 && m.plan.Role != RoleStandIn {
+		m.writes = append(m.writes, RecordWrite{
+			Action: ActionUpdate, ID: nightpos.record.ID, Stamp: nightpos.record.Stamp, Current: nightpos.record,
+			Event: change.event, Fields: change.fields,
+		})
+	}
+	if change := merged.deltas[SideOutlook]; len(change.fields) > 0 && m.plan.Role != RoleGuest {
+		write := OccurrenceWrite{Slot: slot, When: m.after.at(slot), Action: ActionUpdate, Event: change.event, Fields: change.fields}
+		write.Event.When.Zone = m.after.first.Zone
+		m.write(write, outlook)
+	}
+}
+
+// followed has NightPOS decide wherever an occurrence in Outlook only follows what
+// was just written to its master.
+func followed(outlook, nightpos *shown, after Base) {
+	if len(outlook.agreed) == 0 {
+		return
+	}
+	outlook.agreed, nightpos.agreed = clone(outlook.agreed), clone(nightpos.agreed)
+	for _, scalar := range scalars {
+		if key := string(scalar.field); after[key] != outlook.now[key] {
+			outlook.agreed[key], nightpos.agreed[key] = outlook.now[key], ""
+		}
+	}
+}
+
+// agreedAt is what each side showed of a slot when they last agreed.
+func (m *seriesMerge) agreedAt(slot Date) (outlook, nightpos Base) {
+	if exception, known := m.exception(slot); known && !exception.Cancelled {
+		return exception.Outlook, exception.NightPOS
+	}
+	agreed, there := m.agreed()
+	if !there || len(m.Link.Outlook) == 0 {
+		return nil, nil
+	}
+	when := whenDigest(plainTime(agreed.at(slot)))
+	outlook, nightpos = clone(m.Link.Outlook), clone(m.Link.NightPOS)
+	outlook[string(FieldWhen)], nightpos[string(FieldWhen)] = when, when
+	return outlook, nightpos
+}
+
+// write adds a write to an occurrence in Outlook.
+func (m *seriesMerge) write(write OccurrenceWrite, shown occurrence) {
+	if m.plan.Copy == nil {
+		m.plan.Copy = &SeriesCopyWrite{ID: m.Series.ID, ChangeKey: m.Series.ChangeKey, Current: m.Series, Event: m.Series.Event, Fields: FieldSet{}}
+	}
+	if shown.copied != nil {
+		write.ID, write.Current = shown.copied.ID, shown.copied
+	}
+	m.plan.Copy.Occurrences = append(m.plan.Copy.Occurrences, write)
+	m.plan.From = SideNightPOS
+	if m.plan.Role == RoleOrganizer {
+		m.plan.Mails += m.mails(shown.event)
+	}
+}
+
+// rewrite puts NightPOS's records on Outlook's schedule: the same records as far
+// as they go, so that their ids, notes and links last.
+func (m *seriesMerge) rewrite() {
+	write := m.record()
+	rule, first := ruleFor(m.plan.agreed, m.plan.from, m.plan.to)
+	write.Rule, write.First, write.Zone = &rule, first, first.Zone
+	if m.Recurrence.ID == 0 && rule.Repeats() {
+		write.BaseID = m.base().ID
+	}
+	slots := m.plan.agreed.slots(m.plan.from, m.plan.to, maxSlots)
+	placed := m.reuse(slots)
+	for _, slot := range slots {
+		record := placed[slot]
+		if record != nil {
+			m.plan.known[slot] = record.ID
+		}
+		outlook, there := m.after.occurrences[slot]
+		switch {
+		case there && record != nil && record.Archived:
+			m.writes = append(m.writes, RecordWrite{
+				Action: ActionUnarchive, ID: record.ID, Stamp: record.Stamp, Current: record, Event: m.created(outlook, m.withOrganizer(record.Event)),
+				Fields: m.differing(m.NightPOS, plain(record.Event), outlook.event),
+			})
+		case there && record != nil:
+			if fields := m.differing(m.NightPOS, plain(record.Event), outlook.event); len(fields) > 0 {
+				m.writes = append(m.writes, RecordWrite{
+					Action: ActionUpdate, ID: record.ID, Stamp: record.Stamp, Current: record, Event: outlook.event, Fields: fields,
+				})
+			}
+		case there:
+			m.create(outlook)
+		case record != nil && !record.Archived:
+			m.writes = append(m.writes, RecordWrite{Action: ActionArchive, ID: record.ID, Stamp: record.Stamp, Current: record})
+		}
+		if record != nil && m.Recurrence.ID == 0 && rule.Repeats() {
+			write.Join = append(write.Join, record.ID)
+		}
+	}
+	m.plan.From = SideOutlook
+}
+
+// reuse gives each slot a record: the one that stands there, and then those that
+// are left, in order. What no slot needs leaves the series.
+func (m *seriesMerge) reuse(slots []Date) map[Date]*Record {
+	placed := map[Date]*Record{}
+	wanted := map[Date]bool{}
+	for _, slot := range slots {
+		wanted[slot] = true
+	}
+	var left []*Record
+	for _, slot := range slices.SortedFunc(maps.Keys(m.nightpos.occurrences), Date.Compare) {
+		record := m.nightpos.occurrences[slot].record
+		if wanted[slot] && m.nightpos.rule.Repeats() {
+			placed[slot] = record
+		} else {
+			left = append(left, record)
+		}
+	}
+	for slot, record := range m.nightpos.archived {
+		if wanted[slot] && placed[slot] == nil {
+			placed[slot] = record
+		} else {
+			m.record().Leave = append(m.record().Leave, record.ID)
+		}
+	}
+	left = append(left, m.nightpos.extra...)
+	for _, slot := range slots {
+		if _, there := m.after.occurrences[slot]; there && placed[slot] == nil && len(left) > 0 {
+			placed[slot], left = left[0], left[1:]
+		}
+	}
+	for _, record := range left {
+		m.record().Leave = append(m.record().Leave, record.ID)
+	}
+	return placed
+}
+
+// finish puts the writes together.
+func (m *seriesMerge) finish() SeriesPlan {
+	if len(m.writes) > 0 {
+		m.record().Writes = append(m.record().Writes, m.writes...)
+	}
+	if m.plan.Record != nil {
+		if m.plan.From == "" {
+			m.plan.From = SideOutlook
+		}
+		if len(m.plan.Record.Create) > 0 && m.plan.Record.Rule == nil && m.Recurrence.ID != 0 {
+			// Its end moves with the occurrences that were added.
+			rule, first := ruleFor(m.plan.agreed, m.plan.from, m.plan.to)
+			m.plan.Record.Rule, m.plan.Record.First, m.plan.Record.Zone = &rule, first, first.Zone
+		}
+	}
+	if m.plan.Copy != nil {
+		for _, reason := range dropCrossing(m.plan.Copy, m.after) {
+			m.plan.Refused = append(m.plan.Refused, reason)
+		}
+		if m.plan.Copy.Action == "" && len(m.plan.Copy.Occurrences) == 0 {
+			m.plan.Copy = nil
+		}
+	}
+	return m.plan
+}
+
+// dropCrossing takes out moves that Outlook forbids: an occurrence stays between
+// the days of its neighbours. It returns why, for each.
+func dropCrossing(write *SeriesCopyWrite, view seriesView) []string {
+	dates := map[Date]Date{}
+	for slot, shown := range view.occurrences {
+		dates[slot] = dateIn(shown.event.When, view.first.Zone)
+	}
+	for _, change := range write.Occurrences {
+		switch {
+		case change.Action == ActionDelete:
+			delete(dates, change.Slot)
+		case change.Fields.Has(FieldWhen):
+			dates[change.Slot] = SlotDate(change.Event.When)
+		}
+	}
+	order := slices.SortedFunc(maps.Keys(dates), Date.Compare)
+	var reasons []string
+	write.Occurrences = slices.DeleteFunc(write.Occurrences, func(change OccurrenceWrite) bool {
+		if change.Action != ActionUpdate || !change.Fields.Has(FieldWhen) {
+			return false
+		}
+		index, _ := slices.BinarySearchFunc(order, change.Slot, Date.Compare)
+		date := dates[change.Slot]
+		if (index == 0 || dates[order[index-1]].Before(date)) && (index+1 >= len(order) || dates[order[index+1]].After(date)) {
+			return false
+		}
+		reasons = append(reasons, "the occurrence of "+change.Slot.String()+
+			" cannot be moved to "+date.String()+": Outlook keeps occurrences of a series in order, each on a day of its own; move it to a day between its neighbours")
+		return true
+	})
+	return reasons
+}
+
+func dateIn(when When, zone string) Date {
+	when.Zone = zone
+	return SlotDate(when)
+}

@@ -1,0 +1,380 @@
+package reconciler
+
+import (
+	"errors"
+	"maps"
+	"slices"
+)
+
+// SeriesSettled is what a carried-out plan for a series leaves to be recorded.
+type SeriesSettled struct {
+	Settled
+	// DropID is a link that goes because the series stands under another record
+	// now; zero for none.
+	DropID int64
+	// Occurrences are for Commit.Occurrences.
+	Occurrences map[int64]int64
+	// Refused are single occurrences that Outlook would not take, in words.
+	Refused []string
+}
+
+// Settle turns a plan and the answers to its writes into the new link. The results
+// are nil when the plan has no such write. Where anything failed, the sides agree
+// on no more than before: what was written all the same shows the same on both
+// sides next time, and costs no second write.
+func (s *SeriesState) Settle(plan SeriesPlan, outlook *SeriesCopyResult, nightpos *SeriesRecordResult) SeriesSettled {
+	settled := SeriesSettled{Refused: slices.Clone(plan.Refused)}
+	if outlook != nil {
+		settled.Err = outlook.Err
+	}
+	if nightpos != nil && settled.Err == nil {
+		settled.Err = nightpos.Err
+	}
+	if plan.keep == fateNone {
+		return settled
+	}
+	link := s.nextLink(plan.Plan)
+	if plan.Copy != nil && plan.Copy.Action == ActionCreate {
+		link.Generation = s.generation()
+	}
+	if plan.keep == fateDrop || plan.keep == fateEnd {
+		if settled.Err == nil {
+			link.Ended = true
+			s.settleRefusal(link, plan.Plan)
+			settled.Drop = plan.keep == fateDrop && s.Link != nil
+			settled.Link = link
+			settled.Occurrences = moved(s.Link, nil)
+			if !settled.Drop {
+				settled.Occurrences = nil
+			}
+		}
+		return settled
+	}
+	after := s.afterwards(plan, outlook, nightpos)
+	s.settleSeriesIdentity(link, after)
+	if settled.Err != nil {
+		if plan.makesSeries() || link.GraphID == "" || link.RecordID == 0 {
+			return settled
+		}
+		link.ChangeKey = ""
+		settled.Link = link
+		return settled
+	}
+	if link.GraphID == "" || link.RecordID == 0 {
+		return settled
+	}
+	link.Ended = false
+	switch {
+	case outlook != nil && outlook.Existed, nightpos != nil && nightpos.Existed:
+		link.Outlook, link.NightPOS, link.Series, settled.Again = nil, nil, nil, true
+	case plan.Record != nil && plan.Record.onlyUnarchives():
+		settled.Again = true
+	default:
+		settled.Again = s.settleSeries(&settled, link, plan, after, outlook)
+	}
+	if settled.Again {
+		link.ChangeKey = ""
+	}
+	settled.Link = link
+	if s.Link != nil && s.Link.RecordID != link.RecordID {
+		settled.DropID = s.Link.RecordID
+	}
+	settled.Occurrences = moved(s.Link, link)
+	return settled
+}
+
+func (p SeriesPlan) makesSeries() bool {
+	return (p.Copy != nil && p.Copy.Action == ActionCreate) || (p.Record != nil && p.Record.ID == 0 && p.Record.BaseID == 0 && len(p.Record.Create) > 0)
+}
+
+func (w *SeriesRecordWrite) onlyUnarchives() bool {
+	return w.Rule == nil && len(w.Create) == 0 && len(w.Writes) > 0 &&
+		!slices.ContainsFunc(w.Writes, func(write RecordWrite) bool {
+			return write.Action != ActionUnarchive || len(write.Fields) > 0
+		})
+}
+
+// moved is which records came to a series' link, or went from it.
+func moved(before, after *Link) map[int64]int64 {
+	changes := map[int64]int64{}
+	if before != nil && before.Series != nil {
+		for _, record := range before.Series.Occurrences {
+			changes[record] = 0
+		}
+	}
+	if after != nil && after.Series != nil {
+		for _, record := range after.Series.Occurrences {
+			switch _, had := changes[record]; {
+			case record == after.RecordID:
+				delete(changes, record)
+			case had && before.RecordID == after.RecordID:
+				delete(changes, record)
+			default:
+				changes[record] = after.RecordID
+			}
+		}
+	}
+	return changes
+}
+
+// afterwards is the state once the plan is carried out, as the answers show it.
+func (s *SeriesState) afterwards(plan SeriesPlan, outlook *SeriesCopyResult, nightpos *SeriesRecordResult) *SeriesState {
+	after := &SeriesState{State: s.State, Series: s.Series, Recurrence: s.Recurrence, Apart: maps.Clone(s.Apart), Earliest: s.Earliest}
+	after.State.Copy, after.State.Record = nil, nil
+	if after.Apart == nil {
+		after.Apart = map[int64]bool{}
+	}
+	for _, record := range plan.Apart {
+		after.Apart[record] = true
+	}
+	if outlook != nil && outlook.Err == nil && outlook.Copy != nil {
+		after.Series = outlook.Copy
+	}
+	if nightpos != nil && nightpos.Err == nil && nightpos.Record != nil {
+		after.Recurrence = nightpos.Record
+	}
+	if after.Series == nil || after.Recurrence == nil {
+		return after
+	}
+	link := &Link{Role: plan.Role, NightPOS: Base{}}
+	if s.Link != nil {
+		*link = *s.Link
+		link.NightPOS = clone(link.NightPOS)
+	}
+	link.NightPOS[patternKey] = patternDigest(after.Recurrence.Rule)
+	if plan.agreed.rule.Repeats() {
+		exceptions := map[Date]LinkedException{}
+		if link.Series != nil {
+			exceptions = link.Series.Exceptions
+		}
+		link.Series = &LinkedSeries{
+			RecurrenceID: after.Recurrence.ID, Rule: plan.agreed.rule, First: plan.agreed.first, From: plan.from, To: plan.to,
+			Occurrences: plan.known, Exceptions: exceptions,
+		}
+	} else {
+		link.Series = nil
+	}
+	after.State.Link = link
+	after.prepare()
+	return after
+}
+
+func (s *SeriesState) settleSeriesIdentity(link *Link, after *SeriesState) {
+	if after.Series != nil {
+		link.GraphID, link.ChangeKey = after.Series.ID, after.Series.ChangeKey
+		if after.Series.ICalUID != "" {
+			link.ICalUID = after.Series.ICalUID
+		}
+	}
+	if after.Recurrence == nil || len(after.Recurrence.Occurrences) == 0 {
+		return
+	}
+	if link.RecordID == 0 || after.Recurrence.ID == 0 {
+		link.RecordID = after.base().ID
+	}
+}
+
+// settleSeries takes down what each side showed. What was written counts as that
+// side answered, everything else as it was read, so that an edit made in between
+// is found: then the sides are to be looked at again.
+func (s *SeriesState) settleSeries(settled *SeriesSettled, link *Link, plan SeriesPlan, after *SeriesState, outlook *SeriesCopyResult) (again bool) {
+	if !plan.agreed.rule.Repeats() {
+		link.Series, link.Apart = nil, false
+		link.Outlook, link.NightPOS = NewBase(after.Series.Event), Base{}
+		if len(after.live) > 0 {
+			link.RecordID = after.live[0].ID
+			link.NightPOS = NewBase(after.live[0].Event)
+		}
+		if plan.Role != RoleOrganizer {
+			link.Outlook[selfKey] = digest(string(after.Series.OwnAnswer))
+			link.NightPOS[selfKey] = digest(string(after.commonAnswer()))
+		}
+		return false
+	}
+	keeper := &seriesKeeper{
+		before: s, after: after, plan: plan, link: link,
+		was: viewOf(s.Series, plan), is: viewOf(after.Series, plan), failed: map[Date]error{},
+	}
+	if outlook != nil {
+		for index, err := range outlook.Occurrences {
+			if err != nil {
+				keeper.failed[plan.Copy.Occurrences[index].Slot] = err
+				settled.fail(err)
+			}
+		}
+	}
+	series := &LinkedSeries{
+		RecurrenceID: after.Recurrence.ID, Rule: plan.agreed.rule, First: plan.agreed.first, From: plan.from, To: plan.to,
+		Occurrences: map[Date]int64{}, Exceptions: map[Date]LinkedException{},
+	}
+	again = keeper.master()
+	for _, slot := range plan.agreed.slots(plan.from, plan.to, maxSlots) {
+		if shown, there := after.nightpos.occurrences[slot]; there {
+			series.Occurrences[slot] = shown.record.ID
+		} else if record, there := after.nightpos.archived[slot]; there {
+			series.Occurrences[slot] = record.ID
+		} else if record, there := plan.known[slot]; there {
+			series.Occurrences[slot] = record
+		}
+		exception, differs, moved := keeper.slot(slot)
+		again = again || moved
+		if differs {
+			series.Exceptions[slot] = exception
+		}
+	}
+	link.Series = series
+	return again
+}
+
+// fail notes the error of one occurrence. What Outlook refuses is told and left;
+// anything else is tried again.
+func (s *SeriesSettled) fail(err error) {
+	var refused *RefusedError
+	if errors.As(err, &refused) {
+		s.Refused = append(s.Refused, refused.Reason)
+		return
+	}
+	if s.Err == nil {
+		s.Err = err
+	}
+}
+
+func viewOf(series *SeriesCopy, plan SeriesPlan) seriesView {
+	if series == nil {
+		return seriesView{occurrences: map[Date]occurrence{}}
+	}
+	return viewCopy(series, plan.from, plan.to)
+}
+
+// seriesKeeper works out the bases of a series.
+type seriesKeeper struct {
+	before, after *SeriesState
+	plan          SeriesPlan
+	link          *Link
+	was, is       seriesView
+	failed        map[Date]error
+	written       map[Date]bool
+	writtenIDs    map[int64]bool
+}
+
+// own adds the member's own reply, which an attendee's copy speaks for.
+func (k *seriesKeeper) own(base Base, answer Answer) Base {
+	if k.plan.Role != RoleOrganizer {
+		base[selfKey] = digest(string(answer))
+	}
+	if k.plan.Role == RoleAttendee {
+		return answerBase(base)
+	}
+	return base
+}
+
+// master sets the bases of what all occurrences have in common.
+func (k *seriesKeeper) master() (again bool) {
+	k.written, k.writtenIDs = map[Date]bool{}, map[int64]bool{}
+	outlook := k.own(NewBase(plain(k.after.Series.Event)), k.after.Series.OwnAnswer)
+	if write := k.plan.Copy; k.before.Series != nil && (write == nil || write.Action != ActionCreate) {
+		read := k.own(NewBase(plain(k.before.Series.Event)), k.before.Series.OwnAnswer)
+		answered := outlook
+		outlook = clone(read)
+		if write != nil && write.Action != "" {
+			overlay(outlook, answered, writtenKeys(write.Action, write.Fields))
+		}
+		again = !maps.Equal(withoutAnswers(outlook), withoutAnswers(answered))
+	}
+	for _, write := range writesOf(k.plan.Copy) {
+		k.written[write.Slot] = true
+	}
+	nightpos := k.own(NewBase(k.after.nightpos.event), k.after.commonAnswer())
+	if k.plan.Record == nil && k.before.Recurrence != nil {
+		nightpos = k.own(NewBase(k.before.nightpos.event), k.before.commonAnswer())
+	} else if k.plan.Record != nil {
+		for _, write := range k.plan.Record.Writes {
+			k.writtenIDs[write.ID] = true
+		}
+	}
+	nightpos[patternKey], nightpos[endKey] = patternDigest(k.after.Recurrence.Rule), endDigest(k.after.Recurrence.Rule)
+	k.link.Outlook, k.link.NightPOS = outlook, nightpos
+	return again
+}
+
+func writesOf(write *SeriesCopyWrite) []OccurrenceWrite {
+	if write == nil {
+		return nil
+	}
+	return write.Occurrences
+}
+
+// withoutAnswers leaves out the replies, which come in at any time and are looked
+// at in their own time.
+func withoutAnswers(base Base) Base {
+	rest := Base{}
+	for key, value := range base {
+		if len(key) < len(FieldAnswers) || key[:len(FieldAnswers)] != string(FieldAnswers) {
+			rest[key] = value
+		}
+	}
+	return rest
+}
+
+// slot is what the sides agree on about one occurrence, if it differs from the
+// rest.
+func (k *seriesKeeper) slot(slot Date) (exception LinkedException, differs, again bool) {
+	shown, inOutlook := k.is.occurrences[slot]
+	record, inNightPOS := k.after.nightpos.occurrences[slot]
+	if err := k.failed[slot]; err != nil {
+		return k.unwritten(slot, shown, inOutlook)
+	}
+	if !inOutlook || !inNightPOS {
+		return LinkedException{Cancelled: true}, !inOutlook, false
+	}
+	ownAnswer := k.after.rowAnswer(record.event)
+	outlook, nightpos := k.own(NewBase(shown.event), shown.answer), k.own(NewBase(record.event), ownAnswer)
+	if was, there := k.was.occurrences[slot]; there && !k.written[slot] && (k.plan.Copy == nil || k.plan.Copy.Action == "") {
+		read := k.own(NewBase(was.event), was.answer)
+		again = !maps.Equal(withoutAnswers(read), withoutAnswers(outlook))
+		outlook = read
+	}
+	if was, there := k.before.nightpos.occurrences[slot]; there && was.record.ID == record.record.ID && !k.writtenIDs[record.record.ID] {
+		read := k.own(NewBase(was.event), k.before.rowAnswer(was.event))
+		again = again || !maps.Equal(withoutAnswers(read), withoutAnswers(nightpos))
+		nightpos = read
+	}
+	regularOutlook, regularNightPOS := k.regular(slot)
+	differs = !maps.Equal(outlook, regularOutlook) || !maps.Equal(nightpos, regularNightPOS)
+	return LinkedException{Outlook: outlook, NightPOS: nightpos}, differs, again
+}
+
+// regular is what the sides show of a slot that is no exception.
+func (k *seriesKeeper) regular(slot Date) (outlook, nightpos Base) {
+	outlook, nightpos = clone(k.link.Outlook), clone(k.link.NightPOS)
+	delete(nightpos, patternKey)
+	delete(nightpos, endKey)
+	if k.plan.Role == RoleAttendee {
+		return outlook, nightpos
+	}
+	when := whenDigest(plainTime(k.plan.agreed.at(slot)))
+	outlook[string(FieldWhen)], nightpos[string(FieldWhen)] = when, when
+	return outlook, nightpos
+}
+
+// unwritten keeps a change in NightPOS a change where Outlook did not take it.
+func (k *seriesKeeper) unwritten(slot Date, shown occurrence, inOutlook bool) (exception LinkedException, differs, again bool) {
+	if !inOutlook {
+		return LinkedException{}, false, false
+	}
+	outlook := k.own(NewBase(shown.event), shown.answer)
+	former := &seriesMerge{SeriesState: k.before}
+	if _, nightpos := former.agreedAt(slot); nightpos != nil {
+		return LinkedException{Outlook: outlook, NightPOS: nightpos}, true, false
+	}
+	return LinkedException{Outlook: outlook, NightPOS: outlook}, true, false
+}
+
+// rowAnswer is the member's reply to one occurrence in NightPOS.
+func (s *SeriesState) rowAnswer(event Event) Answer {
+	index := slices.IndexFunc(event.People, s.Member.Is)
+	if index < 0 {
+		return AnswerNone
+	}
+	return event.People[index].Answer
+}

@@ -1,0 +1,436 @@
+package reconciler
+
+import (
+	"slices"
+	"strconv"
+	"time"
+)
+
+// SeriesState is everything a plan for a series looks at, as it stands in one
+// member's mailbox and in NightPOS.
+type SeriesState struct {
+	// State is what all occurrences have in common; Copy and Record are filled in
+	// from the series itself.
+	State
+	// Series is the series in the mailbox, nil when it is certainly not there.
+	Series *SeriesCopy
+	// Recurrence is the series in NightPOS, nil when it certainly does not exist.
+	Recurrence *SeriesRecord
+	// Apart are occurrences in NightPOS that have an event of their own in Outlook.
+	Apart map[int64]bool
+	// Earliest is how far back a series that NightPOS cannot hold as a whole is
+	// brought there.
+	Earliest time.Time
+
+	// What prepare finds out.
+	live     []*Record
+	nightpos recurrenceView
+}
+
+// patternKey and endKey are where a NightPOS base keeps what NightPOS states of the
+// rule: how it repeats, and where it ends.
+const (
+	patternKey = "rule"
+	endKey     = "rule/end"
+)
+
+// patternDigest is about how a rule repeats, wherever it begins and ends.
+func patternDigest(rule Rule) string {
+	rule.Start, rule.Count, rule.Until = Date{}, 0, Date{}
+	return digest(rule.Describe(), strconv.FormatBool(rule.Clamp), rule.FirstWeekday.String())
+}
+
+func endDigest(rule Rule) string { return digest(strconv.Itoa(rule.Count), rule.Until.String()) }
+
+// prepare puts both sides in common terms.
+func (s *SeriesState) prepare() {
+	if s.Series != nil {
+		master := s.Series.Copy
+		master.Recurring = false
+		s.State.Copy = &master
+	}
+	if s.Recurrence == nil || len(s.Recurrence.Occurrences) == 0 {
+		return
+	}
+	s.live = s.liveRecords()
+	s.nightpos = s.viewRecurrence()
+	base := s.base()
+	master := *base
+	master.Recurring, master.RecurrenceID, master.Archived = false, 0, len(s.live) == 0
+	if s.Link != nil {
+		master.ID = s.Link.RecordID
+	}
+	if s.Recurrence.ExternalKey != "" {
+		master.ExternalKey = s.Recurrence.ExternalKey
+	}
+	master.Stamp, master.Modified = "", s.nightpos.modified
+	master.Masked = slices.ContainsFunc(s.Recurrence.Occurrences, func(record Record) bool { return record.Masked })
+	if len(s.live) > 0 {
+		master.Event = s.nightpos.event
+		master.Event.Organizer = base.Event.Organizer
+	}
+	s.State.Record = &master
+}
+
+// base is the record that speaks for the series: NightPOS's own base, or the
+// first one.
+func (s *SeriesState) base() *Record {
+	records := s.Recurrence.Occurrences
+	index := slices.IndexFunc(records, func(record Record) bool { return record.ID == s.Recurrence.BaseID && !record.Archived })
+	if index < 0 {
+		index = slices.IndexFunc(records, func(record Record) bool { return !record.Archived })
+	}
+	return &records[max(index, 0)]
+}
+
+// liveRecords are the occurrences that are neither archived nor apart, in order.
+func (s *SeriesState) liveRecords() []*Record {
+	var found []*Record
+	for index := range s.Recurrence.Occurrences {
+		record := &s.Recurrence.Occurrences[index]
+		if !record.Archived && !s.Apart[record.ID] {
+			found = append(found, record)
+		}
+	}
+	return found
+}
+
+// zone is the one in which NightPOS keeps the time of day.
+func (s *SeriesState) zone() string {
+	switch {
+	case s.Recurrence.Zone != "":
+		return s.Recurrence.Zone
+	case s.Series != nil && s.Series.Event.When.Zone != "":
+		return s.Series.Event.When.Zone
+	}
+	return s.Member.Zone
+}
+
+// agreed is the schedule that the sides last agreed on; false when they never
+// did, or agreed on a single event.
+func (s *SeriesState) agreed() (schedule, bool) {
+	if s.Link == nil || s.Link.Series == nil {
+		return schedule{}, false
+	}
+	return schedule{rule: s.Link.Series.Rule, first: s.Link.Series.First}, true
+}
+
+// rebuilt says that NightPOS has made the series anew: it archives all
+// occurrences but the base and makes others whenever somebody moves all of them
+// or changes the rule. Exceptions, deleted occurrences and answers are lost by
+// that, which nobody meant.
+func (s *SeriesState) rebuilt() bool {
+	return s.Link != nil && s.Link.Series != nil && s.Link.Series.RecurrenceID != 0 &&
+		s.Recurrence != nil && s.Recurrence.ID != 0 && s.Recurrence.ID != s.Link.Series.RecurrenceID
+}
+
+// recurrenceView is what NightPOS shows of a series.
+type recurrenceView struct {
+	seriesView
+	// kept says that it is the schedule of the reference, as far as it reaches.
+	kept bool
+	// moved says that kept or not, the series now ends elsewhere.
+	moved bool
+	// from and to are the first and the last slot that NightPOS holds.
+	from, to Date
+	// archived are records that keep the place of a deleted occurrence.
+	archived map[Date]*Record
+	// extra are records that no slot is found for.
+	extra []*Record
+}
+
+// reference is the schedule to hold NightPOS's records against: the one agreed
+// on, else Outlook's.
+func (s *SeriesState) reference() (reference schedule, found bool) {
+	if agreed, there := s.agreed(); there {
+		return agreed, agreed.rule.Repeats()
+	}
+	if s.Link == nil && s.Series != nil && s.Series.Rule.Repeats() {
+		return schedule{rule: s.Series.Rule, first: s.Series.Event.When}, true
+	}
+	return schedule{}, false
+}
+
+// viewRecurrence puts NightPOS's records in terms of slots.
+func (s *SeriesState) viewRecurrence() recurrenceView {
+	view := recurrenceView{seriesView: seriesView{occurrences: map[Date]occurrence{}}, archived: map[Date]*Record{}}
+	for _, record := range s.Recurrence.Occurrences {
+		if record.Modified.After(view.modified) {
+			view.modified = record.Modified
+		}
+	}
+	if len(s.live) == 0 {
+		return view
+	}
+	usual := s.usual()
+	reference, there := s.reference()
+	switch {
+	case s.Recurrence.ID == 0:
+		view.schedule = schedule{first: usual}
+		view.from, view.to = SlotDate(usual), SlotDate(usual)
+		s.place(&view, []Date{view.from}, nil)
+	case there && s.keeps(reference, usual):
+		s.viewKept(&view, reference)
+	default:
+		s.viewAnew(&view, usual)
+	}
+	view.event = s.commonEvent(view.occurrences)
+	return view
+}
+
+// usual is the time of the occurrences that show the time of day and length that
+// was agreed on, else of those that show what most of them do.
+func (s *SeriesState) usual() When {
+	agreed, there := s.agreed()
+	counts, most, best := map[string]int{}, 0, When{}
+	for _, record := range s.live {
+		when := record.Event.When
+		when.Zone = s.zone()
+		if when.AllDay {
+			when.Zone = ""
+		}
+		if there && sameClock(when, agreed.first) {
+			return when
+		}
+		key := when.End.Sub(when.Start).String()
+		if !when.AllDay {
+			key += "/" + strconv.Itoa(clock(when))
+		}
+		counts[key]++
+		if counts[key] > most {
+			most, best = counts[key], when
+		}
+	}
+	return best
+}
+
+// keeps says that NightPOS still follows a schedule: its rule repeats as before,
+// most occurrences stand on its slots, and the time of day is the same.
+func (s *SeriesState) keeps(reference schedule, usual When) bool {
+	if !sameClock(usual, reference.first) {
+		return false
+	}
+	known := s.Link != nil && s.Link.NightPOS[patternKey] == patternDigest(s.Recurrence.Rule)
+	if !known && (s.Recurrence.Refused != "" || patternDigest(s.Recurrence.Rule.Normal()) != patternDigest(reference.rule.Normal())) {
+		return false
+	}
+	pattern := reference.rule
+	pattern.Count, pattern.Until = 0, Date{}
+	first, last := s.span()
+	on := map[Date]bool{}
+	for _, slot := range pattern.Slots(first, last, maxSlots) {
+		on[slot] = true
+	}
+	hits := 0
+	for _, record := range s.live {
+		if on[s.recordDate(record)] {
+			hits++
+		}
+	}
+	return 2*hits > len(s.live) || known && hits > 0 && hits == len(s.live)-1
+}
+
+// span is from the first date that has an occurrence to the last.
+func (s *SeriesState) span() (first, last Date) {
+	for _, record := range s.live {
+		date := s.recordDate(record)
+		if first.IsZero() || date.Before(first) {
+			first = date
+		}
+		if last.IsZero() || date.After(last) {
+			last = date
+		}
+	}
+	return first, last
+}
+
+// recordDate is the date of a record in the series' zone.
+func (s *SeriesState) recordDate(record *Record) Date {
+	when := record.Event.When
+	when.Zone = s.zone()
+	return SlotDate(when)
+}
+
+// viewKept reads the records as occurrences of the schedule that was agreed on,
+// with another end where the last ones went or more came.
+func (s *SeriesState) viewKept(view *recurrenceView, reference schedule) {
+	view.kept, view.schedule = true, reference
+	var known map[Date]int64
+	if s.Link != nil && s.Link.Series != nil {
+		view.from, view.to, known = s.Link.Series.From, s.Link.Series.To, s.Link.Series.Occurrences
+	} else {
+		view.from, view.to = s.span()
+	}
+	pattern := reference
+	pattern.rule.Count, pattern.rule.Until = 0, Date{}
+	_, last := s.span()
+	further := view.to
+	if last.After(further) {
+		further = last
+	}
+	s.place(view, pattern.slots(view.from, further, maxSlots), known)
+	latest := Date{}
+	for slot := range view.occurrences {
+		if slot.After(latest) {
+			latest = slot
+		}
+	}
+	switch gone := s.goneAfter(latest, view); {
+	case latest.After(view.to):
+		// Somebody made it longer, or NightPOS now holds more of it.
+		view.to = latest
+		if end, ends := reference.rule.Last(); ends && latest.After(end) {
+			view.rule, view.moved = endAt(reference.rule, latest), true
+		}
+	case gone > 1:
+		// One deletion is that of an occurrence; more at the end cut the series.
+		view.rule, view.moved, view.to = endAt(reference.rule, latest), true, latest
+	}
+}
+
+// goneAfter is how many occurrences that were there when the sides last agreed
+// are missing behind a slot.
+func (s *SeriesState) goneAfter(latest Date, view *recurrenceView) int {
+	if s.Link == nil || s.Link.Series == nil || latest.IsZero() {
+		return 0
+	}
+	gone := 0
+	for slot := range s.Link.Series.Occurrences {
+		if slot.After(latest) && !s.Link.Series.Exceptions[slot].Cancelled && !slot.After(view.to) {
+			gone++
+		}
+	}
+	return gone
+}
+
+// endAt gives a rule another last slot, in the way in which its end was given.
+func endAt(rule Rule, last Date) Rule {
+	counted := rule.Count > 0
+	rule.Count, rule.Until = 0, last
+	if counted {
+		rule.Count, rule.Until = len(rule.Slots(Date{}, last, maxSlots)), Date{}
+	}
+	return rule
+}
+
+// viewAnew reads the schedule from what NightPOS states and shows.
+func (s *SeriesState) viewAnew(view *recurrenceView, usual When) {
+	dates := make([]Date, 0, len(s.live))
+	for _, record := range s.live {
+		dates = append(dates, s.recordDate(record))
+	}
+	rule, _, _ := FitRule(s.Recurrence.Rule, dates)
+	first := rule.Slots(Date{}, Date{}, 1)
+	if len(first) == 0 {
+		view.first = usual
+		view.extra = s.live
+		return
+	}
+	rule.Start = first[0]
+	view.schedule = schedule{rule: rule, first: SlotTime(first[0], usual)}
+	view.from = first[0]
+	_, view.to = s.span()
+	if last, ends := rule.Last(); ends {
+		view.to = last
+	}
+	slots := view.slots(view.from, view.to, maxSlots)
+	if len(slots) > 0 {
+		view.to = slots[len(slots)-1]
+	}
+	s.place(view, slots, nil)
+}
+
+// maxDrift is how many days an occurrence may stand from a slot to be taken for
+// that slot's.
+const maxDrift = 31
+
+// place finds the slot of each record: the one it is known to have, the date it
+// stands on, or the nearest one that is free. Deleted occurrences keep their
+// place in archived records.
+func (s *SeriesState) place(view *recurrenceView, slots []Date, known map[Date]int64) {
+	free := make(map[Date]bool, len(slots))
+	for _, slot := range slots {
+		free[slot] = true
+	}
+	knownSlot := make(map[int64]Date, len(known))
+	for slot, record := range known {
+		knownSlot[record] = slot
+	}
+	take := func(record *Record, slot Date) bool {
+		if !free[slot] {
+			return false
+		}
+		delete(free, slot)
+		if record.Archived {
+			view.archived[slot] = record
+		} else {
+			view.occurrences[slot] = occurrence{event: plain(record.Event), record: record}
+		}
+		return true
+	}
+	var rest, left, archived []*Record
+	for index := range s.Recurrence.Occurrences {
+		record := &s.Recurrence.Occurrences[index]
+		slot, there := knownSlot[record.ID]
+		switch {
+		case s.Apart[record.ID]:
+		case there && !record.Archived && take(record, slot):
+		case record.Archived:
+			archived = append(archived, record)
+		default:
+			rest = append(rest, record)
+		}
+	}
+	for _, record := range rest {
+		if !take(record, s.recordDate(record)) {
+			left = append(left, record)
+		}
+	}
+	for _, record := range left {
+		if slot, near := nearest(free, s.recordDate(record)); !near || !take(record, slot) {
+			view.extra = append(view.extra, record)
+		}
+	}
+	for _, record := range archived {
+		if slot, there := knownSlot[record.ID]; !there || !take(record, slot) {
+			take(record, s.recordDate(record))
+		}
+	}
+}
+
+func nearest(free map[Date]bool, date Date) (Date, bool) {
+	found, distance := Date{}, maxDrift+1
+	for slot := range free {
+		away := slot.Since(date)
+		away = max(away, -away)
+		if away < distance || away == distance && slot.Before(found) {
+			found, distance = slot, away
+		}
+	}
+	return found, distance <= maxDrift
+}
+
+// viewCopy is what Outlook shows of a series between two slots.
+func viewCopy(series *SeriesCopy, from, to Date) seriesView {
+	view := seriesView{
+		schedule: schedule{rule: series.Rule, first: series.Event.When}, event: plain(series.Event),
+		occurrences: map[Date]occurrence{}, modified: series.Modified,
+	}
+	for _, slot := range view.slots(from, to, maxSlots) {
+		if series.Cancelled[slot] {
+			continue
+		}
+		if exception, there := series.Exceptions[slot]; there {
+			view.occurrences[slot] = occurrence{event: plain(exception.Event), answer: exception.OwnAnswer, copied: &exception}
+			continue
+		}
+		event := series.Event
+		event.When = view.at(slot)
+		view.occurrences[slot] = occurrence{event: plain(event), answer: series.OwnAnswer}
+	}
+	return view
+}
+
+// maxSlots bounds every expansion: more than NightPOS holds of a series whose end
+// was put off again and again.
+const maxSlots = 10 * seriesLimit

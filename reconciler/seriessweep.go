@@ -1,0 +1,152 @@
+package reconciler
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+)
+
+// listedSeries is what the two listings of a sweep show of series, occurrence by
+// occurrence.
+type listedSeries struct {
+	copies  map[string][]*Copy
+	records map[int64][]*Record
+}
+
+func gatherSeries(copies []Copy, records []Record) *listedSeries {
+	listed := &listedSeries{copies: map[string][]*Copy{}, records: map[int64][]*Record{}}
+	for index := range copies {
+		if copied := &copies[index]; copied.Recurring && copied.MasterID != "" {
+			listed.copies[copied.MasterID] = append(listed.copies[copied.MasterID], copied)
+		}
+	}
+	for index := range records {
+		if record := &records[index]; record.RecurrenceID != 0 {
+			listed.records[record.RecurrenceID] = append(listed.records[record.RecurrenceID], record)
+		}
+	}
+	return listed
+}
+
+// agreed says that the listings show of a linked series what the sides agreed on.
+// Any doubt is a no: then the series is looked at as a whole.
+func (l *listedSeries) agreed(link *Link, window Window) bool {
+	copies, records := l.copies[link.GraphID], l.records[link.Series.RecurrenceID]
+	if link.Ended {
+		return len(copies) == 0 && !slices.ContainsFunc(records, func(record *Record) bool { return !record.Archived })
+	}
+	inOutlook, inNightPOS := 0, 0
+	for _, copied := range copies {
+		if !link.knowsCopy(copied) {
+			return false
+		}
+		inOutlook++
+	}
+	for _, record := range records {
+		if !link.knowsRecord(record) {
+			return false
+		}
+		if !record.Archived {
+			inNightPOS++
+		}
+	}
+	expected := 0
+	agreed := schedule{rule: link.Series.Rule, first: link.Series.First}
+	for _, slot := range agreed.slots(link.Series.From, link.Series.To, maxSlots) {
+		exception, special := link.Series.Exceptions[slot]
+		when := agreed.at(slot)
+		switch within := when.Start.Before(window.End) && when.End.After(window.Start); {
+		case special && exception.Cancelled:
+		case special && !within:
+			// It may have been moved into the window.
+			return false
+		case within:
+			expected++
+		}
+	}
+	return inNightPOS == expected && inOutlook >= expected
+}
+
+// forget takes a series out of those that are to be told yet.
+func (l *listedSeries) forget(link *Link) {
+	delete(l.copies, link.GraphID)
+	delete(l.records, link.Series.RecurrenceID)
+}
+
+// rest adds what no link knows.
+func (l *listedSeries) rest(add func(key string)) {
+	for _, master := range slices.Sorted(maps.Keys(l.copies)) {
+		if slices.ContainsFunc(l.copies[master], func(copied *Copy) bool { return !copied.Cancelled }) {
+			add(OutlookKey(master))
+		}
+	}
+	for _, recurrence := range slices.Sorted(maps.Keys(l.records)) {
+		records := l.records[recurrence]
+		if slices.ContainsFunc(records, func(record *Record) bool { return !record.Archived }) {
+			first := slices.MinFunc(records, func(a, b *Record) int { return cmp.Compare(a.ID, b.ID) })
+			add(NightPOSKey(first.ID))
+		}
+	}
+}
+
+// knowsRecord says that a record of a series shows what was agreed on.
+func (l *Link) knowsRecord(record *Record) bool {
+	for slot, id := range l.Series.Occurrences {
+		if id != record.ID {
+			continue
+		}
+		exception, special := l.Series.Exceptions[slot]
+		if special && exception.Cancelled || record.Archived {
+			return special && exception.Cancelled && record.Archived
+		}
+		return l.shows(slot, exception.NightPOS, l.NightPOS, record.Event)
+	}
+	return false
+}
+
+// knowsCopy says that an occurrence in Outlook shows what was agreed on. A listing
+// does not tell its slot: it is the day that it stands on, or an exception's.
+func (l *Link) knowsCopy(copied *Copy) bool {
+	if copied.ID == l.GraphID {
+		return copied.ChangeKey == l.ChangeKey
+	}
+	when := copied.Event.When
+	when.Zone = l.Series.First.Zone
+	slot := SlotDate(when)
+	if exception, special := l.Series.Exceptions[slot]; !special && l.shows(slot, nil, l.Outlook, copied.Event) {
+		return true
+	} else if special && !exception.Cancelled && l.shows(slot, exception.Outlook, l.Outlook, copied.Event) {
+		return true
+	}
+	for other, exception := range l.Series.Exceptions {
+		if !exception.Cancelled && l.shows(other, exception.Outlook, l.Outlook, copied.Event) {
+			return true
+		}
+	}
+	return false
+}
+
+// shows compares an occurrence with what was agreed on about it or, without that,
+// about all.
+func (l *Link) shows(slot Date, special, regular Base, event Event) bool {
+	now := NewBase(plain(event))
+	if l.Role == RoleAttendee {
+		// The owner's reply is all that counts, and a listing of occurrences tells
+		// it too late.
+		return true
+	}
+	agreed := special
+	if agreed == nil {
+		agreed = clone(regular)
+		agreed[string(FieldWhen)] = whenDigest(plainTime(schedule{rule: l.Series.Rule, first: l.Series.First}.at(slot)))
+	}
+	return maps.Equal(contentOf(agreed), contentOf(now))
+}
+
+// contentOf is a base without replies and without what it says of the rule.
+func contentOf(base Base) Base {
+	content := withoutAnswers(base)
+	delete(content, patternKey)
+	delete(content, endKey)
+	return content
+}

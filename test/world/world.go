@@ -1,0 +1,240 @@
+// Package world puts both simulated calendars, a network without wires between
+// them, and the gateway into one test, in virtual time: call it inside a bubble of
+// testing/synctest.
+package world
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/nightpos/outlook-gateway/gateway"
+	"github.com/nightpos/outlook-gateway/outlook"
+	"github.com/nightpos/outlook-gateway/redis"
+	"github.com/nightpos/outlook-gateway/service"
+	"github.com/nightpos/outlook-gateway/test/network"
+	simnightpos "github.com/nightpos/outlook-gateway/test/sim/nightpos"
+	simoutlook "github.com/nightpos/outlook-gateway/test/sim/outlook"
+)
+
+// The addresses of everything.
+const (
+	OutlookURL  = "http://outlook.sim"
+	NightPOSURL = "http://nightpos.sim"
+	GatewayURL  = "http://gateway.sim"
+	// AdminToken opens the gateway's admin API.
+	AdminToken = "the-administrator-of-the-gateway-0123456789"
+)
+
+// The people: Alice and Bob have users and mailboxes, Carol a mailbox and a
+// contact only.
+const (
+	Alice = "alice@nightpos.example"
+	Bob   = "bob@nightpos.example"
+	Carol = "carol@customer.example"
+)
+
+const (
+	accountLogin    = "gateway"
+	accountPassword = "the-password-of-the-account"
+)
+
+var scopes = []string{"openid", "offline_access", "User.Read", "Calendars.ReadWrite"}
+
+// Options are what tests choose.
+type Options struct {
+	// Version is NightPOS's; default 18.
+	Version int
+	// Seed decides every random choice.
+	Seed uint64
+	// Switches are those of Outlook.
+	Switches simoutlook.Switches
+	// Conflict is the policy; default newest.
+	Conflict string
+	// Connect are the logins that are connected; default alice and bob.
+	Connect []string
+}
+
+// World is everything that a test has.
+type World struct {
+	test     *testing.T
+	network  network.Network
+	Outlook  *simoutlook.Server
+	NightPOS *simnightpos.Server
+	Gateway  *service.Service
+	closers  []func()
+}
+
+// New starts everything and connects people. It ends with the test's own Close,
+// which must be called inside the bubble.
+func New(t *testing.T, options Options) *World {
+	t.Helper()
+	w := &World{test: t}
+	if options.Version == 0 {
+		options.Version = 18
+	}
+	if options.Conflict == "" {
+		options.Conflict = "newest"
+	}
+	if options.Connect == nil {
+		options.Connect = []string{"alice", "bob"}
+	}
+	var err error
+	w.Outlook, err = simoutlook.New(simoutlook.Config{
+		BaseURL: OutlookURL, Seed: options.Seed, Transport: w.network.Transport(), Switches: options.Switches,
+		People: []simoutlook.Person{
+			{Name: "Alice", Address: Alice, TimeZone: "Romance Standard Time"},
+			{Name: "Bob", Address: Bob, TimeZone: "Eastern Standard Time"},
+			{Name: "Carol External", Address: Carol, TimeZone: "UTC"},
+		},
+	})
+	w.must(err)
+	w.closers = append(w.closers, w.Outlook.Close)
+	w.host(OutlookURL, w.Outlook.Handler())
+	w.NightPOS, err = simnightpos.New(simnightpos.Config{
+		Version: options.Version, BaseURL: NightPOSURL, Seed: options.Seed, Transport: w.network.Transport(),
+		People: []simnightpos.Person{{Name: "Gateway", Login: accountLogin, Address: "gateway@nightpos.example", Password: accountPassword}},
+	})
+	w.must(err)
+	w.closers = append(w.closers, w.NightPOS.Close)
+	w.host(NightPOSURL, w.NightPOS.Handler())
+	w.startGateway(options)
+	for _, login := range options.Connect {
+		w.Connect(login)
+	}
+	return w
+}
+
+func (w *World) startGateway(options Options) {
+	engine, err := redis.NewInProcess("", nil)
+	w.must(err)
+	w.closers = append(w.closers, func() { w.must(engine.Close()) })
+	application := simoutlook.DefaultApplication
+	config := service.Config{
+		Transport: w.network.Transport(), Engine: engine, Workers: 4, Log: zap.NewNop(),
+		SweepEvery: 24 * time.Hour, ChangesEvery: 6 * time.Hour,
+		Spread: rand.New(rand.NewPCG(options.Seed, 1)), Random: rand.NewChaCha8([32]byte{1}),
+		Settings: gateway.Settings{
+			PublicURL: GatewayURL, SecretKeys: [][]byte{[]byte("0123456789abcdef0123456789abcdef")}, AdminToken: AdminToken,
+			MicrosoftClientID: application.ID, MicrosoftClientSecret: gateway.Secret(application.Secret), MicrosoftTenant: "common",
+			MicrosoftLoginURL: OutlookURL, MicrosoftGraphURL: OutlookURL + "/v1.0",
+			NightPOSURL: NightPOSURL, NightPOSDatabase: "night",
+			NightPOSLogin: accountLogin, NightPOSAPIKey: accountPassword, NightPOSProtocol: "auto",
+			NightPOSAdminLogin: "admin", NightPOSAdminAPIKey: "admin",
+			PastDays: 365, FutureDays: 730, Conflict: options.Conflict, QuietFirstSync: true,
+		},
+	}
+	_, err = service.Register(context.Background(), config)
+	w.must(err)
+	listener, err := w.network.Listen("gateway.sim")
+	w.must(err)
+	config.Listener = listener
+	w.Gateway, err = service.Start(context.Background(), config)
+	w.must(err)
+	w.closers = append(w.closers, func() { w.must(w.Gateway.Close()) })
+}
+
+func (w *World) must(err error) {
+	w.test.Helper()
+	if err != nil {
+		w.test.Fatal(err)
+	}
+}
+
+// host serves one of the simulators until the end.
+func (w *World) host(address string, handler http.Handler) {
+	listener, err := w.network.Listen(strings.TrimPrefix(address, "http://"))
+	w.must(err)
+	server := &http.Server{Handler: handler}
+	var group sync.WaitGroup
+	group.Go(func() {
+		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+			w.test.Error(err)
+		}
+	})
+	w.closers = append(w.closers, func() { server.Close(); group.Wait() })
+}
+
+// Close ends everything.
+func (w *World) Close() {
+	for index := len(w.closers) - 1; index >= 0; index-- {
+		w.closers[index]()
+	}
+}
+
+// Connect connects a person's Outlook.
+func (w *World) Connect(login string) {
+	w.test.Helper()
+	access, refresh, expires := w.Outlook.Token(context.Background(), login+"@nightpos.example", simoutlook.DefaultApplication.ID, scopes)
+	_, err := w.Gateway.Connect(context.Background(), login, outlook.Token{AccessToken: access, RefreshToken: refresh, Expires: expires, Scopes: scopes})
+	w.must(err)
+}
+
+// patience is how long everything may take to come to rest.
+const patience = 30 * time.Minute
+
+// Quiet waits until nothing is on its way anywhere.
+func (w *World) Quiet() {
+	w.test.Helper()
+	end := time.Now().Add(patience)
+	for calm := 0; calm < 3; {
+		time.Sleep(time.Second)
+		resting, err := w.Gateway.Quiet(context.Background())
+		w.must(err)
+		if resting && w.Outlook.Delivery().Waiting == 0 {
+			calm++
+			continue
+		}
+		calm = 0
+		if time.Now().After(end) {
+			w.test.Fatalf("not quiet after %s: %+v\n%s", patience, w.Outlook.Delivery(), w.Log())
+		}
+	}
+}
+
+// Sweep compares both calendars of everybody as a whole, and waits.
+func (w *World) Sweep() {
+	w.test.Helper()
+	members, err := w.Gateway.Store().Members(context.Background())
+	w.must(err)
+	for _, member := range members {
+		w.must(w.Gateway.Sweep(context.Background(), member.ID))
+	}
+	w.Quiet()
+}
+
+// Log is what every lane did last, newest first.
+func (w *World) Log() string {
+	members, err := w.Gateway.Store().Members(context.Background())
+	w.must(err)
+	var text strings.Builder
+	for _, member := range members {
+		lines, err := w.Gateway.Store().Activities(context.Background(), member.ID, time.Time{}, 20)
+		w.must(err)
+		for _, line := range lines {
+			fmt.Fprintf(&text, "%s %s: record %d copy %.12s from %s: %s %v, %d mails %s\n", member.Login, line.Time.Format(time.DateTime),
+				line.RecordID, line.GraphID, line.From, line.Action, line.Fields, line.Mails, line.Reason)
+		}
+	}
+	return text.String()
+}
+
+// Writes counts what the gateway has written to Outlook so far.
+func (w *World) Writes() int {
+	total := 0
+	for call, count := range w.Outlook.Counts() {
+		method, path, _ := strings.Cut(call, " ")
+		if method != http.MethodGet && strings.HasPrefix(path, "/me/events") {
+			total += count
+		}
+	}
+	return total
+}
