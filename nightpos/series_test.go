@@ -415,3 +415,32 @@ func TestWhatCannotBeASeries(t *testing.T) {
 		}
 	})
 }
+
+// Every rule that a version can say is what it reads back.
+func TestRulesComeBack(t *testing.T) {
+	start := reconciler.SlotDate(first())
+	rules := map[string]reconciler.Rule{
+		"every third day":         {Frequency: reconciler.Daily, Interval: 3, Count: 5},
+		"two days a week":         {Frequency: reconciler.Weekly, Interval: 1, Weekdays: []time.Weekday{time.Tuesday, time.Friday}, Until: start.Add(20)},
+		"every second week":       {Frequency: reconciler.Weekly, Interval: 2, Weekdays: []time.Weekday{time.Tuesday}, Count: 4},
+		"a day of the month":      {Frequency: reconciler.Monthly, Interval: 1, MonthDay: 15, Count: 4},
+		"the third Tuesday":       {Frequency: reconciler.Monthly, Interval: 2, Weekdays: []time.Weekday{time.Tuesday}, Position: 3, Until: start.Add(200)},
+		"every year":              {Frequency: reconciler.Yearly, Interval: 1, MonthDay: 15, Month: time.January, Count: 3},
+		"every year, by position": {Frequency: reconciler.Yearly, Interval: 1, Weekdays: []time.Weekday{time.Tuesday}, Position: 3, Month: time.January, Count: 3},
+		"by date, after a count":  {Frequency: reconciler.Daily, Interval: 1, Until: start.Add(3)},
+	}
+	inEveryVersion(t, func(w *world) {
+		series := w.writeSeries(w.newSeries("key-0", weekly(2)))
+		for name, rule := range rules {
+			rule.Start = start
+			made := w.writeSeries(w.newSeries("key-"+name, rule))
+			if made.Refused != "" || !made.Rule.Same(rule) {
+				w.Errorf("%s: made, it is %s, refused %q, want %s", name, made.Rule.Describe(), made.Refused, rule.Describe())
+			}
+			series = w.writeSeries(reconciler.SeriesRecordWrite{ID: series.ID, Current: &series, Rule: &rule, Zone: brussels, First: first()})
+			if series.Refused != "" || !series.Rule.Same(rule) {
+				w.Errorf("%s: written, it is %s, refused %q, want %s", name, series.Rule.Describe(), series.Refused, rule.Describe())
+			}
+		}
+	})
+}
