@@ -2,6 +2,7 @@ package nightpos_test
 
 import (
 	"errors"
+	"net/http"
 	"slices"
 	"strings"
 	"testing"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/nightpos/outlook-gateway/nightpos"
 	"github.com/nightpos/outlook-gateway/reconciler"
+	sim "github.com/nightpos/outlook-gateway/test/sim/nightpos"
 )
 
 // first is the time of the series' first occurrence, a Tuesday of the bubble's
@@ -441,6 +443,41 @@ func TestRulesComeBack(t *testing.T) {
 			if series.Refused != "" || !series.Rule.Same(rule) {
 				w.Errorf("%s: written, it is %s, refused %q, want %s", name, series.Rule.Describe(), series.Refused, rule.Describe())
 			}
+		}
+	})
+}
+
+func TestASeriesWhoseAnswerWasLost(t *testing.T) {
+	inEveryVersion(t, func(w *world) {
+		// Alarms and tags are looked up before.
+		w.writeSeries(w.newSeries("key-0", weekly(1)))
+		w.once(sim.CallFate{Drop: true})
+		result := w.client.WriteSeries(w.Context(), w.newSeries("key-1", weekly(3)))
+		if result.Err != nil || !result.Existed || len(w.events()) != 4 {
+			w.Fatalf("made: %+v, %d events; want what the first try made", result, len(w.events()))
+		}
+		series := *result.Record
+		longer := reconciler.SeriesRecordWrite{
+			ID: series.ID, Current: &series, OrganizerUserID: w.alice.UserID, Create: occurrences(weekly(4), first())[3:],
+		}
+		w.once(sim.CallFate{Drop: true})
+		if result := w.client.WriteSeries(w.Context(), longer); !errors.Is(result.Err, reconciler.ErrStale) || len(w.events()) != 5 {
+			w.Errorf("one more: %+v, %d events; want ErrStale and one more", result, len(w.events()))
+		}
+		series = w.readSeries(series.ID)
+		rename := reconciler.SeriesRecordWrite{ID: series.ID, Current: &series}
+		for _, record := range series.Occurrences {
+			rename.Writes = append(rename.Writes, update(record, func(event *reconciler.Event) { event.Title = "Renamed" }, reconciler.FieldTitle))
+		}
+		w.once(sim.CallFate{Status: http.StatusServiceUnavailable})
+		if got := w.writeSeries(rename).Occurrences[3].Event.Title; got != "Renamed" {
+			w.Errorf("the last is %q", got)
+		}
+		if _, err := w.rpc("calendar.event", "unlink", ids(series.Occurrences)); err != nil {
+			w.Fatal(err)
+		}
+		if found, err := w.client.ReadSeries(w.Context(), []int64{series.ID}); err != nil || len(found) > 0 {
+			w.Errorf("without any record: %v, %v, want it absent", found, err)
 		}
 	})
 }
