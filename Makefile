@@ -1,6 +1,7 @@
 .DEFAULT_GOAL := help
 SEED ?= 1
 SEEDS ?= 1000
+RULES ?= 10000
 PEOPLE ?= 500
 DAYS ?= 365
 FUZZTIME ?= 30s
@@ -24,6 +25,10 @@ lint: ## go vet and golangci-lint.
 .PHONY: properties
 properties: ## Random histories of one meeting: make properties SEEDS=100000 SEED=7
 	go test ./reconciler -run 'TestHistories' -count=1 -rapid.checks=$(SEEDS) -rapid.seed=$(SEED) -timeout 0
+
+.PHONY: rules
+rules: ## Random rules of series against python-dateutil: make rules RULES=100000 SEED=7
+	go test ./test/recurrence -count=1 -v -rules=$(RULES) -seed=$(SEED) -timeout 0
 
 .PHONY: fuzz
 fuzz: ## Each fuzz test in turn, on new inputs: make fuzz FUZZTIME=5m

@@ -37,6 +37,8 @@ func TestNightPOSChanges(t *testing.T) {
 		"without id":                {"save", `{"_model":"calendar.event"}`, 400, []string{}},
 		"with a negative id":        {"save", `{"_id":-1,"_model":"calendar.event"}`, 400, []string{}},
 		"of another model":          {"save", `{"_id":1,"_model":"res.partner"}`, 400, []string{}},
+		"a rule":                    {"save", `{"_id":7,"_model":"calendar.recurrence","base_event_id":42,"calendar_event_ids":[44,43,42],"id":7}`, 202, []string{"6 nightpos:42 ", "7 nightpos:42 "}},
+		"a rule without events":     {"unlink", `{"_id":7,"_model":"calendar.recurrence","base_event_id":false,"calendar_event_ids":[],"id":7}`, 202, []string{}},
 		"an answer to nothing":      {"save", `{"_id":7,"_model":"calendar.attendee","event_id":false,"partner_id":8}`, 400, []string{}},
 		"not JSON":                  {"save", `<html>`, 400, []string{}},
 		"two in one":                {"save", saved + saved, 400, []string{}},

@@ -10,6 +10,9 @@
 //   - One call reads any number of events with their attendees, and one call
 //     carries out any number of writes and reads everything back. A call costs
 //     NightPOS 20-25 ms whatever it carries, so batching decides the speed.
+//   - A series is read, or written, in one call and one transaction as well,
+//     whatever its length. NightPOS never works out occurrences for the gateway:
+//     each is given, and a rule is written beside them.
 //   - Events are read and written through the door (see Door), never through
 //     the plain API, where a private event of somebody else shows as "Busy"
 //     with nobody in it.

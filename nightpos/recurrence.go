@@ -17,24 +17,24 @@ import (
 // last date after a series was cut can be before its last event. See
 // reconciler.FitRule.
 type Recurrence struct {
-	ID        int64  `json:"id"`
-	Frequency text   `json:"rrule_type"`
-	Interval  int    `json:"interval"`
-	Monday    bool   `json:"mon"`
-	Tuesday   bool   `json:"tue"`
-	Wednesday bool   `json:"wed"`
-	Thursday  bool   `json:"thu"`
-	Friday    bool   `json:"fri"`
-	Saturday  bool   `json:"sat"`
-	Sunday    bool   `json:"sun"`
-	MonthBy   text   `json:"month_by"`
-	Day       int    `json:"day"`
-	Position  text   `json:"byday"`
-	Weekday   text   `json:"weekday"`
-	EndType   text   `json:"end_type"`
-	Count     int    `json:"count"`
-	Until     text   `json:"until"`
-	Zone      text   `json:"event_tz"`
+	ID        int64 `json:"id"`
+	Frequency text  `json:"rrule_type"`
+	Interval  int   `json:"interval"`
+	Monday    bool  `json:"mon"`
+	Tuesday   bool  `json:"tue"`
+	Wednesday bool  `json:"wed"`
+	Thursday  bool  `json:"thu"`
+	Friday    bool  `json:"fri"`
+	Saturday  bool  `json:"sat"`
+	Sunday    bool  `json:"sun"`
+	MonthBy   text  `json:"month_by"`
+	Day       int   `json:"day"`
+	Position  text  `json:"byday"`
+	Weekday   text  `json:"weekday"`
+	EndType   text  `json:"end_type"`
+	Count     int   `json:"count"`
+	Until     text  `json:"until"`
+	Zone      text  `json:"event_tz"`
 	// Start is the earliest event's, in UTC; it moves when that one does or is
 	// deleted.
 	Start text `json:"dtstart"`
@@ -115,6 +115,15 @@ func RecurrenceValues(rule reconciler.Rule, zone string, dialect Dialect) (map[s
 	return into, nil
 }
 
+// ProjectRule says how NightPOS would show a rule that it can show: one without
+// an end as MostOccurrences occurrences.
+func ProjectRule(rule reconciler.Rule) reconciler.Rule {
+	if rule.Endless() {
+		rule.Count = MostOccurrences
+	}
+	return rule
+}
+
 func inexpressible(reason string) error {
 	return &reconciler.InexpressibleError{Side: "NightPOS", Reason: reason}
 }
@@ -192,6 +201,28 @@ func endValues(rule reconciler.Rule, into values) error {
 	return nil
 }
 
+// lastYear is the last one in which NightPOS knows when clocks are changed
+// (pytz's tables end there; recorded in a series that goes on until 2040).
+const lastYear = 2037
+
+// SlotTime is the time at which NightPOS makes the occurrence on a date, given
+// that of the series' first one: reconciler.SlotTime up to 2037. From 2038 on the
+// clocks of NightPOS stay as they were at the end of 2037, so that an occurrence
+// half a year from then stands an hour off what Outlook shows. Nobody moved it.
+func SlotTime(date reconciler.Date, first reconciler.When) reconciler.When {
+	when := reconciler.SlotTime(date, first)
+	known := reconciler.SlotDate(first)
+	if first.AllDay || date.Year <= lastYear || date == known {
+		return when
+	}
+	if known.Year <= lastYear {
+		known = reconciler.Date{Year: lastYear, Month: time.December, Day: 31}
+	}
+	when.Start = reconciler.SlotTime(known, first).Start.AddDate(0, 0, date.Since(known))
+	when.End = when.Start.Add(first.End.Sub(first.Start))
+	return when
+}
+
 // Rule reads the rule as it stands in NightPOS. allDay says whether the events
 // of the series last whole days, whose dates are not shifted to the zone.
 func (r Recurrence) Rule(allDay bool) (reconciler.Rule, error) {
@@ -239,7 +270,7 @@ func (r Recurrence) Rule(allDay bool) (reconciler.Rule, error) {
 			return rule, fmt.Errorf("the end of a recurrence: %w", err)
 		}
 	case "forever":
-		rule.Count = MostOccurrences
+		rule = ProjectRule(rule)
 	default:
 		return rule, fmt.Errorf("the gateway knows no end of type %q", r.EndType)
 	}

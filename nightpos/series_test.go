@@ -2,7 +2,7 @@ package nightpos_test
 
 import (
 	"errors"
-	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 	"testing"
@@ -13,118 +13,20 @@ import (
 
 	"github.com/nightpos/outlook-gateway/nightpos"
 	"github.com/nightpos/outlook-gateway/reconciler"
+	sim "github.com/nightpos/outlook-gateway/test/sim/nightpos"
 )
-
-const brussels = "Europe/Brussels"
 
 // first is the time of the series' first occurrence, a Tuesday of the bubble's
 // future.
-func first() reconciler.When { return reconciler.When{Start: day(9), End: day(10), Zone: brussels} }
-
 // weekly is a rule of so many Tuesdays.
-func weekly(count int) reconciler.Rule {
-	return reconciler.Rule{
-		Frequency: reconciler.Weekly, Interval: 1, Weekdays: []time.Weekday{time.Tuesday},
-		Start: reconciler.SlotDate(first()), Count: count,
-	}
-}
-
 // occurrences are events alike on every slot of a rule.
-func occurrences(rule reconciler.Rule, first reconciler.When) []reconciler.Event {
-	var events []reconciler.Event
-	for _, slot := range rule.Slots(reconciler.Date{}, reconciler.Date{}, nightpos.MostOccurrences) {
-		event := meeting()
-		event.Privacy = reconciler.PrivacyPublic
-		event.When = reconciler.SlotTime(slot, first)
-		events = append(events, event)
-	}
-	return events
-}
-
-func (w *world) newSeries(key string, rule reconciler.Rule) reconciler.SeriesRecordWrite {
-	return reconciler.SeriesRecordWrite{
-		Key: key, Rule: &rule, Zone: brussels, First: first(), OrganizerUserID: w.alice.UserID, Create: occurrences(rule, first()),
-	}
-}
-
 // writeSeries carries out a write that must succeed.
-func (w *world) writeSeries(write reconciler.SeriesRecordWrite) reconciler.SeriesRecord {
-	w.Helper()
-	result := w.client.WriteSeries(w.Context(), write)
-	if result.Err != nil {
-		w.Fatalf("writing a series: %v", result.Err)
-	}
-	return *result.Record
-}
-
 // readSeries reads a series that must exist.
-func (w *world) readSeries(id int64) reconciler.SeriesRecord {
-	w.Helper()
-	found, err := w.client.ReadSeries(w.Context(), []int64{id})
-	if err != nil {
-		w.Fatal(err)
-	}
-	series, there := found[id]
-	if !there {
-		w.Fatalf("the series %d is not there", id)
-	}
-	return series
-}
-
 // seriesCalls are the runs of the door, those aside that look up alarms and tags
 // once.
-func (w *world) seriesCalls() map[string]int {
-	runs := w.doorCalls()
-	delete(runs, "catalogue")
-	return runs
-}
-
-func ids(records []reconciler.Record) []int64 {
-	var found []int64
-	for _, record := range records {
-		found = append(found, record.ID)
-	}
-	return found
-}
-
-func starts(series reconciler.SeriesRecord) []string {
-	var found []string
-	for _, record := range series.Occurrences {
-		state := ""
-		if record.Archived {
-			state = " archived"
-		}
-		found = append(found, record.Event.When.Start.Format("2006-01-02 15:04")+state)
-	}
-	return found
-}
-
 // following are the records of a series that NightPOS counts as keeping to the
 // rule.
-func (w *world) following(series reconciler.SeriesRecord) []int64 {
-	w.Helper()
-	answer, err := w.rpc("calendar.event", "search", []any{[]any{"recurrence_id", "=", series.ID}, []any{"follow_recurrence", "=", true}})
-	if err != nil {
-		w.Fatal(err)
-	}
-	var found []int64
-	for _, id := range answer.([]any) {
-		found = append(found, int64(id.(float64)))
-	}
-	slices.Sort(found)
-	return found
-}
-
 // inEveryVersion runs a test in a world of each version.
-func inEveryVersion(t *testing.T, test func(*world)) {
-	t.Helper()
-	for _, version := range []int{17, 18, 19} {
-		t.Run(fmt.Sprint(version), func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) { test(newWorld(t, version)) })
-		})
-	}
-}
-
 func TestASeriesIsMadeAndReadInOneCallEach(t *testing.T) {
 	inEveryVersion(t, func(w *world) {
 		made := w.writeSeries(w.newSeries("key-1", weekly(4)))
@@ -512,6 +414,70 @@ func TestWhatCannotBeASeries(t *testing.T) {
 			if result := w.client.WriteSeries(w.Context(), write); result.Err == nil {
 				w.Errorf("%s: no error", name)
 			}
+		}
+	})
+}
+
+// Every rule that a version can say is what it reads back.
+func TestRulesComeBack(t *testing.T) {
+	start := reconciler.SlotDate(first())
+	rules := map[string]reconciler.Rule{
+		"every third day":         {Frequency: reconciler.Daily, Interval: 3, Count: 5},
+		"two days a week":         {Frequency: reconciler.Weekly, Interval: 1, Weekdays: []time.Weekday{time.Tuesday, time.Friday}, Until: start.Add(20)},
+		"every second week":       {Frequency: reconciler.Weekly, Interval: 2, Weekdays: []time.Weekday{time.Tuesday}, Count: 4},
+		"a day of the month":      {Frequency: reconciler.Monthly, Interval: 1, MonthDay: 15, Count: 4},
+		"the third Tuesday":       {Frequency: reconciler.Monthly, Interval: 2, Weekdays: []time.Weekday{time.Tuesday}, Position: 3, Until: start.Add(200)},
+		"every year":              {Frequency: reconciler.Yearly, Interval: 1, MonthDay: 15, Month: time.January, Count: 3},
+		"every year, by position": {Frequency: reconciler.Yearly, Interval: 1, Weekdays: []time.Weekday{time.Tuesday}, Position: 3, Month: time.January, Count: 3},
+		"by date, after a count":  {Frequency: reconciler.Daily, Interval: 1, Until: start.Add(3)},
+	}
+	inEveryVersion(t, func(w *world) {
+		series := w.writeSeries(w.newSeries("key-0", weekly(2)))
+		for name, rule := range rules {
+			rule.Start = start
+			made := w.writeSeries(w.newSeries("key-"+name, rule))
+			if made.Refused != "" || !made.Rule.Same(rule) {
+				w.Errorf("%s: made, it is %s, refused %q, want %s", name, made.Rule.Describe(), made.Refused, rule.Describe())
+			}
+			series = w.writeSeries(reconciler.SeriesRecordWrite{ID: series.ID, Current: &series, Rule: &rule, Zone: brussels, First: first()})
+			if series.Refused != "" || !series.Rule.Same(rule) {
+				w.Errorf("%s: written, it is %s, refused %q, want %s", name, series.Rule.Describe(), series.Refused, rule.Describe())
+			}
+		}
+	})
+}
+
+func TestASeriesWhoseAnswerWasLost(t *testing.T) {
+	inEveryVersion(t, func(w *world) {
+		// Alarms and tags are looked up before.
+		w.writeSeries(w.newSeries("key-0", weekly(1)))
+		w.once(sim.CallFate{Drop: true})
+		result := w.client.WriteSeries(w.Context(), w.newSeries("key-1", weekly(3)))
+		if result.Err != nil || !result.Existed || len(w.events()) != 4 {
+			w.Fatalf("made: %+v, %d events; want what the first try made", result, len(w.events()))
+		}
+		series := *result.Record
+		longer := reconciler.SeriesRecordWrite{
+			ID: series.ID, Current: &series, OrganizerUserID: w.alice.UserID, Create: occurrences(weekly(4), first())[3:],
+		}
+		w.once(sim.CallFate{Drop: true})
+		if result := w.client.WriteSeries(w.Context(), longer); !errors.Is(result.Err, reconciler.ErrStale) || len(w.events()) != 5 {
+			w.Errorf("one more: %+v, %d events; want ErrStale and one more", result, len(w.events()))
+		}
+		series = w.readSeries(series.ID)
+		rename := reconciler.SeriesRecordWrite{ID: series.ID, Current: &series}
+		for _, record := range series.Occurrences {
+			rename.Writes = append(rename.Writes, update(record, func(event *reconciler.Event) { event.Title = "Renamed" }, reconciler.FieldTitle))
+		}
+		w.once(sim.CallFate{Status: http.StatusServiceUnavailable})
+		if got := w.writeSeries(rename).Occurrences[3].Event.Title; got != "Renamed" {
+			w.Errorf("the last is %q", got)
+		}
+		if _, err := w.rpc("calendar.event", "unlink", ids(series.Occurrences)); err != nil {
+			w.Fatal(err)
+		}
+		if found, err := w.client.ReadSeries(w.Context(), []int64{series.ID}); err != nil || len(found) > 0 {
+			w.Errorf("without any record: %v, %v, want it absent", found, err)
 		}
 	})
 }

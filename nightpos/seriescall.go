@@ -66,7 +66,6 @@ func (p *preparedSeries) operations() *seriesCall {
 	}
 	common, lines := shared(p.creates)
 	if write.ID == 0 {
-		call.write(write.Join, values{"recurrency": true, "follow_recurrence": true})
 		vals := maps.Clone(p.rule)
 		if p.base != 0 {
 			vals["base_event_id"] = p.base
@@ -83,10 +82,12 @@ func (p *preparedSeries) operations() *seriesCall {
 			create.Keys = []string{write.Key}
 		}
 		call.create = call.add(create)
+		call.write(write.Join, joined())
 		call.read(nil, []int{call.create})
 		return call
 	}
-	call.write(write.Join, values{"recurrence_id": write.ID, "recurrency": true, "follow_recurrence": true})
+	call.write(write.Join, values{"recurrence_id": write.ID})
+	call.write(write.Join, joined())
 	vals := values{}
 	if p.base != 0 {
 		vals["base_event_id"] = p.base
@@ -101,6 +102,10 @@ func (p *preparedSeries) operations() *seriesCall {
 	call.read([]int64{write.ID}, nil)
 	return call
 }
+
+// joined is what a single record becomes once it belongs to a recurrence. Said
+// before, the built-in Outlook sync would delete its copy of the record.
+func joined() values { return values{"recurrency": true, "follow_recurrence": true} }
 
 // read reads the series back.
 func (s *seriesCall) read(ids []int64, of []int) {

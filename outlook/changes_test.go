@@ -315,15 +315,18 @@ func Test13_9EndlessRounds(t *testing.T) {
 	}
 }
 
-// answering lets a transport change the pages of rounds.
+// answering lets a transport change answers: the pages of rounds, or all that are
+// asked for about events.
 type answering struct {
 	http.RoundTripper
 	change func(page string) string
+	events bool
 }
 
 func (a answering) RoundTrip(request *http.Request) (*http.Response, error) {
 	answer, err := a.RoundTripper.RoundTrip(request)
-	if err != nil || !strings.HasSuffix(request.URL.Path, "/delta") {
+	changed := strings.HasSuffix(request.URL.Path, "/delta") || a.events && strings.Contains(request.URL.Path, "/events/")
+	if err != nil || !changed {
 		return answer, err
 	}
 	defer answer.Body.Close()
@@ -339,13 +342,15 @@ func (a answering) RoundTrip(request *http.Request) (*http.Response, error) {
 // through is a client whose pages of changes are changed on their way.
 func (w *world) through(change func(page string) string) *outlook.Client {
 	w.Helper()
-	config := w.config
-	config.HTTP = answering{RoundTripper: config.HTTP, change: change}
-	client, err := outlook.New(config)
-	if err != nil {
-		w.Fatal(err)
-	}
-	return client
+	return w.replica(func(config *outlook.Config) { config.HTTP = answering{RoundTripper: config.HTTP, change: change} })
+}
+
+// throughEvents is through for what is asked about events.
+func (w *world) throughEvents(change func(answer string) string) *outlook.Client {
+	w.Helper()
+	return w.replica(func(config *outlook.Config) {
+		config.HTTP = answering{RoundTripper: config.HTTP, change: change, events: true}
+	})
 }
 
 func Test13_9EmptyPagesWithoutEnd(t *testing.T) {

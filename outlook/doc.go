@@ -6,6 +6,10 @@
 // Every request asks for immutable ids. Times come as UTC and are written as
 // wall time in the event's own zone under the zone's Windows name.
 //
+// A series is read with its master in one call, exceptions and deleted
+// occurrences included, and changed at its master wherever that says it: every
+// occurrence that is written on its own mails everybody once more.
+//
 // At most three calls are under way for one mailbox, a batch being one that
 // stands alone, and no more than its budget, which all replicas share. What
 // Microsoft says about waiting holds for the whole mailbox and every replica, also

@@ -116,11 +116,16 @@ const (
 
 // findDifferences lists the occurrences of a series to find its exceptions, and
 // the slots that were cancelled if Graph does not tell them either: up to the end
-// of the rule, or as far ahead as Graph shows a calendar.
+// of the rule, or as far ahead of now, or of its beginning, as Graph shows a
+// calendar.
 func (c *Client) findDifferences(ctx context.Context, member reconciler.Member, event graphEvent, series *reconciler.SeriesCopy) error {
 	series.Exceptions, series.Cancelled = map[reconciler.Date]reconciler.Copy{}, cancelledSlots(event.Cancelled)
 	when := series.Event.When
-	horizon := c.config.Now().Add(longestView)
+	horizon := when.Start
+	if now := c.config.Now(); now.After(horizon) {
+		horizon = now
+	}
+	horizon = horizon.Add(longestView - furthest)
 	if last, ends := series.Rule.Last(); ends {
 		horizon = last.Midnight().Add(when.End.Sub(when.Start)).Add(furthest)
 	}

@@ -28,6 +28,10 @@ const LastDay = -1
 // MaxInterval is the longest step of a rule, in its unit.
 const MaxInterval = 9999
 
+// MaxCount is the largest count of a rule: ten times what people can choose in
+// Outlook.
+const MaxCount = 9999
+
 // Rule says on which dates the occurrences of a series fall, its slots. Time of
 // day, length and zone are not its business: they are in the Event.When of the
 // first slot, see SlotTime. The value set is the union of what both sides can
@@ -61,7 +65,7 @@ type Rule struct {
 	Start Date
 	// Count is how many slots there are, those included whose occurrences were
 	// cancelled; Until is a date after which there are none. At most one of them
-	// is set; without both, the rule has no end.
+	// is set, Count to at most MaxCount; without both, the rule has no end.
 	Count int
 	Until Date
 }
@@ -97,8 +101,8 @@ func (r Rule) wellFormed() error {
 		return fmt.Errorf("an interval of %d is not between 1 and %d", r.Interval, MaxInterval)
 	case !r.Start.valid():
 		return errors.New("the rule has no valid first date")
-	case r.Count < 0:
-		return fmt.Errorf("a count of %d is negative", r.Count)
+	case r.Count < 0 || r.Count > MaxCount:
+		return fmt.Errorf("a count of %d is not between 0 and %d", r.Count, MaxCount)
 	case r.Count > 0 && !r.Until.IsZero():
 		return errors.New("the rule has both a count and a last date")
 	case !r.Until.IsZero() && !r.Until.valid():

@@ -125,7 +125,7 @@ func (r Rule) anchor(near Date) Date {
 }
 
 var (
-	frequencies = map[Frequency]rrule.Frequency{Daily: rrule.DAILY, Weekly: rrule.WEEKLY, Monthly: rrule.MONTHLY, Yearly: rrule.YEARLY}
+	frequencies = map[Frequency]rrule.Frequency{Daily: rrule.DAILY, Weekly: rrule.WEEKLY, Monthly: rrule.MONTHLY, Yearly: rrule.MONTHLY}
 	weekdays    = map[time.Weekday]rrule.Weekday{
 		time.Monday: rrule.MO, time.Tuesday: rrule.TU, time.Wednesday: rrule.WE, time.Thursday: rrule.TH,
 		time.Friday: rrule.FR, time.Saturday: rrule.SA, time.Sunday: rrule.SU,
@@ -135,20 +135,29 @@ var (
 // shortestMonth is how many days every month has.
 const shortestMonth = 28
 
-// options says the rule as RFC 5545 does, on floating dates.
+// options says the rule as RFC 5545 does, on floating dates. Years are counted
+// in months from the rule's own: a year's days are not all looked at then.
 func (r Rule) options(start Date) rrule.ROption {
+	if r.Frequency == Yearly {
+		if start.Month > r.Month {
+			start.Year += r.Interval
+		}
+		if start.Month != r.Month {
+			start.Month, start.Day = r.Month, 1
+		}
+		r.Interval *= 12
+	}
 	options := rrule.ROption{
 		Freq: frequencies[r.Frequency], Interval: r.Interval, Wkst: weekdays[r.FirstWeekday],
 		Dtstart: start.Midnight(), Count: r.Count,
+		// Left out, it would be 292 years after the start.
+		Until: Date{Year: lastYear, Month: time.December, Day: 31}.Midnight(),
 	}
 	if !r.Until.IsZero() {
 		options.Until = r.Until.Midnight()
 	}
 	for _, day := range r.Weekdays {
 		options.Byweekday = append(options.Byweekday, weekdays[day])
-	}
-	if r.Frequency == Yearly {
-		options.Bymonth = []int{int(r.Month)}
 	}
 	switch {
 	case r.Position != 0:
