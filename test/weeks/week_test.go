@@ -83,8 +83,9 @@ func (w *week) live() {
 			for _, edit := range w.episode {
 				w.t.Log(edit)
 			}
-			w.explain("6")
-			w.explain("7")
+			for _, lane := range w.lanes() {
+				w.explain(lane)
+			}
 			for _, entry := range w.logs.All() {
 				w.t.Log(entry.Time.Format(time.StampMilli), entry.LoggerName, entry.Message, entry.ContextMap())
 			}
