@@ -296,6 +296,28 @@ func TestRefusalStands(t *testing.T) {
 	}
 }
 
+// TestInvitedAgain: bob accepted, was uninvited, and is invited again in
+// NightPOS, which makes him a new row. His copy, which stayed as a cancelled one,
+// comes back and has yet to be answered; should it still show the old answer, then
+// that goes to NightPOS and nobody is mailed.
+func TestInvitedAgain(t *testing.T) {
+	t.Parallel()
+	link := agreed(t, state(bob, copyFor(bob, reconciler.AnswerAccepted), recordWith(reconciler.AnswerAccepted), nil))
+	uninvited, without := copyFor(bob, reconciler.AnswerAccepted), recordWith(reconciler.AnswerNone)
+	uninvited.Cancelled, without.Event.People = true, without.Event.People[1:]
+	s := state(bob, uninvited, without, link)
+	plan := s.Plan()
+	if got := describe(plan); got != "nothing" {
+		t.Fatalf("uninvited: got %q, want nothing", got)
+	}
+	ended := s.Settle(plan, nil, nil).Link
+	for answer, want := range map[reconciler.Answer]string{reconciler.AnswerNone: "nothing", reconciler.AnswerAccepted: "nightpos answer accepted"} {
+		if got := describe(state(bob, copyFor(bob, answer), recordWith(reconciler.AnswerNone), ended).Plan()); got != want {
+			t.Errorf("invited again with the answer %q: got %q, want %q", answer, got, want)
+		}
+	}
+}
+
 // TestFailedWriteLeavesNoEcho: while a write is yet to be repeated, a second
 // notification of the same version must not end the work as an echo.
 func TestFailedWriteLeavesNoEcho(t *testing.T) {
