@@ -153,7 +153,8 @@ type OutlookWrite struct {
 	// survive (the zone, the meeting block in the body, other people's rows).
 	Current *Copy
 	// Key makes creates repeatable: a second create with the same key returns
-	// the same copy. Lower case UUID form.
+	// the same copy, as it is by then; so the adapter does not repeat one whose
+	// answer was lost. Lower case UUID form.
 	Key string
 	// RecordID is left in a created copy as its mark.
 	RecordID int64
