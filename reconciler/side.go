@@ -95,6 +95,9 @@ type Record struct {
 	Modified time.Time
 	// ExternalKey is the key that a create by the gateway left; empty for others.
 	ExternalKey string
+	// Untouched says that nothing was written to the record since the transaction
+	// that made it. Attendees' answers do not count.
+	Untouched bool
 	// Event is the content. Answers of people are those of the attendee rows;
 	// the organizer's own answer is in Organizer.Answer.
 	Event Event
