@@ -28,64 +28,221 @@ func (s *Store) Add(ctx context.Context, lane string, items ...reconciler.Item) 
 }
 
 // AddHints implements reconciler.Queue. It takes one round trip; two on a
-// Cluster, where a lane and its alarm live on different nodes.
+// Cluster, where a lane and its alarm live on different nodes. A lane that is
+// free is leased on the same trip for a worker that waits here.
 func (s *Store) AddHints(ctx context.Context, hints []reconciler.Hint) (int, error) {
-	lanes, arguments, reserved := s.additions(hints)
-	defer s.waking.release(reserved)
-	answers, err := s.runEach(ctx, addScript, lanes, arguments)
-	if err != nil {
+	additions := s.additions(hints)
+	if err := s.runAdditions(ctx, additions); err != nil {
 		// They may have been added and only the answer lost.
 		s.waking.again()
+		for _, one := range additions {
+			if one.worker != nil {
+				s.waking.release(one.worker)
+				s.reclaim(one)
+			}
+		}
 		return 0, fmt.Errorf("adding to the lanes: %w", err)
 	}
 	echoes := 0
-	alarms := make([]alarm, 0, len(lanes))
-	for index, answer := range answers {
-		set, rest, err := parseAlarm(lanes[index], answer)
-		if err != nil || len(rest) != 1 {
-			return 0, fmt.Errorf("adding to the lanes: an answer that cannot be understood: %v", answer)
-		}
-		count, _ := rest[0].(int64)
-		echoes += int(count)
-		set.ring, _ = arguments[index][2].(string)
+	alarms := make([]alarm, 0, len(additions))
+	var failed error
+	for _, one := range additions {
+		set, count, err := s.added(ctx, one)
+		echoes, failed = echoes+count, errors.Join(failed, err)
 		alarms = append(alarms, set)
 	}
-	return echoes, s.armed(ctx, alarms)
+	if err := errors.Join(failed, s.armed(ctx, alarms)); err != nil {
+		return 0, err
+	}
+	return echoes, nil
+}
+
+// addition is what is added to one lane.
+type addition struct {
+	lane      string
+	arguments []any
+	ring      string
+	// worker is reserved for the lane, if one waits and something is due; holder
+	// then names the lease.
+	worker *waiter
+	holder string
+	answer []any
 }
 
 // additions groups hints by lane, in order, into the arguments of addScript, and
-// reserves the workers that wait for them.
-func (s *Store) additions(hints []reconciler.Hint) (lanes []string, arguments [][]any, reserved int) {
+// reserves workers that wait for those that something is due in.
+func (s *Store) additions(hints []reconciler.Hint) []*addition {
 	now := s.Now()
-	position := map[string]int{}
+	byLane := map[string]*addition{}
+	var additions []*addition
+	due := map[string]bool{}
 	for _, hint := range hints {
-		index, known := position[hint.Lane]
-		if !known {
-			index = len(lanes)
-			position[hint.Lane] = index
-			lanes = append(lanes, hint.Lane)
-			free := s.waking.reserve()
-			if free {
-				reserved++
-			}
-			arguments = append(arguments, []any{hint.Lane, milliseconds(now), s.ring(free)})
+		one := byLane[hint.Lane]
+		if one == nil {
+			one = &addition{lane: hint.Lane, arguments: make([]any, 6, 6+7)}
+			byLane[hint.Lane] = one
+			additions = append(additions, one)
 		}
-		item := hint.Item
-		due, first := item.Due, item.First
-		if due.IsZero() {
-			due = now
-		}
-		if first.IsZero() {
-			first = now
-		}
-		copyDigest := ""
-		if hint.GraphID != "" {
-			copyDigest = shortDigest(hint.GraphID)
-		}
-		arguments[index] = append(arguments[index], item.Key, milliseconds(due), milliseconds(first),
-			int(clampPriority(item.Priority)), cleanVersion(item.Version), copyDigest, shortDigest(item.Version))
+		one.add(hint, now)
+		due[hint.Lane] = due[hint.Lane] || !hint.Item.Due.After(now)
 	}
-	return lanes, arguments, reserved
+	for _, one := range additions {
+		limit := 0
+		if due[one.lane] {
+			one.worker = s.waking.reserve()
+		}
+		if one.worker != nil {
+			limit = one.worker.limit
+			one.holder = s.name + strconv.FormatInt(s.holders.Add(1), 36)
+		}
+		one.ring = s.ring(one.worker != nil)
+		copy(one.arguments, []any{one.lane, milliseconds(now), one.ring, limit, milliseconds(now.Add(s.Lease)), one.holder})
+	}
+	return additions
+}
+
+func (a *addition) add(hint reconciler.Hint, now time.Time) {
+	item := hint.Item
+	due, first := item.Due, item.First
+	if due.IsZero() {
+		due = now
+	}
+	if first.IsZero() {
+		first = now
+	}
+	copyDigest, versionDigest := "", ""
+	if hint.GraphID != "" {
+		copyDigest, versionDigest = shortDigest(hint.GraphID), shortDigest(item.Version)
+	}
+	a.arguments = append(a.arguments, item.Key, milliseconds(due), milliseconds(first),
+		int(clampPriority(item.Priority)), cleanVersion(item.Version), copyDigest, versionDigest)
+}
+
+// added reads the answer to an addition, and gives the batch that was leased on
+// the way to the worker that was reserved for it.
+func (s *Store) added(ctx context.Context, one *addition) (set alarm, echoes int, err error) {
+	set, rest, err := parseAlarm(one.lane, one.answer)
+	if err != nil || len(rest) < 1 {
+		if one.worker != nil {
+			s.waking.release(one.worker)
+			s.reclaim(one)
+		}
+		return alarm{lane: one.lane, at: -1}, 0, fmt.Errorf("adding to the lanes: an answer that cannot be understood: %v", one.answer)
+	}
+	set.ring = one.ring
+	count, _ := rest[0].(int64)
+	if one.worker == nil {
+		return set, int(count), nil
+	}
+	batch, err := parseBatch(one.lane, rest[1:])
+	switch {
+	case err != nil:
+		s.reclaim(one)
+		s.waking.release(one.worker)
+	case len(batch.Items) == 0:
+		s.waking.release(one.worker)
+	case !s.waking.hand(one.worker, batch):
+		if s.handBack(ctx, batch.Lease) != nil {
+			s.reclaim(one)
+		}
+	}
+	return set, int(count), err
+}
+
+// lost is a lane that was leased for a worker whom the batch did not reach.
+type lost struct{ lane, holder string }
+
+// reclaim has a lane given back that may have been leased though the answer did
+// not arrive, instead of leaving it until its lease is over, which is what happens
+// to those that are too many.
+func (s *Store) reclaim(one *addition) {
+	select {
+	case s.lost <- lost{lane: one.lane, holder: one.holder}:
+	default:
+	}
+}
+
+// reclaims gives lost lanes back until the context ends, each as soon as the
+// store answers again.
+func (s *Store) reclaims(ctx context.Context) {
+	for ctx.Err() == nil {
+		select {
+		case <-ctx.Done():
+		case one := <-s.lost:
+			s.reclaimOne(ctx, one)
+		}
+	}
+}
+
+// reclaimOne tries for as long as a lease lasts.
+func (s *Store) reclaimOne(ctx context.Context, one lost) {
+	ctx, cancel := context.WithTimeout(ctx, s.Lease)
+	defer cancel()
+	for ctx.Err() == nil {
+		// The call whose answer was lost may be under way yet.
+		pause(ctx, idlePoll)
+		fence, err := reclaimScript.Run(ctx, s.client, s.laneKeys(one.lane), one.holder).Int64()
+		if err == nil && fence > 0 {
+			err = s.Finish(ctx, reconciler.Lease{Lane: one.lane, Fence: fence}, nil)
+		}
+		if err == nil || errors.Is(err, reconciler.ErrLeaseLost) {
+			return
+		}
+	}
+}
+
+// handBack gives back at once what was leased for a worker who has left.
+func (s *Store) handBack(ctx context.Context, lease reconciler.Lease) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), handBackTime)
+	defer cancel()
+	return s.Finish(ctx, lease, nil)
+}
+
+// handBackTime bounds how much longer adding takes when a worker left meanwhile.
+const handBackTime = 200 * time.Millisecond
+
+// runAdditions runs addScript once for each lane, in one round trip.
+func (s *Store) runAdditions(ctx context.Context, additions []*addition) error {
+	switch len(additions) {
+	case 0:
+		return nil
+	case 1:
+		one := additions[0]
+		answer, err := addScript.Run(ctx, s.client, s.laneKeys(one.lane), one.arguments...).Slice()
+		one.answer = answer
+		return err
+	}
+	unknown, err := s.pipelined(ctx, addScript.EvalSha, additions)
+	if err != nil || len(unknown) == 0 {
+		return err
+	}
+	unknown, err = s.pipelined(ctx, addScript.Eval, unknown)
+	if err == nil && len(unknown) > 0 {
+		err = errors.New("Redis does not keep scripts") //nolint:staticcheck // a name comes first
+	}
+	return err
+}
+
+// pipelined returns those additions whose node does not know the script.
+func (s *Store) pipelined(ctx context.Context, run func(context.Context, goredis.Scripter, []string, ...any) *goredis.Cmd, additions []*addition) ([]*addition, error) {
+	pipe := s.client.Pipeline()
+	commands := make([]*goredis.Cmd, 0, len(additions))
+	for _, one := range additions {
+		commands = append(commands, run(ctx, pipe, s.laneKeys(one.lane), one.arguments...))
+	}
+	_, _ = pipe.Exec(ctx) // each command has its own error
+	var unknown []*addition
+	for index, command := range commands {
+		answer, err := command.Slice()
+		switch {
+		case goredis.HasErrorPrefix(err, "NOSCRIPT"):
+			unknown = append(unknown, additions[index])
+		case err != nil:
+			return nil, err
+		}
+		additions[index].answer = answer
+	}
+	return unknown, nil
 }
 
 func clampPriority(priority reconciler.Priority) reconciler.Priority {
@@ -94,43 +251,6 @@ func clampPriority(priority reconciler.Priority) reconciler.Priority {
 
 // cleanVersion takes out the mark that separates the parts of a payload.
 func cleanVersion(version string) string { return strings.ReplaceAll(version, "|", "/") }
-
-// runEach runs a script once for each lane, in one round trip.
-func (s *Store) runEach(ctx context.Context, script *goredis.Script, lanes []string, arguments [][]any) ([][]any, error) {
-	if len(lanes) == 0 {
-		return nil, nil
-	}
-	if len(lanes) == 1 {
-		answer, err := script.Run(ctx, s.client, s.laneKeys(lanes[0]), arguments[0]...).Slice()
-		return [][]any{answer}, err
-	}
-	answers, err := s.pipelined(ctx, script.EvalSha, lanes, arguments)
-	if goredis.HasErrorPrefix(err, "NOSCRIPT") {
-		// Adding twice is as good as once.
-		answers, err = s.pipelined(ctx, script.Eval, lanes, arguments)
-	}
-	return answers, err
-}
-
-func (s *Store) pipelined(ctx context.Context, run func(context.Context, goredis.Scripter, []string, ...any) *goredis.Cmd, lanes []string, arguments [][]any) ([][]any, error) {
-	pipe := s.client.Pipeline()
-	commands := make([]*goredis.Cmd, 0, len(lanes))
-	for index, lane := range lanes {
-		commands = append(commands, run(ctx, pipe, s.laneKeys(lane), arguments[index]...))
-	}
-	if _, err := pipe.Exec(ctx); err != nil {
-		return nil, err
-	}
-	answers := make([][]any, 0, len(lanes))
-	for _, command := range commands {
-		answer, err := command.Slice()
-		if err != nil {
-			return nil, err
-		}
-		answers = append(answers, answer)
-	}
-	return answers, nil
-}
 
 // alarm says when a lane can next be taken; never when the time is negative.
 type alarm struct {
@@ -179,12 +299,13 @@ func (s *Store) armed(ctx context.Context, alarms []alarm) error {
 
 // Take implements reconciler.Queue.
 func (s *Store) Take(ctx context.Context, limit int) (reconciler.Batch, error) {
+	limit = max(limit, 1)
 	for {
-		lane, err := s.waking.take(ctx)
-		if err != nil {
-			return reconciler.Batch{}, err
+		found, err := s.waking.take(ctx, limit)
+		if err != nil || len(found.batch.Items) > 0 {
+			return found.batch, err
 		}
-		batch, err := s.lease(ctx, lane, limit)
+		batch, err := s.lease(ctx, found.lane, limit)
 		if err != nil {
 			// The lane is still in the store's list of ready ones.
 			s.waking.again()
@@ -198,7 +319,7 @@ func (s *Store) Take(ctx context.Context, limit int) (reconciler.Batch, error) {
 
 func (s *Store) lease(ctx context.Context, lane string, limit int) (reconciler.Batch, error) {
 	now := s.Now()
-	answer, err := takeScript.Run(ctx, s.client, s.laneKeys(lane), lane, milliseconds(now), milliseconds(now.Add(s.Lease)), max(limit, 1)).Slice()
+	answer, err := takeScript.Run(ctx, s.client, s.laneKeys(lane), lane, milliseconds(now), milliseconds(now.Add(s.Lease)), limit).Slice()
 	if err != nil {
 		return reconciler.Batch{}, err
 	}
@@ -209,10 +330,17 @@ func (s *Store) lease(ctx context.Context, lane string, limit int) (reconciler.B
 	if err := s.armed(ctx, []alarm{set}); err != nil {
 		return reconciler.Batch{}, err
 	}
-	fence, _ := rest[0].(int64)
-	batch := reconciler.Batch{Lease: reconciler.Lease{Lane: lane, Fence: fence}}
-	for index := 1; index+2 < len(rest); index += 3 {
-		item, err := parseItem(rest[index], rest[index+1], rest[index+2])
+	return parseBatch(lane, rest)
+}
+
+// parseBatch reads fence, key, due, payload, ...; nothing is an empty batch.
+func parseBatch(lane string, answer []any) (reconciler.Batch, error) {
+	batch := reconciler.Batch{Lease: reconciler.Lease{Lane: lane}}
+	if len(answer) > 0 {
+		batch.Fence, _ = answer[0].(int64)
+	}
+	for index := 1; index+2 < len(answer); index += 3 {
+		item, err := parseItem(answer[index], answer[index+1], answer[index+2])
 		if err != nil {
 			return reconciler.Batch{}, err
 		}
