@@ -138,8 +138,10 @@ var addScript = goredis.NewScript(armSource + leaseSource + `
 local now = tonumber(ARGV[2])
 local lease = tonumber(redis.call('HGET', KEYS[5], 'until') or '0')
 local echoes, soonest = 0, -1
+-- Most items are new, and numbers are slow to write: those that only pass through
+-- stay the text that they came as.
 for index = 7, #ARGV, 7 do
-  local key, due, first, priority, version = ARGV[index], tonumber(ARGV[index + 1]), ARGV[index + 2], tonumber(ARGV[index + 3]), ARGV[index + 4]
+  local key, version = ARGV[index], ARGV[index + 4]
   local echo = false
   if ARGV[index + 5] ~= '' then
     local known = redis.call('HGET', KEYS[7], ARGV[index + 5])
@@ -147,29 +149,27 @@ for index = 7, #ARGV, 7 do
   end
   if echo then
     echoes = echoes + 1
+  elseif redis.call('HSETNX', KEYS[3], key, ARGV[index + 3] .. '|' .. ARGV[index + 2] .. '|0|' .. version .. '|') == 1 then
+    redis.call('ZADD', KEYS[ARGV[index + 3] + 1], ARGV[index + 1], key)
+    local due = tonumber(ARGV[index + 1])
+    if soonest < 0 or due < soonest then soonest = due end
   else
-    local old = redis.call('HGET', KEYS[3], key)
-    local attempts, reason, before = 0, '', nil
-    if old then
-      local oldPriority, oldFirst, oldAttempts, oldVersion, oldReason = payload(old)
-      before, first, attempts, reason = oldPriority, oldFirst, oldAttempts, oldReason
-      -- Hints about a copy come in no order, so that of two versions neither is
-      -- known to be the last: the item must not be taken for the echo of one.
-      if ARGV[index + 5] ~= '' and oldVersion ~= version and version ~= 'deleted' and redis.call('HGET', KEYS[4], key) ~= '' then
-        version = oldVersion == 'deleted' and oldVersion or ''
-      end
-      if oldPriority < priority then priority = oldPriority end
+    local due, priority = tonumber(ARGV[index + 1]), tonumber(ARGV[index + 3])
+    local before, first, attempts, known, reason = payload(redis.call('HGET', KEYS[3], key))
+    -- Hints about a copy come in no order, so that of two versions neither is
+    -- known to be the last: the item must not be taken for the echo of one.
+    if ARGV[index + 5] ~= '' and known ~= version and version ~= 'deleted' and redis.call('HGET', KEYS[4], key) ~= '' then
+      version = known == 'deleted' and known or ''
     end
+    if before < priority then priority = before end
     redis.call('HSET', KEYS[3], key, pack(priority, first, attempts, version, reason))
     -- Only a lane that is out has items that are taken.
     if lease > 0 and redis.call('HEXISTS', KEYS[4], key) == 1 then
       if redis.call('HGET', KEYS[4], key) == '' then redis.call('HSET', KEYS[4], key, ARGV[index + 2]) end
     else
-      if before then
-        local waits = redis.call('ZSCORE', KEYS[before + 1], key)
-        if waits and tonumber(waits) < due then due = tonumber(waits) end
-        if before ~= priority then redis.call('ZREM', KEYS[before + 1], key) end
-      end
+      local waits = redis.call('ZSCORE', KEYS[before + 1], key)
+      if waits and tonumber(waits) < due then due = tonumber(waits) end
+      if before ~= priority then redis.call('ZREM', KEYS[before + 1], key) end
       redis.call('ZADD', KEYS[priority + 1], due, key)
       if soonest < 0 or due < soonest then soonest = due end
     end
@@ -183,14 +183,14 @@ if lease <= 0 and soonest >= 0 and soonest <= now and ARGV[4] ~= '0' then
   return answer(at, version, echoes, batch)
 end
 if KEYS[9] then
-  local before = alarmOf(ARGV[1])
-  if before >= 0 then
+  local text = redis.call('ZSCORE', KEYS[9], ARGV[1])
+  if text then
     -- Adding only ever brings a lane's alarm forward, so it need not be worked
     -- out anew.
-    local at = before
-    if lease <= 0 and soonest >= 0 and soonest < before then at = soonest end
-    alarm(ARGV[1], at, now, ARGV[3], before)
-    return {string.format('%.0f', at), 0, echoes}
+    local before = tonumber(text)
+    if lease > 0 or soonest < 0 or soonest >= before then return {text, 0, echoes} end
+    alarm(ARGV[1], soonest, now, ARGV[3], before)
+    return {string.format('%.0f', soonest), 0, echoes}
   end
 end
 local at, version = arm(ARGV[1], now, ARGV[3])

@@ -34,6 +34,7 @@ type Store struct {
 	child   *server
 
 	waking *dispatcher
+	trips  trips
 	// name is one of its own for each store that is opened, and holders counts the
 	// leases that were asked for under it.
 	name    string
