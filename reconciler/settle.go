@@ -119,7 +119,8 @@ func (s State) basesOfExisting(plan Plan, nightpos *RecordResult) (outlook, reco
 	would := NewBase(s.NightPOS.Project(now))
 	for _, scalar := range scalars {
 		key := string(scalar.field)
-		if would[key] != record[key] && !(scalar.field == FieldBody && sameText(sent.Body, now.Body)) {
+		same := would[key] == record[key] || scalar.field == FieldBody && sameText(sent.Body, now.Body)
+		if !same {
 			delete(outlook, key)
 		}
 	}
