@@ -35,6 +35,7 @@ func (c *Client) record(row eventRow, attendees []attendeeRow, key string, organ
 		Stamp:        string(row.WriteDate),
 		Modified:     parseStamp(row.WriteDate),
 		ExternalKey:  key,
+		Untouched:    row.WriteDate != "" && row.WriteDate == row.CreateDate,
 		Raw:          rowsOfRecord{event: row, attendees: attendees},
 	}
 	event := reconciler.Event{

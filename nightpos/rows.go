@@ -72,6 +72,7 @@ type eventRow struct {
 	Recurring    bool      `json:"recurrency"`
 	RecurrenceID reference `json:"recurrence_id"`
 	Follows      bool      `json:"follow_recurrence"`
+	CreateDate   text      `json:"create_date"`
 	WriteDate    text      `json:"write_date"`
 }
 
@@ -90,9 +91,10 @@ var (
 	eventFields = []string{
 		"name", "active", "start", "stop", "allday", "start_date", "stop_date", "description", "location",
 		"videocall_location", "privacy", "show_as", "alarm_ids", "categ_ids", "user_id", "partner_id",
-		"partner_ids", "recurrency", "recurrence_id", "follow_recurrence", "write_date",
+		"partner_ids", "recurrency", "recurrence_id", "follow_recurrence", "create_date", "write_date",
 	}
 	attendeeFields = []string{"event_id", "partner_id", "email", "common_name", "state", "write_date"}
+	stampFields    = []string{"create_date", "write_date"}
 	stampField     = []string{"write_date"}
 )
 

@@ -189,6 +189,22 @@ func TestCreatesAreRepeatable(t *testing.T) {
 		if lost.Err != nil || !lost.Existed {
 			t.Errorf("after a lost answer: %+v, want the record of the first attempt", lost)
 		}
+		if !lost.Record.Untouched {
+			t.Error("nobody has written to the record of the first attempt, but it counts as touched")
+		}
+		if err := w.sim.Member("bob").Answer(t.Context(), int(lost.Record.ID), "accepted"); err != nil {
+			t.Fatal(err)
+		}
+		if !w.write(w.create("lost", meeting())).Record.Untouched {
+			t.Error("an answer counts as a change of the record")
+		}
+		time.Sleep(time.Millisecond) // a transaction of its own
+		if err := w.sim.Member("alice").Write(t.Context(), []int{int(lost.Record.ID)}, map[string]any{"location": "Room 2"}); err != nil {
+			t.Fatal(err)
+		}
+		if w.write(w.create("lost", meeting())).Record.Untouched {
+			t.Error("a record counts as untouched after a person has written to it")
+		}
 		if got := len(w.events()); got != 2 {
 			t.Errorf("there are %d events, want 2", got)
 		}

@@ -124,11 +124,13 @@ func newHTTP(config Config) *retryablehttp.Client {
 	client.RetryMax = retries
 	client.RetryWaitMin, client.RetryWaitMax = 200*time.Millisecond, 2*time.Second
 	client.ErrorHandler = retryablehttp.PassthroughErrorHandler
-	// Most calls may arrive twice: creates carry a transaction id, and a second
-	// deletion finds nothing. A change, or an answer to an invitation, that arrives
-	// a second time would be a second mail, and that it carries a version keeps
-	// nobody from it where the version is not looked at. Whether it is still
-	// needed shows when the event is read again.
+	// Most calls may arrive twice: a second deletion finds nothing. A change, or an
+	// answer to an invitation, that arrives a second time would be a second mail,
+	// and that it carries a version keeps nobody from it where the version is not
+	// looked at. Whether it is still needed shows when the event is read again. A
+	// create carries a transaction id and makes nothing the second time, but is
+	// answered with the event as a person may have edited it meanwhile, so whoever
+	// asked has to know that it was repeated.
 	client.CheckRetry = func(ctx context.Context, _ *http.Response, err error) (bool, error) {
 		return err != nil && ctx.Err() == nil && ctx.Value(onceKey{}) == nil, ctx.Err()
 	}

@@ -41,15 +41,33 @@ const (
 var errNotNotifications = errors.New("not a collection of notifications")
 
 type notificationItem struct {
-	SubscriptionID string          `json:"subscriptionId"`
-	ClientState    string          `json:"clientState"`
-	ChangeType     string          `json:"changeType"`
-	Lifecycle      string          `json:"lifecycleEvent"`
-	TenantID       string          `json:"tenantId"`
-	OrganizationID string          `json:"organizationId"`
-	Expires        string          `json:"subscriptionExpirationDateTime"`
-	Resource       string          `json:"resource"`
-	ResourceData   json.RawMessage `json:"resourceData"`
+	SubscriptionID string       `json:"subscriptionId"`
+	ClientState    string       `json:"clientState"`
+	ChangeType     string       `json:"changeType"`
+	Lifecycle      string       `json:"lifecycleEvent"`
+	TenantID       string       `json:"tenantId"`
+	OrganizationID string       `json:"organizationId"`
+	Expires        string       `json:"subscriptionExpirationDateTime"`
+	Resource       string       `json:"resource"`
+	ResourceData   resourceData `json:"resourceData"`
+}
+
+// resourceData names the event of a change. What cannot be read as that names
+// none, and voids nothing else.
+type resourceData struct {
+	ID   string `json:"id"`
+	ETag string `json:"@odata.etag"`
+}
+
+// UnmarshalJSON never fails.
+func (d *resourceData) UnmarshalJSON(content []byte) error {
+	type plain resourceData
+	var read plain
+	*d = resourceData{}
+	if json.Unmarshal(content, &read) == nil {
+		*d = resourceData(read)
+	}
+	return nil
 }
 
 // ParseNotifications reads the body of a post. It takes every form that Graph is
@@ -105,11 +123,15 @@ func parseCollection(decoder *json.Decoder) ([]Notification, error) {
 		if count == maxNotifications {
 			return nil, fmt.Errorf("%w: more than %d items", errNotNotifications, maxNotifications)
 		}
-		var raw json.RawMessage
-		if err := decoder.Decode(&raw); err != nil {
+		var item notificationItem
+		var wrong *json.UnmarshalTypeError
+		switch err := decoder.Decode(&item); {
+		case errors.As(err, &wrong):
+			continue
+		case err != nil:
 			return nil, errNotNotifications
 		}
-		if notification, ok := parseNotification(raw); ok {
+		if notification, ok := notificationOf(item); ok {
 			notifications = append(notifications, notification)
 		}
 	}
@@ -119,11 +141,7 @@ func parseCollection(decoder *json.Decoder) ([]Notification, error) {
 	return notifications, nil
 }
 
-func parseNotification(raw []byte) (Notification, bool) {
-	var item notificationItem
-	if err := json.Unmarshal(raw, &item); err != nil {
-		return Notification{}, false
-	}
+func notificationOf(item notificationItem) (Notification, bool) {
 	notification := Notification{
 		SubscriptionID: item.SubscriptionID, ClientState: item.ClientState,
 		ChangeType: strings.ToLower(item.ChangeType), Lifecycle: item.Lifecycle, TenantID: item.TenantID,
@@ -137,13 +155,7 @@ func parseNotification(raw []byte) (Notification, bool) {
 	}
 	// The resource is written in several ways; its data, when there are any, name
 	// the event in one.
-	var data struct {
-		ID   string `json:"id"`
-		ETag string `json:"@odata.etag"`
-	}
-	if json.Unmarshal(item.ResourceData, &data) == nil {
-		notification.GraphID, notification.ChangeKey = data.ID, changeKeyOf(data.ETag)
-	}
+	notification.GraphID, notification.ChangeKey = item.ResourceData.ID, changeKeyOf(item.ResourceData.ETag)
 	if notification.GraphID == "" {
 		notification.GraphID = eventOf(item.Resource)
 	}

@@ -153,6 +153,49 @@ func writeWithLostAnswer(t *testing.T, fault sim.Fault, ignored, inBatch bool) {
 	}
 }
 
+// TestACreateIsNotRepeatedUnseen: when its answer was lost a person may edit the
+// event before it is asked for again, and the second answer shows the edit.
+func TestACreateIsNotRepeatedUnseen(t *testing.T) {
+	for name, fault := range lost {
+		for _, inBatch := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s/in a batch %t", name, inBatch), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					creates, batches := 0, 0
+					w := newWorld(t, func(config *sim.Config) {
+						config.Faults = func(info sim.CallInfo) *sim.Fault {
+							switch {
+							case info.Path == "/$batch":
+								if batches++; batches == 1 {
+									return &fault
+								}
+							case info.Method == http.MethodPost:
+								if creates++; creates == 1 && !inBatch {
+									return &fault
+								}
+							}
+							return nil
+						}
+					})
+					writes := []reconciler.OutlookWrite{create(meeting())}
+					if inBatch {
+						other := create(meeting())
+						other.Key = "6ba7b810-9dad-11d1-80b4-000000000001"
+						writes = append(writes, other)
+					}
+					for _, result := range w.client.Write(t.Context(), alice, writes) {
+						if result.Err == nil {
+							t.Errorf("got %+v, want to be asked again", result.Copy)
+						}
+					}
+					if creates > len(writes) || batches > 1 {
+						t.Errorf("%d creates and %d batches were sent", creates, batches)
+					}
+				})
+			})
+		}
+	}
+}
+
 // TestAnAnswerWhoseAnswerWasLost: a reply to an invitation is not mailed twice.
 func TestAnAnswerWhoseAnswerWasLost(t *testing.T) {
 	for name, fault := range lost {

@@ -84,7 +84,7 @@ func (c *Client) requestOf(member reconciler.Member, write reconciler.OutlookWri
 	}
 	switch write.Action {
 	case reconciler.ActionCreate:
-		return batchRequest{name: "POST event", method: http.MethodPost, path: "/me/events", body: c.createContent(member, write)}, true, nil
+		return batchRequest{name: "POST event", method: http.MethodPost, path: "/me/events", body: c.createContent(member, write), once: true}, true, nil
 	case reconciler.ActionUpdate:
 		body := c.updateContent(member, write)
 		if len(body) == 0 && write.Current != nil {

@@ -378,6 +378,7 @@ func (n *fakeNightPOS) stamp(record *reconciler.Record) {
 
 func (n *fakeNightPOS) save(record *reconciler.Record, byPerson bool) {
 	n.stamp(record)
+	record.Untouched = false
 	n.records[record.ID] = record
 	if byPerson {
 		n.hint(reconciler.NightPOSKey(record.ID), record.Stamp)
@@ -388,6 +389,7 @@ func (n *fakeNightPOS) create(event reconciler.Event, organizer int64, key strin
 	n.serial++
 	record := &reconciler.Record{ID: n.serial, OrganizerUserID: organizer, ExternalKey: key, Event: nightposShows(event)}
 	n.save(record, byPerson)
+	record.Untouched = true
 	return record
 }
 

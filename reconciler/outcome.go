@@ -24,7 +24,9 @@ var settleSteps = []time.Duration{
 // often sends several: a look at once would find nothing, and cost a call.
 const FirstLook = 15 * time.Millisecond
 
-// waitSteps are the waits for the organizer's lane to bring a meeting.
+// waitSteps are the waits for the organizer's lane to bring a meeting. The last
+// one is repeated until the organizer's next round of changes has been made, since
+// the notification to that lane may have been lost; see Engine.organizerTime.
 var waitSteps = []time.Duration{
 	100 * time.Millisecond, 200 * time.Millisecond, 400 * time.Millisecond, 800 * time.Millisecond,
 	1600 * time.Millisecond, 3 * time.Second, 6 * time.Second, 15 * time.Second, time.Minute, 5 * time.Minute,
@@ -113,9 +115,12 @@ func (r *round) conclude(subject *subject, settled Settled, item Item) {
 	case settled.Again:
 		r.retry(item, 0, "")
 	case subject.plan.Wait:
-		if item.Attempts < len(waitSteps) {
+		switch {
+		case item.Attempts < len(waitSteps):
 			r.retry(item, waitSteps[item.Attempts], subject.plan.Reason)
-		} else {
+		case r.engine.Now().Sub(item.First) < r.engine.organizerTime():
+			r.retry(item, waitSteps[len(waitSteps)-1], subject.plan.Reason)
+		default:
 			r.done(item.Key)
 		}
 	case r.unsettled(subject, item) && item.Attempts < len(settleSteps):
@@ -123,6 +128,13 @@ func (r *round) conclude(subject *subject, settled Settled, item Item) {
 	default:
 		r.done(item.Key)
 	}
+}
+
+// organizerTime is by when the organizer's lane has found a meeting that it was
+// not told of: a round of changes is up to a tenth late, and leaves what it finds
+// to the notifications for a while.
+func (e *Engine) organizerTime() time.Duration {
+	return e.ChangesEvery + e.ChangesEvery/10 + tellingTime
 }
 
 // unsettled says that a hint from NightPOS may speak of something that cannot be

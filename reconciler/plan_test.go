@@ -296,6 +296,86 @@ func TestRefusalStands(t *testing.T) {
 	}
 }
 
+// TestInvitedAgain: bob accepted, was uninvited, and is invited again in
+// NightPOS, which makes him a new row. His copy, which stayed as a cancelled one,
+// comes back and has yet to be answered; should it still show the old answer, then
+// that goes to NightPOS and nobody is mailed.
+func TestInvitedAgain(t *testing.T) {
+	t.Parallel()
+	link := agreed(t, state(bob, copyFor(bob, reconciler.AnswerAccepted), recordWith(reconciler.AnswerAccepted), nil))
+	uninvited, without := copyFor(bob, reconciler.AnswerAccepted), recordWith(reconciler.AnswerNone)
+	uninvited.Cancelled, without.Event.People = true, without.Event.People[1:]
+	s := state(bob, uninvited, without, link)
+	plan := s.Plan()
+	if got := describe(plan); got != "nothing" {
+		t.Fatalf("uninvited: got %q, want nothing", got)
+	}
+	ended := s.Settle(plan, nil, nil).Link
+	for answer, want := range map[reconciler.Answer]string{reconciler.AnswerNone: "nothing", reconciler.AnswerAccepted: "nightpos answer accepted"} {
+		if got := describe(state(bob, copyFor(bob, answer), recordWith(reconciler.AnswerNone), ended).Plan()); got != want {
+			t.Errorf("invited again with the answer %q: got %q, want %q", answer, got, want)
+		}
+	}
+}
+
+// TestRecordMadeBefore: the answer to a create in NightPOS was lost, and the copy
+// was edited before the create was repeated. What differs is that edit, as long as
+// nobody has written to the record.
+func TestRecordMadeBefore(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name   string
+		change func(copied *reconciler.Copy, record *reconciler.Record)
+		want   string
+	}{
+		{name: "nothing", want: "nothing", change: func(*reconciler.Copy, *reconciler.Record) {}},
+		{name: "taken off in Outlook", want: "nightpos update people", change: func(copied *reconciler.Copy, _ *reconciler.Record) {
+			copied.Event.People = copied.Event.People[:1]
+		}},
+		{name: "added in Outlook", want: "nightpos update people", change: func(copied *reconciler.Copy, _ *reconciler.Record) {
+			copied.Event.People = append(copied.Event.People, reconciler.Person{Address: "dave@customer.example"})
+		}},
+		{name: "renamed and moved", want: "nightpos update title,when", change: func(copied *reconciler.Copy, _ *reconciler.Record) {
+			copied.Event.Title, copied.Event.When.Start = "New", noon.Add(-time.Hour)
+		}},
+		{name: "text", want: "nightpos update body", change: func(copied *reconciler.Copy, _ *reconciler.Record) {
+			copied.Event.Body = "<p>New</p>"
+		}},
+		{name: "category removed", want: "nightpos update categories", change: func(_ *reconciler.Copy, record *reconciler.Record) {
+			record.Event.Categories = []string{"Green"}
+		}},
+		{name: "answered in Outlook", want: "nightpos update answers", change: func(copied *reconciler.Copy, _ *reconciler.Record) {
+			copied.Event.People[1].Answer = reconciler.AnswerAccepted
+		}},
+		{name: "answered in NightPOS", want: "nothing", change: func(_ *reconciler.Copy, record *reconciler.Record) {
+			record.Event.People[1].Answer = reconciler.AnswerAccepted
+		}},
+		{
+			name: "taken off in Outlook, and somebody wrote to the record", want: "outlook update people",
+			change: func(copied *reconciler.Copy, record *reconciler.Record) {
+				copied.Event.People, record.Untouched = copied.Event.People[:1], false
+			},
+		},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			copied, record := copyFor(alice, reconciler.AnswerNone), recordWith(reconciler.AnswerNone)
+			record.Untouched = true
+			test.change(copied, record)
+			s := state(alice, copied, nil, nil)
+			settled := s.Settle(s.Plan(), nil, &reconciler.RecordResult{Record: record, Existed: true})
+			if !settled.Again || settled.Link == nil {
+				t.Fatalf("got %+v, want another look", settled)
+			}
+			next := state(alice, copied, record, settled.Link)
+			if got := describe(next.Plan()); got != test.want {
+				t.Errorf("got %q, want %q", got, test.want)
+			}
+		})
+	}
+}
+
 // TestFailedWriteLeavesNoEcho: while a write is yet to be repeated, a second
 // notification of the same version must not end the work as an echo.
 func TestFailedWriteLeavesNoEcho(t *testing.T) {

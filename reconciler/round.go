@@ -373,7 +373,11 @@ func (r *round) adopt(subject *subject, record *Record, recordID int64, link *Li
 			// An invitation to what stands here as something else, a stand-in or
 			// the meeting before it was handed over: it waits until that is gone,
 			// and somebody has to look after that.
-			r.also = append(r.also, Item{Key: NightPOSKey(recordID), First: r.engine.Now()})
+			item := Item{Key: NightPOSKey(recordID), First: r.engine.Now()}
+			if subject.swept() {
+				item.Priority = PriorityBackfill
+			}
+			r.also = append(r.also, item)
 		}
 		return
 	}

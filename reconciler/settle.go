@@ -62,7 +62,8 @@ func (s State) Settle(plan Plan, outlook *OutlookResult, nightpos *RecordResult)
 	if (outlook != nil && outlook.Existed) || (nightpos != nil && nightpos.Existed) {
 		// An earlier attempt made it, and it may have been edited since: the
 		// sides have yet to agree.
-		link.Outlook, link.NightPOS, settled.Again = nil, nil, true
+		link.Outlook, link.NightPOS = s.basesOfExisting(plan, nightpos)
+		settled.Again = true
 	} else if plan.NightPOS != nil && plan.NightPOS.Action == ActionUnarchive {
 		settled.Again = settled.Err == nil
 	} else {
@@ -102,6 +103,41 @@ func (s State) settleRepeatedCreate(link *Link, plan Plan, copied Copy) bool {
 	sent.MeetingLink = copied.Event.MeetingLink
 	link.Outlook = NewBase(sent)
 	return !maps.Equal(link.Outlook, NewBase(copied.Event))
+}
+
+// basesOfExisting are the bases of a record that an earlier create had made
+// already. As long as nobody has touched it, it shows what the copy showed then,
+// so that whatever differs was changed in the copy since: somebody taken off the
+// meeting in Outlook must not be invited to it again. Otherwise the sides have
+// never agreed.
+func (s State) basesOfExisting(plan Plan, nightpos *RecordResult) (outlook, record Base) {
+	if plan.Role != RoleOrganizer || s.Copy == nil || nightpos == nil || !nightpos.Existed || !nightpos.Record.Untouched {
+		return nil, nil
+	}
+	sent, now := nightpos.Record.Event, s.Copy.Event
+	outlook, record = NewBase(now), NewBase(sent)
+	would := NewBase(s.NightPOS.Project(now))
+	for _, scalar := range scalars {
+		key := string(scalar.field)
+		same := would[key] == record[key] || scalar.field == FieldBody && sameText(sent.Body, now.Body)
+		if !same {
+			delete(outlook, key)
+		}
+	}
+	// Answers are given on both sides while a record stays untouched: an open one
+	// of the copy's is no news.
+	for _, person := range now.People {
+		key := entryKey(FieldAnswers, person.Key())
+		if person.Answer != AnswerNone && outlook[key] != record[key] {
+			delete(outlook, key)
+		}
+	}
+	entries := func(key string) bool {
+		field, entry, _ := strings.Cut(key, "/")
+		return entry != "" && Field(field) != FieldAnswers
+	}
+	overlay(outlook, record, entries)
+	return outlook, record
 }
 
 // settleRefusal ends an attendee's link. Somebody who removed the invitation has

@@ -99,6 +99,9 @@ type Record struct {
 	Modified time.Time
 	// ExternalKey is the key that a create by the gateway left; empty for others.
 	ExternalKey string
+	// Untouched says that nothing was written to the record since the transaction
+	// that made it. Attendees' answers do not count.
+	Untouched bool
 	// Event is the content. Answers of people are those of the attendee rows;
 	// the organizer's own answer is in Organizer.Answer.
 	Event Event
@@ -157,7 +160,8 @@ type OutlookWrite struct {
 	// survive (the zone, the meeting block in the body, other people's rows).
 	Current *Copy
 	// Key makes creates repeatable: a second create with the same key returns
-	// the same copy. Lower case UUID form.
+	// the same copy, as it is by then; so the adapter does not repeat one whose
+	// answer was lost. Lower case UUID form.
 	Key string
 	// RecordID is left in a created copy as its mark.
 	RecordID int64

@@ -11,6 +11,8 @@ import (
 
 	goredis "github.com/redis/go-redis/v9"
 	"go.uber.org/zap"
+
+	"github.com/nightpos/outlook-gateway/reconciler"
 )
 
 // dispatcher hands lanes that can be taken to waiting workers. It hears of them
@@ -18,21 +20,36 @@ import (
 // the store's own list whenever the soonest alarm of that list is due.
 type dispatcher struct {
 	store *Store
-	// lanes is unbuffered: a lane leaves when a worker is there to take it.
-	lanes chan string
 	// changed wakes run, and free wakes listen; capacity 1.
 	changed, free chan struct{}
 
 	mutex sync.Mutex
-	// idle is how many workers wait for a lane, offered says that one is held
-	// out to them, and reserved is how many more are being added for them.
-	idle, reserved int
-	offered        bool
-	// ready are lanes to offer, oldest first, each at most once.
+	// waiting are the workers for whom nothing is on its way, in the order in
+	// which they came.
+	waiting []*waiter
+	// ready are lanes to hand out, oldest first, each at most once; empty while
+	// somebody waits. A lane is out of it before a worker takes it, so that an
+	// alarm which comes meanwhile makes it ready once more.
 	ready  []string
 	queued map[string]bool
 	// poll is when the store's list must be looked at next.
 	poll time.Time
+}
+
+// waiter is a worker that waits for work.
+type waiter struct {
+	// limit is how many items it takes at most.
+	limit int
+	// work is handed over here; capacity 1.
+	work chan work
+	// gone says that it left while it was reserved.
+	gone bool
+}
+
+// work is a lane to take, or a batch of one that has been leased already.
+type work struct {
+	lane  string
+	batch reconciler.Batch
 }
 
 const (
@@ -49,9 +66,7 @@ const (
 )
 
 func newDispatcher(store *Store) *dispatcher {
-	return &dispatcher{
-		store: store, lanes: make(chan string), changed: make(chan struct{}, 1), free: make(chan struct{}, 1), queued: map[string]bool{},
-	}
+	return &dispatcher{store: store, changed: make(chan struct{}, 1), free: make(chan struct{}, 1), queued: map[string]bool{}}
 }
 
 // notify takes note of an alarm.
@@ -60,75 +75,138 @@ func (d *dispatcher) notify(set alarm) {
 		return
 	}
 	d.mutex.Lock()
+	defer d.mutex.Unlock()
 	at := time.UnixMilli(set.at)
-	if !at.After(d.store.Now()) {
+	switch {
+	case !at.After(d.store.Now()):
 		if !d.queued[set.lane] {
 			d.queued[set.lane] = true
 			d.ready = append(d.ready, set.lane)
 		}
-	} else if at.Before(d.poll) {
+		d.match()
+	case at.Before(d.poll):
 		d.poll = at
+		d.wake()
 	}
-	d.mutex.Unlock()
-	d.wake()
 }
 
-// take waits for a lane.
-func (d *dispatcher) take(ctx context.Context) (lane string, err error) {
+// match hands ready lanes to waiting workers. The caller holds the mutex.
+func (d *dispatcher) match() {
+	for len(d.ready) > 0 && len(d.waiting) > 0 {
+		lane := d.ready[0]
+		d.ready = d.ready[1:]
+		delete(d.queued, lane)
+		d.waiting[0].work <- work{lane: lane}
+		d.waiting = d.waiting[1:]
+	}
+}
+
+// take waits for work. When the context ends it returns its error, or a batch
+// that was leased for this worker just then.
+func (d *dispatcher) take(ctx context.Context, limit int) (work, error) {
+	w := &waiter{limit: limit, work: make(chan work, 1)}
 	d.mutex.Lock()
-	d.idle++
+	d.waiting = append(d.waiting, w)
+	d.settle()
 	d.mutex.Unlock()
+	select {
+	case taken := <-w.work:
+		return taken, nil
+	case <-ctx.Done():
+	}
+	d.mutex.Lock()
+	defer d.mutex.Unlock()
+	w.gone = true
+	d.waiting = slices.DeleteFunc(d.waiting, func(other *waiter) bool { return other == w })
+	select {
+	case taken := <-w.work:
+		if len(taken.batch.Items) > 0 {
+			return taken, nil
+		}
+		d.back(taken.lane)
+	default:
+	}
+	return work{}, ctx.Err()
+}
+
+// settle matches, and tells listen when somebody waits for more. The caller
+// holds the mutex.
+func (d *dispatcher) settle() {
+	d.match()
+	if len(d.waiting) == 0 {
+		return
+	}
 	select {
 	case d.free <- struct{}{}:
 	default:
 	}
-	select {
-	case lane = <-d.lanes:
-		return lane, nil // run has counted it
-	case <-ctx.Done():
-		d.mutex.Lock()
-		d.idle--
-		d.mutex.Unlock()
-		return "", ctx.Err()
-	}
 }
 
-// spare says whether a worker waits for whom no lane is on its way. The caller
-// holds the mutex.
+// spare says whether a worker waits for whom nothing is on its way.
 func (d *dispatcher) spare() bool {
-	taken := len(d.ready) + d.reserved
-	if d.offered {
-		taken++
-	}
-	return d.idle > taken
-}
-
-// reserve keeps a waiting worker for a lane that is about to become ready, until
-// release; false means that there is none to spare.
-func (d *dispatcher) reserve() bool {
 	d.mutex.Lock()
 	defer d.mutex.Unlock()
-	if !d.spare() {
-		return false
+	return len(d.waiting) > 0
+}
+
+// reserve keeps a waiting worker for a lane that is about to be leased, until
+// release or hand; nil means that there is none to spare.
+func (d *dispatcher) reserve() *waiter {
+	d.mutex.Lock()
+	defer d.mutex.Unlock()
+	if len(d.waiting) == 0 {
+		return nil
 	}
-	d.reserved++
+	w := d.waiting[0]
+	d.waiting = d.waiting[1:]
+	return w
+}
+
+// release lets a reserved worker wait on.
+func (d *dispatcher) release(w *waiter) {
+	d.mutex.Lock()
+	defer d.mutex.Unlock()
+	if !w.gone {
+		d.waiting = slices.Insert(d.waiting, 0, w)
+		d.settle()
+	}
+}
+
+// hand gives a leased batch to the worker that was reserved for it, or to another
+// one if that has left; false means that nobody is there to take it.
+func (d *dispatcher) hand(w *waiter, batch reconciler.Batch) bool {
+	d.mutex.Lock()
+	defer d.mutex.Unlock()
+	if w.gone {
+		index := slices.IndexFunc(d.waiting, func(other *waiter) bool { return other.limit >= len(batch.Items) })
+		if index < 0 {
+			return false
+		}
+		w = d.waiting[index]
+		d.waiting = slices.Delete(d.waiting, index, index+1)
+	}
+	w.work <- work{batch: batch}
 	return true
 }
 
-func (d *dispatcher) release(count int) {
-	d.mutex.Lock()
-	defer d.mutex.Unlock()
-	d.reserved -= count
+// back makes a lane that nobody took the next one to hand out. The caller holds
+// the mutex.
+func (d *dispatcher) back(lane string) {
+	if !d.queued[lane] {
+		d.queued[lane] = true
+		d.ready = slices.Insert(d.ready, 0, lane)
+	}
+	d.match()
 }
 
 // again makes the dispatcher look at the store's list after a short while.
 func (d *dispatcher) again() {
 	d.mutex.Lock()
+	defer d.mutex.Unlock()
 	if soon := d.store.Now().Add(idlePoll); soon.Before(d.poll) {
 		d.poll = soon
+		d.wake()
 	}
-	d.mutex.Unlock()
-	d.wake()
 }
 
 func (d *dispatcher) wake() {
@@ -138,7 +216,7 @@ func (d *dispatcher) wake() {
 	}
 }
 
-// run offers lanes until the context ends.
+// run looks at the store's list in time, until the context ends.
 func (d *dispatcher) run(ctx context.Context) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
@@ -148,22 +226,11 @@ func (d *dispatcher) run(ctx context.Context) {
 			d.look(ctx)
 			continue
 		}
-		lane, offered := d.next()
-		var lanes chan string
-		if offered {
-			lanes = d.lanes
-		}
 		timer.Reset(wait)
 		select {
-		case lanes <- lane:
-			d.handed()
-			continue
 		case <-d.changed:
 		case <-timer.C:
 		case <-ctx.Done():
-		}
-		if offered {
-			d.back(lane)
 		}
 	}
 }
@@ -173,40 +240,6 @@ func (d *dispatcher) wait() time.Duration {
 	d.mutex.Lock()
 	defer d.mutex.Unlock()
 	return d.poll.Sub(d.store.Now())
-}
-
-// next takes out the lane to offer, if any. It is out before a worker has it, so
-// that an alarm which comes while the worker already takes the lane makes it
-// ready once more instead of being folded into the offer.
-func (d *dispatcher) next() (lane string, offered bool) {
-	d.mutex.Lock()
-	defer d.mutex.Unlock()
-	if len(d.ready) == 0 {
-		return "", false
-	}
-	lane, d.ready = d.ready[0], d.ready[1:]
-	delete(d.queued, lane)
-	d.offered = true
-	return lane, true
-}
-
-// handed notes that a worker has the lane that was offered.
-func (d *dispatcher) handed() {
-	d.mutex.Lock()
-	defer d.mutex.Unlock()
-	d.offered = false
-	d.idle--
-}
-
-// back puts a lane that nobody took in front again.
-func (d *dispatcher) back(lane string) {
-	d.mutex.Lock()
-	defer d.mutex.Unlock()
-	d.offered = false
-	if !d.queued[lane] {
-		d.queued[lane] = true
-		d.ready = slices.Insert(d.ready, 0, lane)
-	}
 }
 
 // look reads the store's list: what is due becomes ready, and the first that is
@@ -249,14 +282,13 @@ func (d *dispatcher) look(ctx context.Context) {
 // short.
 func (d *dispatcher) listen(ctx context.Context) {
 	for ctx.Err() == nil {
-		if !d.reserve() {
+		if !d.spare() {
 			select {
 			case <-d.free:
 			case <-ctx.Done():
 			}
 			continue
 		}
-		d.release(1)
 		rung, err := d.store.client.BLPop(ctx, time.Second, d.store.keys.bell()).Result()
 		switch {
 		case err == nil && len(rung) == 2:
@@ -274,10 +306,9 @@ func (d *dispatcher) listen(ctx context.Context) {
 // heard takes note of a lane that another process told of. When no worker is
 // free any more, the bell is rung again, for a process that has one.
 func (d *dispatcher) heard(ctx context.Context, lane string) error {
-	free := d.reserve()
+	free := d.spare()
 	d.notify(alarm{lane: lane, at: 0})
 	if free {
-		d.release(1)
 		return nil
 	}
 	return d.store.client.LPush(ctx, d.store.keys.bell(), lane).Err()

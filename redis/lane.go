@@ -27,111 +27,6 @@ func (s *Store) Add(ctx context.Context, lane string, items ...reconciler.Item) 
 	return err
 }
 
-// AddHints implements reconciler.Queue. It takes one round trip; two on a
-// Cluster, where a lane and its alarm live on different nodes.
-func (s *Store) AddHints(ctx context.Context, hints []reconciler.Hint) (int, error) {
-	lanes, arguments, reserved := s.additions(hints)
-	defer s.waking.release(reserved)
-	answers, err := s.runEach(ctx, addScript, lanes, arguments)
-	if err != nil {
-		// They may have been added and only the answer lost.
-		s.waking.again()
-		return 0, fmt.Errorf("adding to the lanes: %w", err)
-	}
-	echoes := 0
-	alarms := make([]alarm, 0, len(lanes))
-	for index, answer := range answers {
-		set, rest, err := parseAlarm(lanes[index], answer)
-		if err != nil || len(rest) != 1 {
-			return 0, fmt.Errorf("adding to the lanes: an answer that cannot be understood: %v", answer)
-		}
-		count, _ := rest[0].(int64)
-		echoes += int(count)
-		set.ring, _ = arguments[index][2].(string)
-		alarms = append(alarms, set)
-	}
-	return echoes, s.armed(ctx, alarms)
-}
-
-// additions groups hints by lane, in order, into the arguments of addScript, and
-// reserves the workers that wait for them.
-func (s *Store) additions(hints []reconciler.Hint) (lanes []string, arguments [][]any, reserved int) {
-	now := s.Now()
-	position := map[string]int{}
-	for _, hint := range hints {
-		index, known := position[hint.Lane]
-		if !known {
-			index = len(lanes)
-			position[hint.Lane] = index
-			lanes = append(lanes, hint.Lane)
-			free := s.waking.reserve()
-			if free {
-				reserved++
-			}
-			arguments = append(arguments, []any{hint.Lane, milliseconds(now), s.ring(free)})
-		}
-		item := hint.Item
-		due, first := item.Due, item.First
-		if due.IsZero() {
-			due = now
-		}
-		if first.IsZero() {
-			first = now
-		}
-		copyDigest := ""
-		if hint.GraphID != "" {
-			copyDigest = shortDigest(hint.GraphID)
-		}
-		arguments[index] = append(arguments[index], item.Key, milliseconds(due), milliseconds(first),
-			int(clampPriority(item.Priority)), cleanVersion(item.Version), copyDigest, shortDigest(item.Version))
-	}
-	return lanes, arguments, reserved
-}
-
-func clampPriority(priority reconciler.Priority) reconciler.Priority {
-	return min(max(priority, reconciler.PriorityPerson), reconciler.PriorityBackfill)
-}
-
-// cleanVersion takes out the mark that separates the parts of a payload.
-func cleanVersion(version string) string { return strings.ReplaceAll(version, "|", "/") }
-
-// runEach runs a script once for each lane, in one round trip.
-func (s *Store) runEach(ctx context.Context, script *goredis.Script, lanes []string, arguments [][]any) ([][]any, error) {
-	if len(lanes) == 0 {
-		return nil, nil
-	}
-	if len(lanes) == 1 {
-		answer, err := script.Run(ctx, s.client, s.laneKeys(lanes[0]), arguments[0]...).Slice()
-		return [][]any{answer}, err
-	}
-	answers, err := s.pipelined(ctx, script.EvalSha, lanes, arguments)
-	if goredis.HasErrorPrefix(err, "NOSCRIPT") {
-		// Adding twice is as good as once.
-		answers, err = s.pipelined(ctx, script.Eval, lanes, arguments)
-	}
-	return answers, err
-}
-
-func (s *Store) pipelined(ctx context.Context, run func(context.Context, goredis.Scripter, []string, ...any) *goredis.Cmd, lanes []string, arguments [][]any) ([][]any, error) {
-	pipe := s.client.Pipeline()
-	commands := make([]*goredis.Cmd, 0, len(lanes))
-	for index, lane := range lanes {
-		commands = append(commands, run(ctx, pipe, s.laneKeys(lane), arguments[index]...))
-	}
-	if _, err := pipe.Exec(ctx); err != nil {
-		return nil, err
-	}
-	answers := make([][]any, 0, len(lanes))
-	for _, command := range commands {
-		answer, err := command.Slice()
-		if err != nil {
-			return nil, err
-		}
-		answers = append(answers, answer)
-	}
-	return answers, nil
-}
-
 // alarm says when a lane can next be taken; never when the time is negative.
 type alarm struct {
 	lane    string
@@ -179,12 +74,13 @@ func (s *Store) armed(ctx context.Context, alarms []alarm) error {
 
 // Take implements reconciler.Queue.
 func (s *Store) Take(ctx context.Context, limit int) (reconciler.Batch, error) {
+	limit = max(limit, 1)
 	for {
-		lane, err := s.waking.take(ctx)
-		if err != nil {
-			return reconciler.Batch{}, err
+		found, err := s.waking.take(ctx, limit)
+		if err != nil || len(found.batch.Items) > 0 {
+			return found.batch, err
 		}
-		batch, err := s.lease(ctx, lane, limit)
+		batch, err := s.lease(ctx, found.lane, limit)
 		if err != nil {
 			// The lane is still in the store's list of ready ones.
 			s.waking.again()
@@ -198,7 +94,7 @@ func (s *Store) Take(ctx context.Context, limit int) (reconciler.Batch, error) {
 
 func (s *Store) lease(ctx context.Context, lane string, limit int) (reconciler.Batch, error) {
 	now := s.Now()
-	answer, err := takeScript.Run(ctx, s.client, s.laneKeys(lane), lane, milliseconds(now), milliseconds(now.Add(s.Lease)), max(limit, 1)).Slice()
+	answer, err := takeScript.Run(ctx, s.client, s.laneKeys(lane), lane, milliseconds(now), milliseconds(now.Add(s.Lease)), limit).Slice()
 	if err != nil {
 		return reconciler.Batch{}, err
 	}
@@ -209,10 +105,17 @@ func (s *Store) lease(ctx context.Context, lane string, limit int) (reconciler.B
 	if err := s.armed(ctx, []alarm{set}); err != nil {
 		return reconciler.Batch{}, err
 	}
-	fence, _ := rest[0].(int64)
-	batch := reconciler.Batch{Lease: reconciler.Lease{Lane: lane, Fence: fence}}
-	for index := 1; index+2 < len(rest); index += 3 {
-		item, err := parseItem(rest[index], rest[index+1], rest[index+2])
+	return parseBatch(lane, rest)
+}
+
+// parseBatch reads fence, key, due, payload, ...; nothing is an empty batch.
+func parseBatch(lane string, answer []any) (reconciler.Batch, error) {
+	batch := reconciler.Batch{Lease: reconciler.Lease{Lane: lane}}
+	if len(answer) > 0 {
+		batch.Fence, _ = answer[0].(int64)
+	}
+	for index := 1; index+2 < len(answer); index += 3 {
+		item, err := parseItem(answer[index], answer[index+1], answer[index+2])
 		if err != nil {
 			return reconciler.Batch{}, err
 		}

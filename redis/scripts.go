@@ -66,6 +66,46 @@ local function arm(lane, now, ring)
 end
 `
 
+// leaseSource takes what is due out of the queue and leases the lane. A holder
+// names a lease whose answer may be lost, with its fence; see reclaimScript.
+const leaseSource = `
+local function due(now, limit)
+  local batch = {}
+  for index = 1, 2 do
+    if limit > 0 then
+      local keys = redis.call('ZRANGEBYSCORE', KEYS[index], '-inf', now, 'WITHSCORES', 'LIMIT', 0, limit)
+      for position = 1, #keys, 2 do
+        local key = keys[position]
+        redis.call('ZREM', KEYS[index], key)
+        local text = redis.call('HGET', KEYS[3], key)
+        if text then
+          redis.call('HSET', KEYS[4], key, '')
+          batch[#batch + 1] = key
+          batch[#batch + 1] = keys[position + 1]
+          batch[#batch + 1] = text
+          limit = limit - 1
+        end
+      end
+    end
+  end
+  return batch
+end
+local function hold(ends, holder)
+  local fence = redis.call('HINCRBY', KEYS[5], 'fence', 1)
+  if holder == '' then
+    redis.call('HSET', KEYS[5], 'until', ends)
+  else
+    redis.call('HSET', KEYS[5], 'until', ends, 'holder', fence .. '|' .. holder)
+  end
+  return fence
+end
+local function answer(at, version, count, batch)
+  local result = {at, version, count}
+  for _, value in ipairs(batch) do result[#result + 1] = value end
+  return result
+end
+`
+
 // alarmScript sets the alarm of a lane on a Cluster.
 // KEYS ready, versions, bell. ARGV lane, time or -1, version, now, ring.
 // An older version than the one known changes nothing.
@@ -87,15 +127,21 @@ end
 return 1
 `)
 
-// addScript adds items. ARGV lane, now, ring, then for each item: key, due,
-// first, priority, version, digest of graph id or empty, digest of change key.
-// Answers {alarm, version, echoes}.
-var addScript = goredis.NewScript(armSource + `
+// addScript adds items, and leases the lane for a worker that waits in the
+// process that adds, if the lane is free and one of them is due: so that the start
+// of work takes no second round trip. ARGV lane, now, ring, most items to take or
+// 0, end of the lease, its holder, then for each item: key, due, first, priority,
+// version, digest of graph id or empty, digest of change key.
+// Answers {alarm, version, echoes}, and if it leased the lane fence, key, due,
+// payload, ... as well.
+var addScript = goredis.NewScript(armSource + leaseSource + `
 local now = tonumber(ARGV[2])
 local lease = tonumber(redis.call('HGET', KEYS[5], 'until') or '0')
 local echoes, soonest = 0, -1
-for index = 4, #ARGV, 7 do
-  local key, due, first, priority, version = ARGV[index], tonumber(ARGV[index + 1]), ARGV[index + 2], tonumber(ARGV[index + 3]), ARGV[index + 4]
+-- Most items are new, and numbers are slow to write: those that only pass through
+-- stay the text that they came as.
+for index = 7, #ARGV, 7 do
+  local key, version = ARGV[index], ARGV[index + 4]
   local echo = false
   if ARGV[index + 5] ~= '' then
     local known = redis.call('HGET', KEYS[7], ARGV[index + 5])
@@ -103,43 +149,48 @@ for index = 4, #ARGV, 7 do
   end
   if echo then
     echoes = echoes + 1
+  elseif redis.call('HSETNX', KEYS[3], key, ARGV[index + 3] .. '|' .. ARGV[index + 2] .. '|0|' .. version .. '|') == 1 then
+    redis.call('ZADD', KEYS[ARGV[index + 3] + 1], ARGV[index + 1], key)
+    local due = tonumber(ARGV[index + 1])
+    if soonest < 0 or due < soonest then soonest = due end
   else
-    local old = redis.call('HGET', KEYS[3], key)
-    local attempts, reason, before = 0, '', nil
-    if old then
-      local oldPriority, oldFirst, oldAttempts, oldVersion, oldReason = payload(old)
-      before, first, attempts, reason = oldPriority, oldFirst, oldAttempts, oldReason
-      -- Hints about a copy come in no order, so that of two versions neither is
-      -- known to be the last: the item must not be taken for the echo of one.
-      if ARGV[index + 5] ~= '' and oldVersion ~= version and version ~= 'deleted' and redis.call('HGET', KEYS[4], key) ~= '' then
-        version = oldVersion == 'deleted' and oldVersion or ''
-      end
-      if oldPriority < priority then priority = oldPriority end
+    local due, priority = tonumber(ARGV[index + 1]), tonumber(ARGV[index + 3])
+    local before, first, attempts, known, reason = payload(redis.call('HGET', KEYS[3], key))
+    -- Hints about a copy come in no order, so that of two versions neither is
+    -- known to be the last: the item must not be taken for the echo of one.
+    if ARGV[index + 5] ~= '' and known ~= version and version ~= 'deleted' and redis.call('HGET', KEYS[4], key) ~= '' then
+      version = known == 'deleted' and known or ''
     end
+    if before < priority then priority = before end
     redis.call('HSET', KEYS[3], key, pack(priority, first, attempts, version, reason))
     -- Only a lane that is out has items that are taken.
     if lease > 0 and redis.call('HEXISTS', KEYS[4], key) == 1 then
       if redis.call('HGET', KEYS[4], key) == '' then redis.call('HSET', KEYS[4], key, ARGV[index + 2]) end
     else
-      if before then
-        local waits = redis.call('ZSCORE', KEYS[before + 1], key)
-        if waits and tonumber(waits) < due then due = tonumber(waits) end
-        if before ~= priority then redis.call('ZREM', KEYS[before + 1], key) end
-      end
+      local waits = redis.call('ZSCORE', KEYS[before + 1], key)
+      if waits and tonumber(waits) < due then due = tonumber(waits) end
+      if before ~= priority then redis.call('ZREM', KEYS[before + 1], key) end
       redis.call('ZADD', KEYS[priority + 1], due, key)
       if soonest < 0 or due < soonest then soonest = due end
     end
   end
 end
+if lease <= 0 and soonest >= 0 and soonest <= now and ARGV[4] ~= '0' then
+  local batch = due(now, tonumber(ARGV[4]))
+  local fence = hold(ARGV[5], ARGV[6])
+  local at, version = arm(ARGV[1], now, '0')
+  table.insert(batch, 1, fence)
+  return answer(at, version, echoes, batch)
+end
 if KEYS[9] then
-  local before = alarmOf(ARGV[1])
-  if before >= 0 then
+  local text = redis.call('ZSCORE', KEYS[9], ARGV[1])
+  if text then
     -- Adding only ever brings a lane's alarm forward, so it need not be worked
     -- out anew.
-    local at = before
-    if lease <= 0 and soonest >= 0 and soonest < before then at = soonest end
-    alarm(ARGV[1], at, now, ARGV[3], before)
-    return {string.format('%.0f', at), 0, echoes}
+    local before = tonumber(text)
+    if lease > 0 or soonest < 0 or soonest >= before then return {text, 0, echoes} end
+    alarm(ARGV[1], soonest, now, ARGV[3], before)
+    return {string.format('%.0f', soonest), 0, echoes}
   end
 end
 local at, version = arm(ARGV[1], now, ARGV[3])
@@ -149,7 +200,7 @@ return {at, version, echoes}
 // takeScript leases a lane. ARGV lane, now, end of the lease, limit.
 // Answers {alarm, version, fence, key, due, payload, ...}; fence is 0 when the
 // lane is out or nothing is due.
-var takeScript = goredis.NewScript(armSource + `
+var takeScript = goredis.NewScript(armSource + leaseSource + `
 local now = tonumber(ARGV[2])
 local lease = tonumber(redis.call('HGET', KEYS[5], 'until') or '0')
 if lease > now then
@@ -165,36 +216,14 @@ if lease > 0 then
   end
   redis.call('DEL', KEYS[4])
 end
-local limit = tonumber(ARGV[4])
-local answer = {}
-for index = 1, 2 do
-  if limit > 0 then
-    local due = redis.call('ZRANGEBYSCORE', KEYS[index], '-inf', now, 'WITHSCORES', 'LIMIT', 0, limit)
-    for position = 1, #due, 2 do
-      local key = due[position]
-      redis.call('ZREM', KEYS[index], key)
-      local text = redis.call('HGET', KEYS[3], key)
-      if text then
-        redis.call('HSET', KEYS[4], key, '')
-        answer[#answer + 1] = key
-        answer[#answer + 1] = due[position + 1]
-        answer[#answer + 1] = text
-        limit = limit - 1
-      end
-    end
-  end
-end
-local fence = 0
-if #answer > 0 then
-  fence = redis.call('HINCRBY', KEYS[5], 'fence', 1)
-  redis.call('HSET', KEYS[5], 'until', ARGV[3])
+local batch, fence = due(now, tonumber(ARGV[4])), 0
+if #batch > 0 then
+  fence = hold(ARGV[3], '')
 else
   redis.call('HSET', KEYS[5], 'until', 0)
 end
 local at, version = arm(ARGV[1], now, '0')
-local result = {at, version, fence}
-for _, value in ipairs(answer) do result[#result + 1] = value end
-return result
+return answer(at, version, fence, batch)
 `)
 
 // holdsSource says whether the fence is that of the lease that is out.
@@ -254,6 +283,14 @@ redis.call('DEL', KEYS[4])
 redis.call('HSET', KEYS[5], 'until', 0)
 local at, version = arm(ARGV[1], now, ARGV[4])
 return {at, version}
+`)
+
+// reclaimScript finds the fence of a lease by its holder. ARGV holder.
+// Answers the fence, or 0 when somebody else leased the lane since.
+var reclaimScript = goredis.NewScript(`
+local fence, holder = string.match(redis.call('HGET', KEYS[5], 'holder') or '', '^(%d+)|(.*)$')
+if holder ~= ARGV[1] or redis.call('HGET', KEYS[5], 'fence') ~= fence then return 0 end
+return tonumber(fence)
 `)
 
 // hurryScript makes everything due that was put off. ARGV lane, now, ring.

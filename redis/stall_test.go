@@ -2,7 +2,6 @@ package redis_test
 
 import (
 	"context"
-	"io"
 	"net"
 	"sync/atomic"
 	"testing"
@@ -16,10 +15,11 @@ import (
 )
 
 // stalling is a Redis that takes everything and answers nothing once it has
-// stalled, as a server does whose disk or machine hangs.
+// stalled, as a server does whose disk or machine hangs. One that is mute does
+// what it is asked, and its answers get lost.
 type stalling struct {
-	engine  *miniredis.Miniredis
-	stalled atomic.Bool
+	engine        *miniredis.Miniredis
+	stalled, mute atomic.Bool
 }
 
 func (s *stalling) dial(context.Context, string, string) (net.Conn, error) {
@@ -46,7 +46,19 @@ func (s *stalling) dial(context.Context, string, string) (net.Conn, error) {
 	}()
 	go func() {
 		defer server.Close()
-		_, _ = io.Copy(server, engine)
+		buffer := make([]byte, 32<<10)
+		for {
+			count, err := engine.Read(buffer)
+			if err != nil {
+				return
+			}
+			if s.mute.Load() {
+				continue
+			}
+			if _, err := server.Write(buffer[:count]); err != nil {
+				return
+			}
+		}
 	}()
 	return client, nil
 }
@@ -81,6 +93,56 @@ func TestCallsEndWithTheirContextWhenRedisStalls(t *testing.T) {
 			cancel()
 		}
 		stalling.stalled.Store(false)
+		if err := store.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// An item whose addition was carried out but never answered is worked on long
+// before the lease that it may have been taken under is over.
+func TestALeaseWhoseAnswerWasLostIsGivenBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		stalling := &stalling{engine: miniredis.NewMiniRedis()}
+		defer stalling.engine.Close()
+		store, err := redis.Open(t.Context(), redis.Config{URL: "redis://stalling:6379", Dialer: stalling.dial, Seal: seal(t)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		taken := make(chan reconciler.Batch)
+		go func() {
+			for range 2 {
+				batch, err := store.Take(t.Context(), 10)
+				if err != nil {
+					t.Errorf("Take: %v", err)
+				}
+				if err := store.Finish(t.Context(), batch.Lease, []reconciler.Outcome{{Key: batch.Items[0].Key}}); err != nil {
+					t.Errorf("Finish: %v", err)
+				}
+				taken <- batch
+			}
+		}()
+		add := func() error {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			defer cancel()
+			_, err := store.AddHints(ctx, []reconciler.Hint{{Lane: "6", Item: reconciler.Item{Key: "outlook:e"}}})
+			return err
+		}
+		if err := add(); err != nil {
+			t.Fatalf("while Redis answers: %v", err)
+		}
+		<-taken
+		synctest.Wait()
+		stalling.mute.Store(true)
+		began := time.Now()
+		if err := add(); err == nil {
+			t.Fatal("an addition without an answer is no error")
+		}
+		stalling.mute.Store(false)
+		<-taken
+		if took := time.Since(began); took > 10*time.Second {
+			t.Errorf("the item was worked on after %s, want long before a lease is over", took)
+		}
 		if err := store.Close(); err != nil {
 			t.Error(err)
 		}

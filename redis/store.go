@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/google/uuid"
 	goredis "github.com/redis/go-redis/v9"
 	"github.com/redis/go-redis/v9/maintnotifications"
 	"go.uber.org/zap"
@@ -33,8 +34,14 @@ type Store struct {
 	child   *server
 
 	waking *dispatcher
-	cancel context.CancelFunc
-	group  sync.WaitGroup
+	trips  trips
+	// name is one of its own for each store that is opened, and holders counts the
+	// leases that were asked for under it.
+	name    string
+	holders atomic.Int64
+	lost    chan lost
+	cancel  context.CancelFunc
+	group   sync.WaitGroup
 
 	members atomic.Pointer[memberList]
 	// reading has room for the one that reads the members anew.
@@ -90,7 +97,7 @@ func Open(ctx context.Context, config Config) (*Store, error) {
 	if config.Log == nil {
 		config.Log = zap.NewNop()
 	}
-	s := &Store{Config: config, keys: keys{namespace: config.Namespace}, reading: make(chan struct{}, 1)}
+	s := &Store{Config: config, keys: keys{namespace: config.Namespace}, reading: make(chan struct{}, 1), name: uuid.NewString() + "/", lost: make(chan lost, lostLanes)}
 	if err := s.connect(ctx); err != nil {
 		return nil, err
 	}
@@ -101,6 +108,7 @@ func Open(ctx context.Context, config Config) (*Store, error) {
 	s.cancel = cancel
 	s.waking = newDispatcher(s)
 	s.group.Go(func() { s.waking.run(background) })
+	s.group.Go(func() { s.reclaims(background) })
 	if s.shared {
 		s.group.Go(func() { s.waking.listen(background) })
 	}
@@ -113,6 +121,9 @@ func Open(ctx context.Context, config Config) (*Store, error) {
 	}
 	return s, nil
 }
+
+// lostLanes bounds how many lanes wait to be given back because an answer was lost.
+const lostLanes = 256
 
 // loadingTime bounds the wait for a Redis that reads its data after a start.
 const loadingTime = time.Minute

@@ -57,6 +57,8 @@ func each(t *testing.T, run func(t *testing.T, check func(*testing.T, opener), n
 		"an item is not taken before it is due":          delayed,
 		"what a person waits for goes first":             urgent,
 		"a waiting worker is woken by another replica":   woken,
+		"a waiting worker starts with the lease":         started,
+		"a worker that leaves takes nothing with it":     left,
 		"a hint about our own write is an echo":          echo,
 		"two versions of a copy are no echo of either":   versions,
 		"links are found by copy and by record":          links,
@@ -91,6 +93,15 @@ type opener struct {
 
 // store opens a replica whose clock the test may move.
 func (o opener) store(clock *clock) *redis.Store { return o.open(o.t, o.namespace, clock.now) }
+
+// settle lets what was started come to the point where it waits.
+func (o opener) settle() {
+	if o.virtual {
+		synctest.Wait()
+		return
+	}
+	time.Sleep(time.Millisecond)
+}
 
 // clock makes the clock of a case.
 func (o opener) clock() *clock { return &clock{virtual: o.virtual} }
@@ -365,6 +376,67 @@ func woken(t *testing.T, o opener) {
 	}()
 	add(t, two, reconciler.Item{Key: "outlook:a"})
 	same(t, "keys", names(<-batches), []string{"outlook:a"})
+}
+
+// started: what is added for a worker that waits is its batch at once, of no more
+// items than it asked for, most urgent first; the rest stays.
+func started(t *testing.T, o opener) {
+	clock := o.clock()
+	store := o.store(clock)
+	add(t, store, reconciler.Item{Key: "outlook:later", Due: clock.now().Add(time.Hour)})
+	batches := make(chan reconciler.Batch, 1)
+	go func() {
+		ctx, cancel := context.WithTimeout(t.Context(), patient)
+		defer cancel()
+		batch, err := store.Take(ctx, 2)
+		if err != nil {
+			t.Errorf("Take: got %v, want a batch", err)
+		}
+		batches <- batch
+	}()
+	o.settle()
+	add(t, store,
+		reconciler.Item{Key: "outlook:c", Priority: reconciler.PriorityBackfill}, reconciler.Item{Key: "outlook:a", Version: "v"},
+		reconciler.Item{Key: "outlook:b", Due: clock.now().Add(-time.Hour)})
+	batch := <-batches
+	same(t, "keys", names(batch), []string{"outlook:b", "outlook:a"})
+	same(t, "version", batch.Items[1].Version, "v")
+	if err := store.Extend(t.Context(), batch.Lease); err != nil {
+		t.Fatalf("Extend: got %v, want no error", err)
+	}
+	add(t, store, reconciler.Item{Key: "outlook:a", Version: "again"})
+	nothing(t, store)
+	finish(t, store, batch, reconciler.Outcome{Key: "outlook:a"}, reconciler.Outcome{Key: "outlook:b"})
+	batch = take(t, store)
+	same(t, "keys", slices.Sorted(slices.Values(names(batch))), []string{"outlook:a", "outlook:c"})
+}
+
+// left: workers stop waiting at any moment, also while something is added for
+// them, and what was added is there for the next one at once.
+func left(t *testing.T, o opener) {
+	store := o.store(o.clock())
+	for round := range 100 {
+		ctx, cancel := context.WithCancel(t.Context())
+		batches := make(chan reconciler.Batch, 1)
+		go func() {
+			batch, err := store.Take(ctx, 1)
+			if err != nil && !errors.Is(err, context.Canceled) {
+				t.Errorf("Take: got %v", err)
+			}
+			batches <- batch
+		}()
+		o.settle()
+		go cancel()
+		add(t, store, reconciler.Item{Key: "outlook:a", Version: fmt.Sprint(round)})
+		batch := <-batches
+		if len(batch.Items) == 0 {
+			batch = take(t, store)
+		}
+		same(t, "version", batch.Items[0].Version, fmt.Sprint(round))
+		finish(t, store, batch, reconciler.Outcome{Key: "outlook:a"})
+		cancel()
+	}
+	nothing(t, store)
 }
 
 func versions(t *testing.T, o opener) {

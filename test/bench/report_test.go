@@ -18,8 +18,11 @@ var report = flag.Bool("report", false, "measure at full scale and print the tab
 
 const (
 	// aimAcknowledgement and aimLane are the ratios to the floor that are aimed
-	// at, aimMemory the bytes of the idle process.
+	// at, aimThroughput that of what is acknowledged per second at saturation,
+	// where times only say how long the queue was, and aimMemory the bytes of the
+	// idle process.
 	aimAcknowledgement = 1.3
+	aimThroughput      = 0.8
 	aimLane            = 2.0
 	aimMemory          = 60 << 20
 
@@ -79,6 +82,12 @@ func beside(measured, floor *latencies, aim float64) []any {
 		fmt.Sprintf("%.1f: %s", aim, map[bool]string{true: "met", false: "missed"}[ratio <= aim]))
 }
 
+// throughput says whether enough was acknowledged per second.
+func throughput(measured, floor *latencies) string {
+	ratio := measured.rate() / floor.rate()
+	return fmt.Sprintf("%.1f of the floor's rate: %.2f, %s", aimThroughput, ratio, map[bool]string{true: "met", false: "missed"}[ratio >= aimThroughput])
+}
+
 func rates(measured, floor *latencies) string {
 	if floor.count() == 0 {
 		return fmt.Sprintf("%.0f", measured.rate())
@@ -100,6 +109,9 @@ func reportAcknowledgement(t *testing.T) {
 			measured *latencies
 		}{{"graph", measured.graph}, {"nightpos", measured.nightpos}} {
 			cells := append([]any{by.name, one.route}, beside(one.measured, measured.floor, aimAcknowledgement)...)
+			if by.rate == 0 {
+				cells[len(cells)-1] = throughput(one.measured, measured.floor)
+			}
 			row(append(cells, rates(one.measured, measured.floor), one.measured.refused)...)
 		}
 	}

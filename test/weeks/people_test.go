@@ -238,7 +238,9 @@ func (w *week) actInNightPOS() edit {
 		if state == "declined" {
 			w.refused[tag+w.addressOf(other)] = true
 		}
-		done.failed = other.Answer(w.context, id, state)
+		if done.failed = other.Answer(w.context, id, state); done.failed == nil {
+			w.owed[tag+w.addressOf(other)] = state != "declined" && !w.holds(w.addressOf(other), tag)
+		}
 	case 3:
 		values := map[string]any{"partner_ids": w.partners(member)}
 		done.what = fmt.Sprintf("invite %v", values)
@@ -252,6 +254,14 @@ func (w *week) actInNightPOS() edit {
 		done.failed = member.Write(w.context, []int{id}, values)
 	}
 	return done
+}
+
+// holds says whether a person's mailbox has the meeting.
+func (w *week) holds(address, tag string) bool {
+	return slices.ContainsFunc(w.outlook.Mailbox(address).Events(), func(shown map[string]any) bool {
+		cancelled, _ := shown["isCancelled"].(bool)
+		return !cancelled && tagOf(textIn(shown, "subject")) == tag
+	})
 }
 
 func (w *week) addressOf(member *simnightpos.Member) string {

@@ -213,12 +213,22 @@ func (w *world) quiet() {
 		}
 		calm = 0
 		if time.Now().After(end) {
-			for _, member := range []string{"6", "7"} {
-				w.explain(member)
+			for _, lane := range w.lanes() {
+				w.explain(lane)
 			}
 			w.t.Fatalf("not quiet after %s: %+v", patience, w.outlook.Delivery())
 		}
 	}
+}
+
+// lanes are those of the two people. Each version of NightPOS numbers its users
+// in its own way.
+func (w *world) lanes() []string {
+	var lanes []string
+	for _, login := range []string{"alice", "bob"} {
+		lanes = append(lanes, strconv.Itoa(w.nightpos.Member(login).ID))
+	}
+	return lanes
 }
 
 // explain shows what a lane did last.
@@ -232,7 +242,7 @@ func (w *world) explain(lane string) {
 
 // sweep compares both calendars of everybody as a whole.
 func (w *world) sweep() {
-	for _, lane := range []string{"6", "7"} {
+	for _, lane := range w.lanes() {
 		w.must(w.replicas[0].Sweep(w.context, lane))
 	}
 	w.quiet()

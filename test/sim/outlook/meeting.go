@@ -48,7 +48,7 @@ func (s *Server) tellAttendees(m *mailbox, before, after *event, content map[str
 			}
 		}
 		if box := s.find(guest.person.address); box != nil {
-			s.after(s.pick(s.config.Switches.meetingDelay()), func() { s.deliverCopy(box, after, actor) })
+			s.after(s.pick(s.config.Switches.meetingDelay()), func() { s.deliverCopy(box, after, at < 0, actor) })
 		}
 	}
 	s.tellGuestsOfInstances(before, after, modified, attendeesOnly, actor)
@@ -65,8 +65,10 @@ func (s *Server) tellCancelled(e *event, guests []attendee, actor string) {
 }
 
 // deliverCopy brings the organizer's state into an attendee's mailbox. A copy
-// that its owner has deleted comes back, as after a real update.
-func (s *Server) deliverCopy(m *mailbox, from *event, actor string) {
+// that its owner has deleted comes back, as after a real update. Whoever was
+// uninvited and is invited again has not answered yet, as the organizer's list
+// says too (Microsoft's KB 2732379 sees an accepted meeting become tentative).
+func (s *Server) deliverCopy(m *mailbox, from *event, invited bool, actor string) {
 	if from.series != nil {
 		s.deliverOccurrence(m, from, actor, maximumPatience)
 		return
@@ -79,6 +81,9 @@ func (s *Server) deliverCopy(m *mailbox, from *event, actor string) {
 	existing := m.events[m.byUID[from.iCalUID]]
 	if existing != nil {
 		next = existing.clone()
+		if invited || existing.cancelled {
+			next.answer, next.answered, next.showAs = "notResponded", time.Time{}, "tentative"
+		}
 		if s.config.Switches.AnswersReset && (!next.start.Equal(from.start) || !next.end.Equal(from.end) || !next.sameRule(from)) {
 			next.answer, next.answered = "notResponded", time.Time{}
 		}

@@ -326,6 +326,31 @@ func TestObserversMayCallTheServer(t *testing.T) {
 	})
 }
 
+// Whoever is invited again after having been uninvited has yet to answer, in the
+// own mailbox as in the organizer's.
+func TestInvitedAgainHasNotAnswered(t *testing.T) {
+	for seed := range uint64(8) { // the messages overtake each other
+		inBubble(t, func(c *outlook.Config) { c.Seed = seed }, func(t *testing.T, w *world) {
+			path := "/me/events/" + w.want(w.call(alice, "POST", "/me/events", meeting("Plan", bob)), 201, "").text("id")
+			settle()
+			w.want(w.call(bob, "POST", "/me/events/"+w.only(bob)["id"].(string)+"/accept", nil), 202, "")
+			settle()
+			w.want(w.call(alice, "PATCH", path, map[string]any{"attendees": []any{}}), 200, "")
+			if seed%2 == 0 {
+				settle()
+			}
+			w.want(w.call(alice, "PATCH", path, map[string]any{"attendees": guests(bob)}), 200, "")
+			settle()
+			if got := dig(w.only(bob), "responseStatus", "response"); got != "notResponded" {
+				t.Errorf("seed %d: invited again, the copy shows %v", seed, got)
+			}
+			if got := dig(w.only(alice)["attendees"].([]any)[0], "status", "response"); got != "none" {
+				t.Errorf("seed %d: invited again, the organizer sees %v", seed, got)
+			}
+		})
+	}
+}
+
 // Messages about one meeting take different times; the later one has the last
 // word whatever arrives first.
 func TestMessagesOvertakeEachOther(t *testing.T) {

@@ -43,7 +43,7 @@ func (s *Server) tellGuestsOfInstances(before, after *event, modified []*event, 
 		for _, guest := range guestsOfInstance(one, after) {
 			s.mail("update", one.organizer.address, guest.person.address, one, one.subject, actor)
 			if box := s.find(guest.person.address); box != nil {
-				s.after(s.pick(s.config.Switches.meetingDelay()), func() { s.deliverCopy(box, one, actor) })
+				s.after(s.pick(s.config.Switches.meetingDelay()), func() { s.deliverCopy(box, one, false, actor) })
 			}
 		}
 	}

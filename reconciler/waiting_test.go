@@ -1,0 +1,72 @@
+package reconciler_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/nightpos/outlook-gateway/reconciler"
+)
+
+// invite is the copy of a meeting of Bob's that Outlook delivers to Alice, and
+// the record that Bob's lane has made for it.
+func (l *life) invite(event reconciler.Event) (*reconciler.Copy, *reconciler.Record) {
+	event.Organizer, event.People = reconciler.Person{Address: bob.Address}, []reconciler.Person{{Address: alice.Address}}
+	copied := l.outlook.create(event, 0)
+	copied.IsOrganizer, copied.Event.Organizer = false, event.Organizer
+	record := l.nightpos.create(event, bob.UserID, reconciler.RecordKey(bob, *copied), false)
+	return copied, record
+}
+
+func TestAnInvitationWaitsForTheOrganizersRoundOfChanges(t *testing.T) {
+	l := newLife(t, func(l *life) { l.memory.members = append(l.memory.members, bob) })
+	copied, record := l.invite(at("Bob's", noon))
+	delete(l.nightpos.records, record.ID) // Bob's lane was not told of it
+	l.tell(&l.outlook.calendar)
+	l.pass(68 * time.Minute)
+	if len(l.memory.links) != 0 {
+		t.Fatalf("linked to %+v before there was a record", l.memory.links)
+	}
+	l.nightpos.records[record.ID] = record
+	l.memory.meetings[copied.ICalUID] = record.ID
+	l.pass(6 * time.Minute)
+	if got := l.linkOf(copied.ID); got.RecordID != record.ID || got.Role != reconciler.RoleAttendee {
+		t.Errorf("the invitation is linked as %+v", got)
+	}
+}
+
+func TestAnInvitationThatNobodyBringsToNightPOSIsLetGo(t *testing.T) {
+	l := newLife(t, func(l *life) { l.memory.members = append(l.memory.members, bob) })
+	copied, record := l.invite(at("Bob's", noon))
+	delete(l.nightpos.records, record.ID)
+	l.tell(&l.outlook.calendar)
+	l.pass(80 * time.Minute)
+	if item, waits := l.memory.items[reconciler.OutlookKey(copied.ID)]; waits {
+		t.Errorf("still waiting: %+v", item)
+	}
+}
+
+func TestARefusalThatOnlyARoundOfChangesFindsIsUntold(t *testing.T) {
+	var old *reconciler.Copy
+	var record *reconciler.Record
+	l := newLife(t, func(l *life) {
+		l.memory.members = append(l.memory.members, bob)
+		old, record = l.invite(at("Bob's", noon))
+		l.memory.meetings[old.ICalUID] = record.ID
+	})
+	l.linkOf(old.ID)
+	l.outlook.hints = nil
+	// Alice refuses, and Bob's next update brings the invitation back as another
+	// copy, which the round of changes tells first.
+	l.outlook.remove(old.ID)
+	again := *old
+	again.ID = "again"
+	l.outlook.save(&again)
+	l.pass(90 * time.Minute)
+	if got := l.nightpos.records[record.ID].Event.People[0].Answer; got != reconciler.AnswerDeclined {
+		t.Errorf("the answer in NightPOS is %q, want a refusal", got)
+	}
+	if got := l.linkOf(again.ID); got.Ended {
+		t.Errorf("the new copy is not linked: %+v", got)
+	}
+	l.wantUntold(1, 0)
+}
