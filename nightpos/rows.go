@@ -72,6 +72,11 @@ type eventRow struct {
 	Recurring    bool      `json:"recurrency"`
 	RecurrenceID reference `json:"recurrence_id"`
 	WriteDate    text      `json:"write_date"`
+	CreateDate   text      `json:"create_date"`
+	// The ids that the built-in sync leaves: in 17 both in the first one, with a
+	// colon between them.
+	MicrosoftID text `json:"microsoft_id"`
+	UniversalID text `json:"ms_universal_event_id"`
 }
 
 // attendeeRow is what is read of a calendar.attendee.
@@ -89,8 +94,10 @@ var (
 	eventFields = []string{
 		"name", "active", "start", "stop", "allday", "start_date", "stop_date", "description", "location",
 		"videocall_location", "privacy", "show_as", "alarm_ids", "categ_ids", "user_id", "partner_id",
-		"partner_ids", "recurrency", "recurrence_id", "write_date",
+		"partner_ids", "recurrency", "recurrence_id", "write_date", "create_date",
 	}
+	// builtInFields are there where the built-in sync is installed.
+	builtInFields  = []string{"microsoft_id", "ms_universal_event_id"}
 	attendeeFields = []string{"event_id", "partner_id", "email", "common_name", "state", "write_date"}
 	stampField     = []string{"write_date"}
 )

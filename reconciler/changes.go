@@ -60,6 +60,8 @@ type Sweeps struct {
 	Rebased time.Time
 	// Heard is when NightPOS was asked for changes last.
 	Heard time.Time
+	// First is how the first sync goes, as the last full sweep saw it.
+	First Progress
 }
 
 const (
@@ -207,6 +209,7 @@ func (e *Engine) covers(frozen Window) bool {
 func (r *round) unknown(ctx context.Context, found []Change) ([]Item, error) {
 	now := r.engine.Now()
 	var items []Item
+	var removed []Link
 	for part := range slices.Chunk(found, linkStep) {
 		ids := make([]string, len(part))
 		for index, change := range part {
@@ -226,15 +229,21 @@ func (r *round) unknown(ctx context.Context, found []Change) ([]Item, error) {
 			case change.Recurring:
 			case change.Removed && (!linked || link.Ended):
 			case !change.Removed && linked && link.ChangeKey == change.ChangeKey:
+			case change.Removed:
+				removed = append(removed, link)
 			default:
-				// Without VersionDeleted, a removed copy has to be missed twice.
 				items = append(items, Item{
 					Key: OutlookKey(change.ID), Priority: PriorityBackfill, Due: now.Add(tellingTime), First: now, Version: change.ChangeKey,
 				})
 			}
 		}
 	}
-	return items, nil
+	removed, err := r.removals(ctx, removed)
+	for _, link := range removed {
+		// Without VersionDeleted, a removed copy has to be missed twice.
+		items = append(items, Item{Key: OutlookKey(link.GraphID), Priority: PriorityBackfill, Due: now.Add(tellingTime), First: now})
+	}
+	return items, err
 }
 
 // changesInNightPOS looks for records that show something else than when the

@@ -23,6 +23,7 @@ type subject struct {
 	original *Copy // as the mailbox shows it, before addresses were unified
 	state    State
 	plan     Plan
+	withheld Withheld
 	skip     bool // its outcome is settled already
 
 	outlook  *OutlookResult
@@ -108,6 +109,9 @@ func (r *round) run(ctx context.Context) error {
 		if !subject.skip {
 			r.consider(subject)
 		}
+	}
+	if err := r.awaitListing(ctx); err != nil {
+		return err
 	}
 	if err := r.announce(ctx); err != nil {
 		return err
@@ -403,7 +407,7 @@ func (r *round) consider(subject *subject) {
 		member, connected := r.directory.byUser[userID]
 		return member, connected
 	}
-	state.Outlook, state.NightPOS, state.Policy, state.Now = r.engine.Outlook, r.engine.NightPOS, r.engine.Policy, r.engine.Now()
+	state.Outlook, state.NightPOS, state.Policy, state.Now = r.engine.Outlook, r.engine.NightPOS, r.engine.policy(), r.engine.Now()
 	state.Waited = slices.ContainsFunc(subject.items, func(item Item) bool { return item.Attempts >= len(waitSteps) })
 	if !r.confirmed(subject) {
 		subject.skip = true
@@ -412,7 +416,8 @@ func (r *round) consider(subject *subject) {
 		}
 		return
 	}
-	subject.plan = state.Plan()
+	*state = state.released()
+	subject.plan, subject.withheld = state.Withhold(state.Plan())
 }
 
 // confirmAfter is how long after an event was first not found it is looked for

@@ -34,7 +34,7 @@ func (r *round) sweep(ctx context.Context) error {
 	if err := group.Wait(); err != nil {
 		return fmt.Errorf("listing both calendars: %w", err)
 	}
-	items, err := r.differences(ctx, copies, records)
+	items, err := r.differences(ctx, copies, records, &known)
 	if err != nil {
 		return err
 	}
@@ -63,8 +63,8 @@ func (r *round) sweep(ctx context.Context) error {
 }
 
 // differences pairs the two listings and returns an item for each pair that is
-// not in agreement.
-func (r *round) differences(ctx context.Context, copies []Copy, records []Record) ([]Item, error) {
+// not in agreement. Halves that are found to be in agreement are linked at once.
+func (r *round) differences(ctx context.Context, copies []Copy, records []Record, known *Sweeps) ([]Item, error) {
 	copyByID, recordByID := map[string]*Copy{}, map[int64]*Record{}
 	for index := range copies {
 		copyByID[copies[index].ID] = &copies[index]
@@ -77,15 +77,19 @@ func (r *round) differences(ctx context.Context, copies []Copy, records []Record
 	add := func(key string) {
 		items = append(items, Item{Key: key, Priority: PriorityBackfill, First: now})
 	}
+	gone := &missing{}
 	err := r.engine.Store.AllLinks(ctx, r.lease.Lane, func(link Link) error {
 		copied, record := copyByID[link.GraphID], recordByID[link.RecordID]
 		delete(copyByID, link.GraphID)
 		delete(recordByID, link.RecordID)
 		switch {
 		case copied == nil && record == nil:
-		case copied == nil && !link.Ended, record == nil && !link.Ended:
-			add(NightPOSKey(link.RecordID))
+		case copied == nil && !link.Ended:
+			gone.add(SideOutlook, link)
+		case record == nil && !link.Ended:
+			gone.add(SideNightPOS, link)
 		default:
+			gone.pairs++
 			if !r.agreed(&link, copied, record) {
 				add(NightPOSKey(link.RecordID))
 			}
@@ -95,21 +99,27 @@ func (r *round) differences(ctx context.Context, copies []Copy, records []Record
 	if err != nil {
 		return nil, fmt.Errorf("reading links: %w", err)
 	}
-	for id, copied := range copyByID {
-		if !copied.Recurring && !copied.Cancelled {
-			delete(recordByID, copied.RecordID)
-			add(OutlookKey(id))
-		}
+	deletions, err := r.deletions(ctx, gone)
+	if err != nil {
+		return nil, err
 	}
-	byKey := map[string]bool{}
-	for _, copied := range copyByID {
-		byKey[RecordKey(r.member, *copied)] = true
+	for _, link := range deletions {
+		add(NightPOSKey(link.RecordID))
 	}
-	for id, record := range recordByID {
-		if !byKey[record.ExternalKey] && !r.agreed(nil, nil, record) {
-			add(NightPOSKey(id))
-		}
+	found, err := r.match(ctx, copyByID, recordByID)
+	if err != nil {
+		return nil, err
 	}
+	progress, err := r.meet(ctx, found, add, known.Since.IsZero())
+	if err != nil {
+		return nil, err
+	}
+	if known.Since.IsZero() {
+		progress.Total = progress.Linked + len(items)
+	} else {
+		progress.Total, progress.Linked = known.First.Total, known.First.Linked
+	}
+	known.First = progress
 	return items, nil
 }
 

@@ -114,7 +114,7 @@ func newWorldWith(t *testing.T, seed uint64, replicas int, switches simoutlook.S
 			NightPOSURL: nightposURL, NightPOSDatabase: "night",
 			NightPOSLogin: accountLogin, NightPOSAPIKey: "the-password-of-the-account", NightPOSProtocol: "auto",
 			NightPOSAdminLogin: "admin", NightPOSAdminAPIKey: "admin",
-			PastDays: 365, FutureDays: 730, Conflict: "newest", QuietFirstSync: true,
+			PastDays: 365, FutureDays: 730, Conflict: "newest",
 		},
 	}
 	if version >= 19 && seed%2 == 0 {

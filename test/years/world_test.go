@@ -111,7 +111,7 @@ func newWorld(t *testing.T, size scale) *world {
 			NightPOSURL: nightposURL, NightPOSDatabase: "night",
 			NightPOSLogin: accountLogin, NightPOSAPIKey: "the-password-of-the-account", NightPOSProtocol: "auto",
 			NightPOSAdminLogin: "admin", NightPOSAdminAPIKey: "admin",
-			PastDays: 365, FutureDays: 730, Conflict: "newest", QuietFirstSync: true,
+			PastDays: 365, FutureDays: 730, Conflict: "newest",
 		},
 	}
 	_, err = service.Register(w.context, w.config)
