@@ -62,6 +62,9 @@ type Sweeps struct {
 	Heard time.Time
 	// First is how the first sync goes, as the last full sweep saw it.
 	First Progress
+	// Ambiguous are the items of events that may be one of several, each in a line;
+	// see ambiguities.
+	Ambiguous string
 }
 
 const (

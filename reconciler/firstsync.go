@@ -132,6 +132,8 @@ func (s State) Withhold(plan Plan) (Plan, Withheld) {
 	switch write := plan.Outlook; {
 	case !paired && first.New:
 		return keepBack("", "it was there before the calendars were connected, and only new events cross")
+	case !paired && first.Quiet && write != nil && plan.Role == RoleStandIn && s.class() == ClassPast && !first.Send.Past:
+		return keepBack(ClassPast, "it is over and somebody else's, whose own calendar may bring it; it waits until past is released")
 	case paired && write != nil && write.Action == ActionDelete:
 		return keepBack("", "NightPOS has it archived and Outlook still shows it; a first sync deletes nothing")
 	case write == nil || plan.Mails == 0 || !first.Quiet:

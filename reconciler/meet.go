@@ -3,6 +3,8 @@ package reconciler
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -133,9 +135,26 @@ func (r *round) heldLine(candidate *subject, one halves) Activity {
 // first sweep.
 const listingStep = time.Second
 
+// mostAmbiguous bounds what is remembered of events that may be one of several.
+const mostAmbiguous = 2_000
+
+// ambiguities are the items of halves that may be one of several, to be left alone
+// whoever speaks of them.
+func ambiguities(found []halves) string {
+	var keys []string
+	for _, one := range found {
+		if one.ambiguous && len(keys) < mostAmbiguous {
+			keys = append(keys, keyOf(one))
+		}
+	}
+	slices.Sort(keys)
+	return strings.Join(keys, "\n")
+}
+
 // awaitListing puts off what would make another half of something old before a
-// first sweep has looked whether there is one. What is new, or linked, does not
-// wait.
+// first sweep has looked whether there is one, and leaves alone what may be one of
+// several: once a person has changed that, another sweep looks again. What is new,
+// or linked, does not wait.
 func (r *round) awaitListing(ctx context.Context) error {
 	var old []*subject
 	for _, subject := range r.subjects {
@@ -147,8 +166,12 @@ func (r *round) awaitListing(ctx context.Context) error {
 		return nil
 	}
 	known, err := r.sweeps(ctx)
-	if err != nil || !known.Since.IsZero() {
+	if err != nil {
 		return err
+	}
+	if !known.Since.IsZero() {
+		r.leaveAmbiguous(old, known)
+		return nil
 	}
 	for _, subject := range old {
 		subject.skip = true
@@ -157,4 +180,24 @@ func (r *round) awaitListing(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// leaveAmbiguous is done with what may be one of several.
+func (r *round) leaveAmbiguous(old []*subject, known Sweeps) {
+	if known.Ambiguous == "" {
+		return
+	}
+	ambiguous := strings.Split(known.Ambiguous, "\n")
+	for _, subject := range old {
+		if !slices.ContainsFunc(subject.items, func(item Item) bool { return slices.Contains(ambiguous, item.Key) }) {
+			continue
+		}
+		subject.skip = true
+		if !subject.swept() {
+			r.also = append(r.also, SweepItem(PriorityBackfill, r.engine.Now()))
+		}
+		for _, item := range subject.items {
+			r.done(item.Key)
+		}
+	}
 }

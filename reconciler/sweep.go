@@ -114,6 +114,7 @@ func (r *round) differences(ctx context.Context, copies []Copy, records []Record
 	if err != nil {
 		return nil, err
 	}
+	known.Ambiguous = ambiguities(found)
 	if known.Since.IsZero() {
 		progress.Total = progress.Linked + len(items)
 	} else {
