@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"time"
 
@@ -34,7 +36,7 @@ type Deleted struct {
 
 // Name tells it from all others of its job.
 func (d Deleted) Name() string {
-	return string(d.Side) + "/" + strconv.FormatInt(d.RecordID, 10) + "/" + d.GraphID
+	return strconv.FormatInt(d.RecordID, 10) + "/" + d.GraphID + "/" + string(d.Side)
 }
 
 // Resets tells which resets are under way and remembers how far they are.
@@ -43,7 +45,8 @@ type Resets interface {
 	Reset(ctx context.Context, lane string) (Reset, bool, error)
 	// Keep keeps what is about to be deleted. Keeping it twice is as good as once.
 	Keep(ctx context.Context, job string, deleted []Deleted) error
-	// Kept returns up to limit of what a job deleted and nobody has restored.
+	// Kept returns about limit of what a job deleted and nobody has restored, and
+	// never one half of a pair without the other.
 	Kept(ctx context.Context, job string, limit int) ([]Deleted, error)
 	// Restored says that these are there again.
 	Restored(ctx context.Context, job string, deleted []Deleted) error
@@ -313,9 +316,13 @@ func (r *round) restoreStep(ctx context.Context, reset Reset) (more bool, err er
 	if err != nil || len(kept) == 0 {
 		return false, err
 	}
-	var failed []error
+	pairs := map[int64][]Deleted{}
 	for _, one := range kept {
-		if err := r.restore(ctx, reset, one); err != nil {
+		pairs[one.RecordID] = append(pairs[one.RecordID], one)
+	}
+	var failed []error
+	for _, id := range slices.Sorted(maps.Keys(pairs)) {
+		if err := r.restore(ctx, reset, pairs[id]); err != nil {
 			var refused *RefusedError
 			if !errors.As(err, &refused) {
 				return false, err
@@ -329,49 +336,39 @@ func (r *round) restoreStep(ctx context.Context, reset Reset) (more bool, err er
 	return true, r.engine.Resets.Progress(ctx, reset.Job, len(kept), failed)
 }
 
-func (r *round) restore(ctx context.Context, reset Reset, one Deleted) error {
-	links, err := r.engine.Store.Links(ctx, r.lease.Lane, nonEmpty(one.GraphID), []int64{one.RecordID})
-	if err != nil {
-		return fmt.Errorf("reading links: %w", err)
+// restore brings back what was deleted of one pair.
+func (r *round) restore(ctx context.Context, reset Reset, deleted []Deleted) error {
+	pair := deleted[0]
+	back, err := r.back(ctx, pair)
+	if err != nil || back {
+		return err
 	}
-	for _, link := range links {
-		if !link.Ended && (one.Side == SideOutlook && link.RecordID == one.RecordID || one.Side == SideNightPOS && link.GraphID == one.GraphID) {
-			return nil
-		}
-	}
-	states, err := r.states(ctx, []Link{{RecordID: one.RecordID, GraphID: one.GraphID, Role: one.Role}})
+	states, err := r.states(ctx, []Link{{RecordID: pair.RecordID, GraphID: pair.GraphID, Role: pair.Role}})
 	if err != nil {
 		return err
 	}
 	state := states[0]
 	state.Link = nil
-	if one.Side == SideOutlook && state.Copy == nil {
-		event := one.Event
-		event.People = nil
-		result := r.engine.Outlook.Write(ctx, r.member, []OutlookWrite{{
-			Action: ActionCreate, Event: event, Fields: NewFieldSet(Fields()...), RecordID: one.RecordID,
-			Key: uuid.NewSHA1(uuid.NameSpaceOID, []byte("nightpos-outlook-gateway/undo/"+reset.Job+"/"+one.Name())).String(),
-		}})[0]
-		if result.Err != nil {
-			return fmt.Errorf("restoring in Outlook: %w", result.Err)
+	commit := Commit{}
+	for _, side := range []Side{SideNightPOS, SideOutlook} {
+		index := slices.IndexFunc(deleted, func(one Deleted) bool { return one.Side == side })
+		if index < 0 {
+			continue
 		}
-		state.Copy = result.Copy
-	}
-	if one.Side == SideNightPOS && state.Record == nil {
-		result := r.engine.NightPOS.Write(ctx, []RecordWrite{{
-			Action: ActionCreate, Event: one.Event, Fields: NewFieldSet(Fields()...), OrganizerUserID: one.OrganizerUserID,
-			Key: "undo_" + reset.Job + "_" + strconv.FormatInt(one.RecordID, 10),
-		}})[0]
-		if result.Err != nil {
-			return fmt.Errorf("restoring in NightPOS: %w", result.Err)
+		if err := r.remake(ctx, reset, deleted[index], &state); err != nil {
+			return err
 		}
-		state.Record = result.Record
+		line := Activity{Time: r.engine.Now(), Lane: r.lease.Lane, From: side.Other(), Action: ActionCreate, Reason: "undo " + reset.Restore}
+		if state.Record != nil {
+			line.RecordID = state.Record.ID
+		}
+		if state.Copy != nil {
+			line.GraphID = state.Copy.ID
+		}
+		commit.Activities = append(commit.Activities, line)
 	}
-	commit := Commit{Activities: []Activity{{
-		Time: r.engine.Now(), Lane: r.lease.Lane, RecordID: one.RecordID, GraphID: one.GraphID, Action: ActionCreate, From: one.Side.Other(), Reason: "undo " + reset.Restore,
-	}}}
 	if state.Copy != nil && state.Record != nil {
-		settled := state.Settle(Plan{Role: one.Role, keep: fateLive, held: true}, nil, nil)
+		settled := state.Settle(Plan{Role: pair.Role, keep: fateLive, held: true}, nil, nil)
 		if settled.Link != nil {
 			settled.Link.Updated = r.engine.Now()
 			commit.Links = append(commit.Links, *settled.Link)
@@ -380,6 +377,61 @@ func (r *round) restore(ctx context.Context, reset Reset, one Deleted) error {
 	if err := r.engine.Store.Commit(ctx, r.lease, commit); err != nil {
 		return fmt.Errorf("recording what was restored: %w", err)
 	}
+	return nil
+}
+
+// back says that a next sync has brought a pair together again already.
+func (r *round) back(ctx context.Context, pair Deleted) (bool, error) {
+	links, err := r.engine.Store.Links(ctx, r.lease.Lane, nonEmpty(pair.GraphID), []int64{pair.RecordID})
+	if err != nil {
+		return false, fmt.Errorf("reading links: %w", err)
+	}
+	return slices.ContainsFunc(links, func(link Link) bool { return !link.Ended && link.GraphID != "" }), nil
+}
+
+// remake makes again what was deleted on one side.
+func (r *round) remake(ctx context.Context, reset Reset, one Deleted, state *State) error {
+	if one.Side == SideNightPOS {
+		if state.Record != nil {
+			return nil
+		}
+		result := r.engine.NightPOS.Write(ctx, []RecordWrite{{
+			Action: ActionCreate, Event: one.Event, Fields: NewFieldSet(Fields()...), OrganizerUserID: one.OrganizerUserID,
+			Key: "undo_" + reset.Restore + "_" + strconv.FormatInt(one.RecordID, 10),
+		}})[0]
+		if result.Err != nil {
+			return fmt.Errorf("restoring in NightPOS: %w", result.Err)
+		}
+		state.Record = result.Record
+		return nil
+	}
+	if state.Copy != nil {
+		return nil
+	}
+	event := one.Event
+	event.People = nil
+	write := OutlookWrite{
+		Action: ActionCreate, Event: event, Fields: NewFieldSet(Fields()...), RecordID: one.RecordID,
+		Key: uuid.NewSHA1(uuid.NameSpaceOID, []byte("nightpos-outlook-gateway/undo/"+reset.Restore+"/"+one.Name())).String(),
+	}
+	if state.Record != nil {
+		write.RecordID = state.Record.ID
+	}
+	result := r.engine.Outlook.Write(ctx, r.member, []OutlookWrite{write})[0]
+	switch {
+	case result.Err != nil:
+		return fmt.Errorf("restoring in Outlook: %w", result.Err)
+	case result.Existed:
+		copies, _, err := r.engine.Outlook.Read(ctx, r.member, []string{result.Copy.ID})
+		if err != nil {
+			return fmt.Errorf("restoring in Outlook: %w", err)
+		}
+		if made, there := copies[result.Copy.ID]; there {
+			state.Copy = &made
+		}
+		return nil
+	}
+	state.Copy = result.Copy
 	return nil
 }
 

@@ -108,7 +108,7 @@ func (r resets) Keep(ctx context.Context, id string, deleted []reconciler.Delete
 	return r.service.store.KeepUndo(ctx, id, entries)
 }
 
-// Kept implements reconciler.Resets. Records come first: a copy leads to its own.
+// Kept implements reconciler.Resets. The halves of a pair follow one another.
 func (r resets) Kept(ctx context.Context, id string, limit int) ([]reconciler.Deleted, error) {
 	entries, err := r.service.store.Undo(ctx, id)
 	if err != nil {
@@ -116,10 +116,13 @@ func (r resets) Kept(ctx context.Context, id string, limit int) ([]reconciler.De
 	}
 	names := slices.Sorted(maps.Keys(entries))
 	var kept []reconciler.Deleted
-	for _, name := range names[:min(limit, len(names))] {
+	for _, name := range names {
 		var one reconciler.Deleted
 		if err := json.Unmarshal(entries[name], &one); err != nil {
 			return nil, fmt.Errorf("reading what was deleted: %w", err)
+		}
+		if len(kept) >= limit && one.RecordID != kept[len(kept)-1].RecordID {
+			break
 		}
 		kept = append(kept, one)
 	}
