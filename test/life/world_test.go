@@ -47,6 +47,12 @@ type world struct {
 // connected.
 func newWorld(t *testing.T, change func(*service.Config)) *world {
 	t.Helper()
+	return newWorldOf(t, simnightpos.Config{}, change)
+}
+
+// newWorldOf is newWorld with another NightPOS.
+func newWorldOf(t *testing.T, suite simnightpos.Config, change func(*service.Config)) *world {
+	t.Helper()
 	w := &world{T: t}
 	var err error
 	w.outlook, err = simoutlook.New(simoutlook.Config{
@@ -54,7 +60,8 @@ func newWorld(t *testing.T, change func(*service.Config)) *world {
 		People: []simoutlook.Person{{Name: "Alice", Address: alice}, {Name: "Bob", Address: bob}},
 	})
 	w.must(err)
-	w.nightpos, err = simnightpos.New(simnightpos.Config{BaseURL: nightposURL, Seed: 1, Transport: w.network.Transport()})
+	suite.BaseURL, suite.Seed, suite.Transport = nightposURL, 1, w.network.Transport()
+	w.nightpos, err = simnightpos.New(suite)
 	w.must(err)
 	t.Cleanup(func() { w.nightpos.Close(); w.outlook.Close() })
 	w.host("outlook.sim", w.outlook.Handler())
