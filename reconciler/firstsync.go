@@ -212,3 +212,17 @@ func (s State) released() State {
 	s.Link = &link
 	return s
 }
+
+// organizerKeepsBack says that the organizer's own first sync does not bring the
+// meeting to Outlook, for now or ever.
+func (s State) organizerKeepsBack() bool {
+	if s.Record == nil {
+		return false
+	}
+	organizer, connected := s.ByUser(s.Record.OrganizerUserID)
+	first := organizer.First
+	if !connected || first.Began.IsZero() || !s.Record.Created.Before(first.Began.Truncate(time.Second)) {
+		return false
+	}
+	return first.New || first.Quiet && !s.past(s.Record.Event) && !first.Send.WithAttendees
+}
