@@ -90,6 +90,8 @@ type Engine struct {
 	// chosen and stopped are what was changed since the start; see control.go.
 	chosen  atomic.Pointer[Policy]
 	stopped atomic.Pointer[string]
+	// portion is how much backfill is done at a time; see backfill.go.
+	portion atomic.Int64
 }
 
 // NewEngine checks the configuration and fills in its defaults.
@@ -277,6 +279,8 @@ func (e *Engine) process(ctx context.Context, batch Batch) ([]Outcome, error) {
 		}
 		member, connected = now, there
 	}
+	began := e.Now()
+	batch.Items = e.share(batch.Items)
 	round := &round{engine: e, member: member, directory: directory, lease: batch.Lease}
 	round.asks = slices.ContainsFunc(batch.Items, func(item Item) bool { return item.Key == KeyChanges })
 	for _, item := range batch.Items {
@@ -310,6 +314,7 @@ func (e *Engine) process(ctx context.Context, batch Batch) ([]Outcome, error) {
 		if err := round.run(ctx); err != nil {
 			return nil, err
 		}
+		e.paced(round.events, e.Now().Sub(began))
 	}
 	return round.outcomes, nil
 }

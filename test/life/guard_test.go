@@ -10,6 +10,7 @@ import (
 
 	"github.com/nightpos/outlook-gateway/gateway"
 	simnightpos "github.com/nightpos/outlook-gateway/test/sim/nightpos"
+	simoutlook "github.com/nightpos/outlook-gateway/test/sim/outlook"
 )
 
 // lose makes a number of pairs, and then some of them go from one side without a
@@ -160,7 +161,7 @@ func TestMovingOverFromTheBuiltInSync(t *testing.T) {
 	for _, version := range []int{17, 18} {
 		t.Run(fmt.Sprint(version), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				w := newWorldOf(t, simnightpos.Config{Version: version}, nil)
+				w := newWorldWith(t, simoutlook.Config{}, simnightpos.Config{Version: version}, nil)
 				for index := range 5 {
 					id := w.outlookEvent(alice, fmt.Sprintf("There %d", index), 3+index, guest)
 					uid := ""

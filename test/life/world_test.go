@@ -47,18 +47,17 @@ type world struct {
 // connected.
 func newWorld(t *testing.T, change func(*service.Config)) *world {
 	t.Helper()
-	return newWorldOf(t, simnightpos.Config{}, change)
+	return newWorldWith(t, simoutlook.Config{}, simnightpos.Config{}, change)
 }
 
-// newWorldOf is newWorld with another NightPOS.
-func newWorldOf(t *testing.T, suite simnightpos.Config, change func(*service.Config)) *world {
+// newWorldWith is newWorld with simulators of another kind.
+func newWorldWith(t *testing.T, mail simoutlook.Config, suite simnightpos.Config, change func(*service.Config)) *world {
 	t.Helper()
 	w := &world{T: t}
 	var err error
-	w.outlook, err = simoutlook.New(simoutlook.Config{
-		BaseURL: outlookURL, Seed: 1, Transport: w.network.Transport(), Switches: simoutlook.Switches{AnyAddress: true},
-		People: []simoutlook.Person{{Name: "Alice", Address: alice}, {Name: "Bob", Address: bob}},
-	})
+	mail.BaseURL, mail.Seed, mail.Transport, mail.Switches = outlookURL, 1, w.network.Transport(), simoutlook.Switches{AnyAddress: true}
+	mail.People = []simoutlook.Person{{Name: "Alice", Address: alice}, {Name: "Bob", Address: bob}}
+	w.outlook, err = simoutlook.New(mail)
 	w.must(err)
 	suite.BaseURL, suite.Seed, suite.Transport = nightposURL, 1, w.network.Transport()
 	w.nightpos, err = simnightpos.New(suite)
