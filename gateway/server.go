@@ -49,8 +49,8 @@ type Connections struct {
 	// PublicURL is the gateway's own address, NightPOSURL that of NightPOS, and
 	// LoginURL that of Microsoft's sign-in.
 	PublicURL, NightPOSURL, LoginURL string
-	// ClientID is the application's; it is no secret.
-	ClientID string
+	// ClientID is the application's as it is set now; it is no secret.
+	ClientID func() string
 	// Keys sign links and states: the first makes new ones, all are accepted.
 	Keys [][]byte
 	// Random makes them.

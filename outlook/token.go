@@ -110,7 +110,7 @@ func newTokenSource(config Config) *tokenSource {
 	base := config.LoginURL + "/" + config.Tenant + "/oauth2/v2.0/"
 	transport := config.HTTP
 	if config.Certificate != nil {
-		transport = &assertionTransport{next: config.HTTP, signer: config.Certificate, clientID: config.ClientID, audience: base + "token", now: config.Now}
+		transport = &assertionTransport{next: config.HTTP, signer: config.Certificate, audience: base + "token", now: config.Now}
 		config.ClientSecret = ""
 	}
 	source := &tokenSource{
@@ -125,6 +125,9 @@ func newTokenSource(config Config) *tokenSource {
 		unsaved:     map[string]unsavedToken{},
 		renewing:    map[string]chan struct{}{},
 	}
+	if asserting, ok := transport.(*assertionTransport); ok {
+		asserting.clientID = func() string { return source.oauth.Load().ClientID }
+	}
 	source.oauth.Store(&oauth2.Config{
 		ClientID: config.ClientID, ClientSecret: config.ClientSecret, RedirectURL: config.RedirectURL,
 		Endpoint: oauth2.Endpoint{AuthURL: base + "authorize", TokenURL: base + "token", AuthStyle: oauth2.AuthStyleInParams},
@@ -132,6 +135,9 @@ func newTokenSource(config Config) *tokenSource {
 	})
 	return source
 }
+
+// ClientID is the application's that the gateway is to Microsoft now, empty for none.
+func (c *Client) ClientID() string { return c.tokens.oauth.Load().ClientID }
 
 // SetApplication changes who the gateway is to Microsoft from now on. A client
 // with a certificate shows that, whatever the secret.

@@ -204,7 +204,7 @@ func (s *Service) build(ctx context.Context) (parts, error) {
 		Senders: senders, Hints: s.store, Members: s.store, Dependencies: s.health, Metrics: metrics, Now: config.Now, Log: config.Log,
 		Connections: &gateway.Connections{
 			People: people{s}, Tickets: tickets{s.store}, Admin: admin{s}, PublicURL: settings.PublicURL, NightPOSURL: settings.NightPOSURL,
-			LoginURL: settings.MicrosoftLoginURL, ClientID: settings.MicrosoftClientID, Keys: keys, Random: config.Random, AdminToken: settings.AdminToken,
+			LoginURL: settings.MicrosoftLoginURL, ClientID: s.outlook.ClientID, Keys: keys, Random: config.Random, AdminToken: settings.AdminToken,
 		},
 	})
 	return parts{engine: engine, server: server, subscriptions: manager}, err
@@ -344,6 +344,8 @@ func (s *Service) Health(ctx context.Context) []gateway.DependencyStatus {
 	return gateway.CheckAll(ctx, s.health, s.config.Now)
 }
 
+var errNoApplication = errors.New("nobody can connect: no Microsoft application is set; set MICROSOFT_CLIENT_ID and MICROSOFT_CLIENT_SECRET, or both in the console")
+
 func (s *Service) dependencies(suite *nightpos.Client) []gateway.Dependency {
 	return []gateway.Dependency{
 		{Name: "store", Required: true, Check: func(ctx context.Context) error {
@@ -360,6 +362,9 @@ func (s *Service) dependencies(suite *nightpos.Client) []gateway.Dependency {
 		{Name: "nightpos", Check: suite.Check},
 		{Name: "microsoft", Check: func(context.Context) error { return s.outlook.Outage() }},
 		{Name: "application", Check: func(context.Context) error {
+			if s.outlook.ClientID() == "" {
+				return errNoApplication
+			}
 			if err := s.outlook.Application(); err != nil {
 				return err
 			}
