@@ -35,8 +35,8 @@ const (
 	// apiPlaces is how many calls are worked on at once; apiRate and apiBurst how
 	// many are let in, of all callers together.
 	apiPlaces = 32
-	apiRate   = 50
-	apiBurst  = 200
+	apiRate   = 200
+	apiBurst  = 1000
 )
 
 // deed is a call of the API by somebody who may. It answers by returning a status

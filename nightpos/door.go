@@ -145,6 +145,9 @@ var ErrOtherDatabase = errors.New("NightPOS: this is another database than befor
 // was made properly does not share.
 func (c *Client) Identity(ctx context.Context) (string, error) {
 	results, err := c.run(ctx, "identity", true, []operation{{Do: "identity"}})
+	if errors.Is(err, ErrInvalid) {
+		return "", fmt.Errorf("%w: the door is that of an older gateway: %w", ErrNotRegistered, err)
+	}
 	if err != nil {
 		return "", err
 	}

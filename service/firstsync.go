@@ -9,8 +9,12 @@ import (
 	"github.com/nightpos/outlook-gateway/redis"
 )
 
-// firstSyncStep is how often it is looked whether a first sync is done.
-const firstSyncStep = 500 * time.Millisecond
+// firstSyncStep is how often it is looked whether a first sync is done, and
+// listingStep whether it has begun.
+const (
+	firstSyncStep = 500 * time.Millisecond
+	listingStep   = 2 * time.Second
+)
 
 // firstSync is the chore that sees whether a first sync is done: everything that
 // the first sweep found has been looked at at least once. What failed meanwhile
@@ -22,7 +26,7 @@ func (s *Service) firstSync(ctx context.Context, member reconciler.Member, _ rec
 		return time.Time{}, err
 	}
 	if sweeps.Since.IsZero() || sweeps.Mailbox != member.Mailbox {
-		return again, nil
+		return s.config.Now().Add(listingStep), nil
 	}
 	untried, err := s.store.Untried(ctx, member.ID)
 	if err != nil || untried > 0 {

@@ -198,7 +198,7 @@ func (s *Service) detach(ctx context.Context, lane string, onlyNew bool) error {
 	}
 	return s.store.UpdateMember(ctx, lane, func(state *redis.MemberState) (bool, error) {
 		state.Standing = state.After(reconciler.TurnRefused, resetReason)
-		state.First = reconciler.FirstSync{New: onlyNew}
+		state.Paused, state.First = false, reconciler.FirstSync{New: onlyNew}
 		return true, nil
 	})
 }

@@ -311,6 +311,15 @@ func (s *Service) catchUp(ctx context.Context, manager *subscriptions.Manager) {
 		item.Due = s.config.Now().Add(time.Duration(index) * catchUpStep)
 		err = errors.Join(err, s.store.Add(ctx, member.ID, item))
 	}
+	states, failed := s.store.MemberStates(ctx)
+	err = errors.Join(err, failed)
+	for _, state := range states {
+		if !state.Synced {
+			err = errors.Join(err, s.store.Add(ctx, state.ID, reconciler.Item{
+				Key: reconciler.KeyFirstSync, Priority: reconciler.PriorityBackfill, First: s.config.Now(),
+			}))
+		}
+	}
 	if err != nil && ctx.Err() == nil {
 		s.config.Log.Error("not every calendar will be looked at now; its next regular turn does it", zap.Error(err))
 	}

@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"github.com/nightpos/outlook-gateway/gateway"
-	"github.com/nightpos/outlook-gateway/outlook"
 	"github.com/nightpos/outlook-gateway/redis"
 	"github.com/nightpos/outlook-gateway/service"
 	"github.com/nightpos/outlook-gateway/test/network"
@@ -136,8 +135,6 @@ func (w *world) host(address string, handler http.Handler) {
 	})
 }
 
-var scopes = []string{"openid", "offline_access", "User.Read", "Calendars.ReadWrite"}
-
 // connect signs a person in by a connect link with such a body, as a program does.
 func (w *world) connect(login, body string) {
 	w.Helper()
@@ -174,14 +171,6 @@ func (w *world) connect(login, body string) {
 		address = next
 	}
 	w.Fatalf("connecting %s did not end", login)
-}
-
-// token connects a person as if the sign-in had just been done.
-func (w *world) token(login string) {
-	w.Helper()
-	access, refresh, expires := w.outlook.Token(w.Context(), login+"@nightpos.example", simoutlook.DefaultApplication.ID, scopes)
-	_, err := w.service.Connect(w.Context(), login, outlook.Token{AccessToken: access, RefreshToken: refresh, Expires: expires, Scopes: scopes})
-	w.must(err)
 }
 
 // call asks the admin API and checks the status.
