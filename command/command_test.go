@@ -68,7 +68,7 @@ func TestWrongSettingsStopTheStart(t *testing.T) {
 	}
 	defer taken.Close()
 	for name, value := range map[string]string{
-		"GATEWAY_PUBLIC_URL": "", "NIGHTPOS_API_KEY": "", "MICROSOFT_CLIENT_ID": "", "MICROSOFT_CLIENT_SECRET": "",
+		"GATEWAY_PUBLIC_URL": "", "NIGHTPOS_API_KEY": "", "MICROSOFT_CLIENT_ID": "not an id",
 		"GATEWAY_SECRET_KEY": "hush", "GATEWAY_LISTEN": taken.Addr().String(), "REDIS_URL": "hush", "GATEWAY_DATA_DIR": "/dev/null/data",
 	} {
 		environment := complete()

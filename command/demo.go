@@ -2,9 +2,12 @@ package command
 
 import (
 	"context"
+	"crypto/rand"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 	"time"
 
 	"go.uber.org/zap/zapcore"
@@ -68,16 +71,19 @@ func (d demoNightPOS) SentMails() []demo.NightPOSMail {
 type demoGateway struct {
 	*service.Service
 	transport *http.Transport
+	around    demo.Surroundings
+	token     string
 }
 
 // startDemoGateway registers in NightPOS, starts the gateway, connects everybody
 // and waits for their first sync.
 func startDemoGateway(ctx context.Context, around demo.Surroundings) (demo.Gateway, error) {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
+	token := rand.Text() + rand.Text()
 	config := service.Config{
 		Listener: around.Listener, Now: around.Now, Log: around.Log, Transport: transport,
 		Settings: gateway.Settings{
-			PublicURL: around.PublicURL, DataDir: around.DataDir,
+			PublicURL: around.PublicURL, DataDir: around.DataDir, AdminToken: gateway.Secret(token),
 			MicrosoftClientID: around.ClientID, MicrosoftClientSecret: gateway.Secret(around.ClientSecret), MicrosoftTenant: "common",
 			MicrosoftLoginURL: around.MicrosoftLoginURL, MicrosoftGraphURL: around.MicrosoftGraphURL,
 			NightPOSURL: around.NightPOSURL, NightPOSDatabase: around.NightPOSDatabase,
@@ -93,8 +99,8 @@ func startDemoGateway(ctx context.Context, around demo.Surroundings) (demo.Gatew
 	if err != nil {
 		return nil, err
 	}
-	started := demoGateway{Service: running, transport: transport}
-	if err := started.connect(ctx, around); err != nil {
+	started := demoGateway{Service: running, transport: transport, around: around, token: token}
+	if err := started.connect(ctx, around.Members...); err != nil {
 		return nil, errors.Join(err, started.Close())
 	}
 	return started, nil
@@ -103,9 +109,9 @@ func startDemoGateway(ctx context.Context, around demo.Surroundings) (demo.Gatew
 // firstSyncTime bounds the wait for the first sync of empty calendars.
 const firstSyncTime = 15 * time.Second
 
-func (d demoGateway) connect(ctx context.Context, around demo.Surroundings) error {
-	for _, member := range around.Members {
-		consent, err := around.Consent(ctx, member.Login)
+func (d demoGateway) connect(ctx context.Context, members ...demo.Member) error {
+	for _, member := range members {
+		consent, err := d.around.Consent(ctx, member.Login)
 		if err != nil {
 			return err
 		}
@@ -134,6 +140,56 @@ func (d demoGateway) connect(ctx context.Context, around demo.Surroundings) erro
 		case <-ticker.C:
 		}
 	}
+}
+
+// Reset implements demo.Resetter, as an administrator does it.
+func (d demoGateway) Reset(ctx context.Context, member demo.Member) error {
+	ctx, cancel := context.WithTimeout(ctx, firstSyncTime)
+	defer cancel()
+	var begun struct{ Job string }
+	if err := d.ask(ctx, http.MethodPost, "/users/"+member.Login+"/reset", `{"events":"leave","next_sync":"all"}`, &begun); err != nil {
+		return err
+	}
+	ticker := time.NewTicker(20 * time.Millisecond)
+	defer ticker.Stop()
+	for {
+		var job gateway.Job
+		if err := d.ask(ctx, http.MethodGet, "/jobs/"+begun.Job, "", &job); err != nil {
+			return err
+		}
+		switch job.State {
+		case "done":
+			return d.connect(ctx, member)
+		case "failed":
+			return errors.New("the reset failed: " + job.Error)
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("the reset did not end within %s: %w", firstSyncTime, ctx.Err())
+		case <-ticker.C:
+		}
+	}
+}
+
+// ask makes a call of the admin API.
+func (d demoGateway) ask(ctx context.Context, method, path, body string, into any) error {
+	request, err := http.NewRequestWithContext(ctx, method, d.PublicURL+"/api/v1"+path, strings.NewReader(body))
+	if err != nil {
+		return fmt.Errorf("asking the admin API: %w", err)
+	}
+	request.Header.Set("Authorization", "Bearer "+d.token)
+	answer, err := (&http.Client{Transport: d.transport}).Do(request)
+	if err != nil {
+		return fmt.Errorf("asking the admin API: %w", err)
+	}
+	defer answer.Body.Close()
+	if answer.StatusCode >= http.StatusBadRequest {
+		return fmt.Errorf("the admin API answered %s %s with %s", method, path, answer.Status)
+	}
+	if err := json.NewDecoder(answer.Body).Decode(into); err != nil {
+		return fmt.Errorf("reading an answer of the admin API: %w", err)
+	}
+	return nil
 }
 
 // Health implements demo.Gateway.

@@ -1,7 +1,6 @@
 package command
 
 import (
-	"errors"
 	"fmt"
 	"net"
 
@@ -23,12 +22,6 @@ func (c serveCommand) Run(in *invocation) error {
 	}
 	log := in.logger(settings.LogLevel, settings.LogFormat)
 	defer func() { _ = log.Sync() }()
-	switch {
-	case settings.MicrosoftClientID == "":
-		return errors.New("MICROSOFT_CLIENT_ID is missing; example: 11111111-2222-3333-4444-555555555555, the application (client) id of the registration in Entra")
-	case settings.MicrosoftClientSecret == "" && settings.MicrosoftClientCertificate == "":
-		return errors.New("MICROSOFT_CLIENT_SECRET is missing; example: the value (not the id) of a client secret of the registration in Entra")
-	}
 	var listening net.ListenConfig
 	listener, err := listening.Listen(in.ctx, "tcp", settings.Listen)
 	if err != nil {

@@ -90,6 +90,13 @@ type Gateway interface {
 	Close() error
 }
 
+// Resetter is a gateway whose admin API the demo may use.
+type Resetter interface {
+	// Reset resets a person's account, leaving the events alone, and connects the
+	// person again. It returns when that is done.
+	Reset(ctx context.Context, member Member) error
+}
+
 // Health is the state of one thing the gateway needs.
 type Health struct {
 	Name string `json:"name"`

@@ -109,9 +109,9 @@ func only(side Side, count int) map[Side]int { return map[Side]int{side: count} 
 // scripts are the steps, in the order in which they build on each other.
 func (t *Tour) scripts() []script {
 	// Bob is invited to both; the one starts in Outlook, the other in NightPOS.
-	first, second := &pair{}, &pair{}
+	first, second, alone := &pair{}, &pair{}, &pair{}
 	steps := slices.Concat(t.creations(first, second), t.edits(first, second), t.people(first, second), t.private(),
-		t.conflicts(first), t.deletions(first, second), t.burst())
+		t.conflicts(first), t.deletions(first, second, alone), t.burst(), t.reset(alone))
 	for index := range steps {
 		if steps[index].by.Login == "" {
 			steps[index].by = t.alice
@@ -268,8 +268,7 @@ func (t *Tour) conflicts(first *pair) []script {
 	}
 }
 
-func (t *Tour) deletions(first, second *pair) []script {
-	alone := &pair{}
+func (t *Tour) deletions(first, second, alone *pair) []script {
 	archive := func(archived bool) func(context.Context) error {
 		return func(ctx context.Context) error {
 			return t.world.NightPOS.SetArchived(ctx, t.alice.Login, alone.nightpos, archived)
@@ -304,6 +303,25 @@ func (t *Tour) deletions(first, second *pair) []script {
 			agreed: t.titled(alone, "Stock count"), note: "in Outlook again, once",
 		},
 	}
+}
+
+// reset is what an administrator does, and then an edit that shows that every pair
+// was found again: the counts of writes would show a double.
+func (t *Tour) reset(alone *pair) []script {
+	gateway, able := t.world.Gateway.(Resetter)
+	if !able {
+		return nil
+	}
+	return []script{{
+		name: "reset", from: NightPOS, writes: only(Outlook, 1),
+		act: func(ctx context.Context) error {
+			if err := gateway.Reset(ctx, t.alice); err != nil {
+				return err
+			}
+			return t.edit(NightPOS, alone, Edit{Title: to("Stock count, again")})(ctx)
+		},
+		agreed: t.titled(alone, "Stock count, again"), note: "connected again, every pair is found and none doubled",
+	}}
 }
 
 func (t *Tour) burst() []script {

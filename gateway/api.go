@@ -1,124 +1,180 @@
 package gateway
 
 import (
+	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"io"
 	"net/http"
-	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
 	"github.com/gorilla/mux"
 	"go.uber.org/zap"
+	"golang.org/x/time/rate"
 )
 
 // api is the admin API.
 type api struct {
 	token   Secret
+	admin   Admin
 	people  People
 	signIns *signIns
+	places  chan struct{}
+	limiter *rate.Limiter
+	now     func() time.Time
 	log     *zap.Logger
 }
 
-// authorized lets administrators pass: those with the admin token, and those with
-// an administrator's NightPOS session. A session counts only for requests that a
-// page of another site cannot make.
-func (a *api) authorized(next http.HandlerFunc) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
-		if given, bearer := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer "); bearer {
-			if a.token == "" || !a.token.Equal(given) {
-				w.Header().Set("WWW-Authenticate", `Bearer realm="outlook-gateway", error="invalid_token"`)
-				writeProblem(w, http.StatusUnauthorized, "the admin token is wrong; it is the value of GATEWAY_ADMIN_TOKEN")
-				return
-			}
-			next(w, r)
+const (
+	// apiTime bounds one call, and longTime one that reads a calendar as a whole.
+	apiTime  = 20 * time.Second
+	longTime = 5 * time.Minute
+	// apiPlaces is how many calls are worked on at once; apiRate and apiBurst how
+	// many are let in, of all callers together.
+	apiPlaces = 32
+	apiRate   = 200
+	apiBurst  = 1000
+)
+
+// deed is a call of the API by somebody who may. It answers by returning a status
+// and what to show, or an error.
+type deed func(ctx context.Context, r *http.Request) (status int, shown any, err error)
+
+// caller is the context's key of who calls.
+type caller struct{}
+
+// byToken is who calls with the admin token.
+const byToken = "admin token"
+
+// route adds a call within its limits.
+func (a *api) route(router *mux.Router, method, path string, limit time.Duration, work deed) {
+	protection := http.NewCrossOriginProtection()
+	router.Path("/api/v1" + path).Methods(method).Handler(protection.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !a.limiter.AllowN(a.now(), 1) {
+			w.Header().Set("Retry-After", "1")
+			writeProblem(w, http.StatusTooManyRequests, "too many calls; at most "+strconv.Itoa(apiRate)+" in a second, on average")
 			return
 		}
-		person, err := a.signIns.atBrowser(r.Context(), r)
-		switch {
-		case errors.Is(err, ErrNobody):
-			w.Header().Set("WWW-Authenticate", `Bearer realm="outlook-gateway"`)
-			writeProblem(w, http.StatusUnauthorized, "send Authorization: Bearer with the value of GATEWAY_ADMIN_TOKEN, or sign in to NightPOS as an administrator")
-		case err != nil:
-			a.log.Warn("NightPOS could not be asked who is at the browser", zap.Error(err))
-			writeProblem(w, http.StatusServiceUnavailable, "NightPOS cannot be asked who you are just now; try again")
-		case !person.Administrator:
-			writeProblem(w, http.StatusForbidden, "this is for administrators of NightPOS")
+		select {
+		case a.places <- struct{}{}:
+			defer func() { <-a.places }()
 		default:
-			next(w, r)
+			w.Header().Set("Retry-After", "1")
+			writeProblem(w, http.StatusServiceUnavailable, "too many calls are being worked on; try again")
+			return
 		}
-	}
+		if limit > apiTime {
+			// The server's own limits are for pages and webhooks.
+			control := http.NewResponseController(w)
+			_ = control.SetWriteDeadline(time.Now().Add(limit + apiTime))
+		}
+		ctx, cancel := context.WithTimeout(r.Context(), limit)
+		defer cancel()
+		by, allowed := a.authorized(ctx, w, r)
+		if !allowed {
+			return
+		}
+		status, shown, err := work(context.WithValue(ctx, caller{}, by), r)
+		if err != nil {
+			a.fail(w, err)
+			return
+		}
+		if shown == nil {
+			w.Header().Set("Cache-Control", "no-store")
+			w.WriteHeader(status)
+			return
+		}
+		if linked, ok := shown.(page); ok {
+			if linked.next != "" {
+				w.Header().Set("Link", "<"+linked.next+`>; rel="next"`)
+			}
+			shown = linked.items
+		}
+		writeJSON(w, status, shown)
+	})))
 }
 
-// connectLink makes a link for a person.
-func (a *api) connectLink(w http.ResponseWriter, r *http.Request) {
-	var asked struct {
-		FirstSync string   `json:"first_sync"`
-		Send      []string `json:"send"`
-	}
-	if !readJSON(w, r, &asked) {
-		return
-	}
+// page is a list with the address of what follows.
+type page struct {
+	items any
+	next  string
+}
+
+// fail answers with an error.
+func (a *api) fail(w http.ResponseWriter, err error) {
+	var refusal *Refusal
 	switch {
-	case asked.FirstSync != "" && asked.FirstSync != "all":
-		writeProblem(w, http.StatusUnprocessableEntity, `first_sync: this version brings "all" events across; leave it out or send "all"`)
-		return
-	case len(asked.Send) > 0:
-		writeProblem(w, http.StatusUnprocessableEntity, "send: this version holds no classes of events back; leave it out")
-		return
+	case errors.As(err, &refusal):
+		writeProblem(w, refusal.Status, refusal.Text)
+	case errors.Is(err, ErrNobody):
+		writeProblem(w, http.StatusNotFound, "nobody with this id or login is connected; GET /api/v1/users shows who is")
+	case errors.Is(err, context.DeadlineExceeded):
+		writeProblem(w, http.StatusServiceUnavailable, "that took too long; try again")
+	default:
+		a.log.Warn("a call of the admin API failed", zap.Error(err))
+		w.Header().Set("Retry-After", "5")
+		writeProblem(w, http.StatusServiceUnavailable, "the store, NightPOS or Microsoft cannot be reached just now; try again, readyz says which")
 	}
-	person, ok := a.person(w, r)
-	if !ok {
-		return
-	}
-	address, expires, err := a.signIns.makeLink(r.Context(), person)
-	if err != nil {
-		a.log.Error("a connect link could not be made", zap.Error(err))
-		writeProblem(w, http.StatusServiceUnavailable, "the store cannot be reached; try again")
-		return
-	}
-	writeJSON(w, http.StatusOK, map[string]any{"url": address, "expires": expires.Format(time.RFC3339)})
 }
 
-// person finds {user}; when it fails it has answered already.
-func (a *api) person(w http.ResponseWriter, r *http.Request) (Person, bool) {
-	// The router matches, and hands out, the path as it was written.
-	user, err := url.PathUnescape(mux.Vars(r)["user"])
-	if err != nil {
-		writeProblem(w, http.StatusBadRequest, "the user in the address is not written as a URL wants it")
-		return Person{}, false
+// done notes who did what. That the note is lost undoes nothing.
+func (a *api) done(ctx context.Context, action string, user int64, detail string) {
+	by, _ := ctx.Value(caller{}).(string)
+	if err := a.admin.Audit(ctx, Deed{At: a.now().UTC(), By: by, Action: action, User: user, Detail: detail}); err != nil {
+		a.log.Warn("who did what could not be noted", zap.String("action", action), zap.String("by", by), zap.Error(err))
 	}
-	person, err := a.people.Find(r.Context(), user)
+}
+
+// authorized lets administrators pass: those with the admin token, and those with
+// an administrator's NightPOS session; it returns who it is, and when it refuses
+// it has answered already. A session counts only for requests that a page of
+// another site cannot make.
+func (a *api) authorized(ctx context.Context, w http.ResponseWriter, r *http.Request) (by string, allowed bool) {
+	if given, bearer := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer "); bearer {
+		if a.token == "" || !a.token.Equal(given) {
+			w.Header().Set("WWW-Authenticate", `Bearer realm="outlook-gateway", error="invalid_token"`)
+			writeProblem(w, http.StatusUnauthorized, "the admin token is wrong; it is the value of GATEWAY_ADMIN_TOKEN")
+			return "", false
+		}
+		return byToken, true
+	}
+	person, err := a.signIns.atBrowser(ctx, r)
 	switch {
 	case errors.Is(err, ErrNobody):
-		writeProblem(w, http.StatusNotFound, "NightPOS has no user with this id or login")
-		return Person{}, false
+		w.Header().Set("WWW-Authenticate", `Bearer realm="outlook-gateway"`)
+		writeProblem(w, http.StatusUnauthorized, "send Authorization: Bearer with the value of GATEWAY_ADMIN_TOKEN, or sign in to NightPOS as an administrator")
 	case err != nil:
-		a.log.Warn("NightPOS could not be asked about a user", zap.Error(err))
-		writeProblem(w, http.StatusServiceUnavailable, "NightPOS cannot be reached just now; try again")
-		return Person{}, false
+		a.log.Warn("NightPOS could not be asked who is at the browser", zap.Error(err))
+		writeProblem(w, http.StatusServiceUnavailable, "NightPOS cannot be asked who you are just now; try again")
+	case !person.Administrator:
+		writeProblem(w, http.StatusForbidden, "this is for administrators of NightPOS")
+	default:
+		return person.Login, true
 	}
-	return person, true
+	return "", false
 }
 
 // maxAPIBody bounds what callers of the API send.
 const maxAPIBody = 64 << 10
 
-// readJSON reads the optional body of a request; when it fails it has answered
-// already.
-func readJSON(w http.ResponseWriter, r *http.Request, into any) bool {
-	decoder := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxAPIBody))
-	decoder.DisallowUnknownFields()
-	err := decoder.Decode(into)
-	var exceeded *http.MaxBytesError
+// readJSON reads the optional body of a request.
+func readJSON(r *http.Request, into any) error {
+	content, err := io.ReadAll(io.LimitReader(r.Body, maxAPIBody+1))
 	switch {
-	case err == nil, errors.Is(err, io.EOF):
-		return true
-	case errors.As(err, &exceeded):
-		tooLarge(w)
-	default:
-		writeProblem(w, http.StatusBadRequest, "the body is not the JSON object that was expected")
+	case err != nil:
+		return &Refusal{http.StatusBadRequest, "the body could not be read to its end"}
+	case len(content) > maxAPIBody:
+		return &Refusal{http.StatusRequestEntityTooLarge, "the body is larger than " + strconv.Itoa(maxAPIBody) + " bytes"}
+	case len(bytes.TrimSpace(content)) == 0:
+		return nil
 	}
-	return false
+	decoder := json.NewDecoder(bytes.NewReader(content))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(into); err != nil || decoder.More() {
+		return &Refusal{http.StatusBadRequest, "the body is not the JSON object that was expected"}
+	}
+	return nil
 }

@@ -26,7 +26,8 @@ const pagePolicy = "default-src 'self'; script-src 'none'; base-uri 'none'; fram
 // pages are what people see on the way to Microsoft and back.
 type pages struct {
 	public, nightpos string
-	login, client    string
+	login            string
+	client           func() string
 }
 
 // message is one page. All of it is escaped.
@@ -154,10 +155,10 @@ func (p *pages) explained(why explanation, failure SignInFailure) message {
 		case showRedirect:
 			shown.Facts = append(shown.Facts, fact{"Redirect URI to register", p.public + RedirectPath, true})
 		case showClient:
-			shown.Facts = append(shown.Facts, fact{"Application (client) id", p.client, true})
+			shown.Facts = append(shown.Facts, fact{"Application (client) id", p.client(), true})
 		case showConsent:
 			shown.Facts = append(shown.Facts, fact{"Address for the administrator", p.login + "/organizations/v2.0/adminconsent?" + url.Values{
-				"client_id": {p.client}, "redirect_uri": {p.public + RedirectPath}, "scope": {"https://graph.microsoft.com/.default"},
+				"client_id": {p.client()}, "redirect_uri": {p.public + RedirectPath}, "scope": {"https://graph.microsoft.com/.default"},
 			}.Encode(), true})
 		case showDetail:
 			if failure.Detail != "" {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"time"
+
+	"github.com/nightpos/outlook-gateway/reconciler"
 )
 
 // Person is a user of NightPOS.
@@ -32,10 +34,25 @@ type People interface {
 	// SignInURL is where a browser is sent to consent; see outlook.AuthCodeURL.
 	SignInURL(state, verifier, loginHint string) string
 	// Connect redeems the code that a browser came back with and connects the
-	// person. It returns the mailbox's address. What the person or an
-	// administrator can do something about is a *SignInFailure.
-	Connect(ctx context.Context, person Person, code, verifier string) (mailbox string, err error)
+	// person, with a first sync as chosen. It returns the mailbox's address. What
+	// the person or an administrator can do something about is a *SignInFailure.
+	Connect(ctx context.Context, person Person, code, verifier string, choice Choice) (mailbox string, err error)
 }
+
+// Choice is what an administrator chose for a person's first sync, when making
+// the connect link.
+type Choice struct {
+	// FirstSync is FirstSyncAll, FirstSyncNew, or empty when nothing was chosen.
+	FirstSync string `json:"first_sync,omitempty"`
+	// Send are classes that a quiet first sync need not keep back.
+	Send []reconciler.Class `json:"send,omitempty"`
+}
+
+// What a first sync brings across: everything, or only what is new from then on.
+const (
+	FirstSyncAll = "all"
+	FirstSyncNew = "new"
+)
 
 // Tickets keeps notes that are used once; see redis.Store.
 type Tickets interface {

@@ -15,6 +15,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/gorilla/mux"
 	"go.uber.org/zap"
+	"golang.org/x/time/rate"
 )
 
 // Config is what a Server needs. Senders, Hints and Members have no defaults.
@@ -44,11 +45,12 @@ type Config struct {
 type Connections struct {
 	People  People
 	Tickets Tickets
+	Admin   Admin
 	// PublicURL is the gateway's own address, NightPOSURL that of NightPOS, and
 	// LoginURL that of Microsoft's sign-in.
 	PublicURL, NightPOSURL, LoginURL string
-	// ClientID is the application's; it is no secret.
-	ClientID string
+	// ClientID is the application's as it is set now; it is no secret.
+	ClientID func() string
 	// Keys sign links and states: the first makes new ones, all are accepted.
 	Keys [][]byte
 	// Random makes them.
@@ -146,13 +148,15 @@ func (s *Server) connections(config Connections) error {
 	if err != nil {
 		return err
 	}
-	calls := &api{token: config.AdminToken, people: config.People, signIns: signing, log: s.config.Log.Named("api")}
-	protection := http.NewCrossOriginProtection()
 	s.router.Path(routeConnect).Methods(http.MethodGet).HandlerFunc(signing.bounded(signing.connect))
 	s.router.Path(routeConnect).Methods(http.MethodPost).HandlerFunc(signing.bounded(signing.follow))
 	s.router.Path(RedirectPath).Methods(http.MethodGet).HandlerFunc(signing.bounded(signing.authentication))
 	s.router.Path(routeStyle).Methods(http.MethodGet, http.MethodHead).HandlerFunc(style)
-	s.router.Path("/api/v1/users/{user}/connect-link").Methods(http.MethodPost).Handler(protection.Handler(calls.authorized(calls.connectLink)))
+	calls := &api{
+		token: config.AdminToken, admin: config.Admin, people: config.People, signIns: signing, now: s.config.Now, log: s.config.Log.Named("api"),
+		places: make(chan struct{}, apiPlaces), limiter: rate.NewLimiter(apiRate, apiBurst),
+	}
+	calls.routes(s.router)
 	return nil
 }
 

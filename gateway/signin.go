@@ -108,16 +108,17 @@ type attempt struct {
 type linkTicket struct {
 	Person  Person    `json:"person"`
 	Expires time.Time `json:"expires"`
+	Choice  Choice    `json:"choice,omitzero"`
 }
 
 // makeLink makes a single-use link that connects a person's Outlook.
-func (s *signIns) makeLink(ctx context.Context, person Person) (address string, expires time.Time, err error) {
+func (s *signIns) makeLink(ctx context.Context, person Person, choice Choice) (address string, expires time.Time, err error) {
 	pass, err := s.passes.make(passLink)
 	if err != nil {
 		return "", time.Time{}, err
 	}
 	expires = s.now().Add(linkLife).UTC().Truncate(time.Second)
-	if err := s.saveLink(ctx, pass, linkTicket{Person: person, Expires: expires}); err != nil {
+	if err := s.saveLink(ctx, pass, linkTicket{Person: person, Expires: expires, Choice: choice}); err != nil {
 		return "", time.Time{}, fmt.Errorf("making a connect link: %w", err)
 	}
 	return s.public + routeConnect + "?link=" + url.QueryEscape(pass), expires, nil
@@ -376,14 +377,14 @@ func (s *signIns) finish(ctx context.Context, begun attempt, refused *SignInFail
 		return Person{}, "", err
 	}
 	if begun.Link == "" {
-		mailbox, err := s.people.Connect(ctx, person, code, begun.Verifier)
+		mailbox, err := s.people.Connect(ctx, person, code, begun.Verifier, Choice{})
 		return person, mailbox, err
 	}
 	ticket, err := s.link(ctx, begun.Link, s.tickets.TakeTicket)
 	if err != nil {
 		return Person{}, "", err
 	}
-	mailbox, err := s.people.Connect(ctx, person, code, begun.Verifier)
+	mailbox, err := s.people.Connect(ctx, person, code, begun.Verifier, ticket.Choice)
 	if err != nil {
 		// The person may have gone away meanwhile; the link is theirs all the same.
 		restoring, cancel := context.WithTimeout(context.WithoutCancel(ctx), signInTime)

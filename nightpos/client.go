@@ -73,8 +73,10 @@ type Client struct {
 	connecting chan struct{}
 	session    atomic.Pointer[session]
 	major      atomic.Int64
-	catalogue  *catalogue
-	contacts   *contacts
+	// identity is the database that calls are meant for; nil for any.
+	identity  atomic.Pointer[string]
+	catalogue *catalogue
+	contacts  *contacts
 }
 
 var _ reconciler.NightPOS = (*Client)(nil)

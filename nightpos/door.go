@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"github.com/nightpos/outlook-gateway/reconciler"
 )
 
 // Door is the Python code of the server action that Registrar installs: a list
@@ -18,7 +20,7 @@ import (
 // The operations travel in the context key gw_ops, since `run` has no arguments,
 // and each has its own "context":
 //
-//	read         ids, fields [, micro]            rows that exist
+//	read         ids, fields [, micro, maybe]     rows that exist
 //	search_read  domain | by, fields [, micro, limit, order]
 //	                                              rows; by NAME means: whose NAME is
 //	                                              among ids and of
@@ -32,11 +34,13 @@ import (
 //	week_start                                    the first day of the account's
 //	                                              week, "1" for Monday to "7"
 //
-// "micro" names datetimes that are wanted with microseconds, which read() cuts
-// off. "guard" holds such values as they were read: a record that shows another
+// "maybe" names fields that are read where the model has them. "micro" names
+// datetimes that are wanted with microseconds, which read() cuts off. "guard" holds such values as they were read: a record that shows another
 // one is not written. "of" adds the ids that earlier operations of the same call
 // answered with, or those of the rows. Many-to-one fields come as bare ids. A
-// failing operation undoes all before it.
+// failing operation undoes all before it. The context key gw_database says which
+// database the call is meant for, by its database.uuid; another one carries
+// nothing out.
 //
 // Any operation may name in "after" an earlier one that must have answered true;
 // otherwise it answers "skipped". A check says whether records are still what
@@ -64,6 +68,7 @@ type operation struct {
 	IDs     []int64           `json:"ids,omitempty"`
 	Fields  []string          `json:"fields,omitempty"`
 	Micro   []string          `json:"micro,omitempty"`
+	Maybe   []string          `json:"maybe,omitempty"`
 	Domain  []any             `json:"domain,omitempty"`
 	By      string            `json:"by,omitempty"`
 	Of      []int             `json:"of,omitempty"`
@@ -117,7 +122,7 @@ func (c *Client) run(ctx context.Context, label string, repeatable bool, operati
 	}
 	answer, err := c.call(ctx, "door."+label, request{
 		model: "ir.actions.server", method: "run", arguments: []any{[]int64{action}},
-		named: map[string]any{"context": map[string]any{"gw_ops": operations}}, repeatable: repeatable,
+		named: map[string]any{"context": c.addressed(operations)}, repeatable: repeatable,
 	})
 	if err != nil {
 		return nil, c.doorError(signed, err)
@@ -133,6 +138,45 @@ func (c *Client) run(ctx context.Context, label string, repeatable bool, operati
 	return opened.Infos.Results, nil
 }
 
+// addressed is the context of a call that carries operations to the database that
+// they are meant for.
+func (c *Client) addressed(operations []operation) map[string]any {
+	named := map[string]any{"gw_ops": operations}
+	if identity := c.identity.Load(); identity != nil && !asksIdentity(operations) {
+		named["gw_database"] = *identity
+	}
+	return named
+}
+
+func asksIdentity(operations []operation) bool {
+	return len(operations) == 1 && operations[0].Do == "identity"
+}
+
+// ErrOtherDatabase says that the database is another one than calls are meant for:
+// a copy, or one that was restored from a copy.
+var ErrOtherDatabase = errors.New("NightPOS: this is another database than before, perhaps a copy")
+
+// Identity asks which database this is, by its database.uuid, which a copy that
+// was made properly does not share.
+func (c *Client) Identity(ctx context.Context) (string, error) {
+	results, err := c.run(ctx, "identity", true, []operation{{Do: "identity"}})
+	if errors.Is(err, ErrInvalid) {
+		return "", fmt.Errorf("%w: the door is that of an older gateway: %w", ErrNotRegistered, err)
+	}
+	if err != nil {
+		return "", err
+	}
+	var identity string
+	if err := json.Unmarshal(results[0], &identity); err != nil {
+		return "", fmt.Errorf("reading which database this is: %w", err)
+	}
+	return identity, nil
+}
+
+// MeantFor has every later call meant for one database: another one carries
+// nothing out and answers ErrOtherDatabase.
+func (c *Client) MeantFor(identity string) { c.identity.Store(&identity) }
+
 // doorError tells the errors of the door itself from those of operations.
 func (c *Client) doorError(signed *session, err error) error {
 	var answered *CallError
@@ -144,6 +188,8 @@ func (c *Client) doorError(signed *session, err error) error {
 		// It was removed, or removed and installed again under another id.
 		c.forget(signed)
 		return fmt.Errorf("%w: the door is gone: %w", ErrNotRegistered, err)
+	case errors.Is(err, ErrInvalid) && strings.Contains(answered.message, "gateway: another database"):
+		return &reconciler.RetryError{Cause: "nightpos_identity", Err: ErrOtherDatabase}
 	case errors.Is(err, ErrAccess):
 		// Behind the door all access checks are lifted, so this one is ours.
 		return fmt.Errorf("%w: the door is closed to this account: %w", ErrNotRegistered, err)

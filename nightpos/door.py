@@ -3,6 +3,9 @@
 MODELS = ['calendar.event', 'calendar.attendee', 'calendar.alarm', 'calendar.event.type', 'calendar.recurrence']
 MODULE = '__outlook_gateway__'
 results = []
+identity = env['ir.config_parameter'].sudo().get_param('database.uuid') or ''
+if env.context.get('gw_database') not in (None, identity):
+    raise UserError('gateway: another database')
 for op in env.context.get('gw_ops') or []:
     if op['do'] == 'built_in_sync':
         paused = env['ir.config_parameter'].sudo().get_param('microsoft_calendar_sync_paused')
@@ -20,6 +23,9 @@ for op in env.context.get('gw_ops') or []:
         continue
     if op.get('after') is not None and results[op['after']] is not True:
         results.append('skipped')
+        continue
+    if op['do'] == 'identity':
+        results.append(identity)
         continue
     if op['model'] not in MODELS:
         raise UserError('gateway: model not allowed: %s' % op['model'])
@@ -40,7 +46,8 @@ for op in env.context.get('gw_ops') or []:
         if do == 'search_read':
             domain = [(op['by'], 'in', ids)] if op.get('by') else op['domain']
             records = table.search(domain, limit=op.get('limit'), order=op.get('order'))
-        rows = records.read(op['fields'], load='')
+        maybe = list(table.fields_get(op['maybe'])) if op.get('maybe') else []
+        rows = records.read(op['fields'] + maybe, load='')
         for row in rows:
             for name in op.get('micro') or []:
                 row[name] = str(table.browse(row['id'])[name] or '')

@@ -36,8 +36,10 @@ func (c *Client) record(row eventRow, attendees []attendeeRow, key string, organ
 		Modified:     parseStamp(row.WriteDate),
 		ExternalKey:  key,
 		Untouched:    row.WriteDate != "" && row.WriteDate == row.CreateDate,
+		Created:      parseStamp(row.CreateDate),
 		Raw:          rowsOfRecord{event: row, attendees: attendees},
 	}
+	record.GraphID, record.ICalUID = builtInIDs(row)
 	event := reconciler.Event{
 		Title:       string(row.Name),
 		Body:        onceDescribed(strings.TrimSpace(string(row.Description))),
@@ -69,6 +71,15 @@ func (c *Client) record(row eventRow, attendees []attendeeRow, key string, organ
 	}
 	record.Event = event
 	return record
+}
+
+// builtInIDs are the ids that NightPOS's built-in sync left, empty for none.
+func builtInIDs(row eventRow) (graphID, iCalUID string) {
+	graphID, iCalUID, _ = strings.Cut(string(row.MicrosoftID), ":")
+	if row.UniversalID != "" {
+		iCalUID = string(row.UniversalID)
+	}
+	return graphID, iCalUID
 }
 
 // isOrganizer says whether an attendee is the contact of the event's user.

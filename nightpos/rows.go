@@ -74,6 +74,10 @@ type eventRow struct {
 	Follows      bool      `json:"follow_recurrence"`
 	CreateDate   text      `json:"create_date"`
 	WriteDate    text      `json:"write_date"`
+	// The ids that the built-in sync leaves: in 17 both in the first one, with a
+	// colon between them.
+	MicrosoftID text `json:"microsoft_id"`
+	UniversalID text `json:"ms_universal_event_id"`
 }
 
 // attendeeRow is what is read of a calendar.attendee.
@@ -93,6 +97,8 @@ var (
 		"videocall_location", "privacy", "show_as", "alarm_ids", "categ_ids", "user_id", "partner_id",
 		"partner_ids", "recurrency", "recurrence_id", "follow_recurrence", "create_date", "write_date",
 	}
+	// builtInFields are there where the built-in sync is installed.
+	builtInFields  = []string{"microsoft_id", "ms_universal_event_id"}
 	attendeeFields = []string{"event_id", "partner_id", "email", "common_name", "state", "write_date"}
 	stampFields    = []string{"create_date", "write_date"}
 	stampField     = []string{"write_date"}

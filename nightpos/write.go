@@ -149,6 +149,8 @@ func (c *Client) prepare(ctx context.Context, write reconciler.RecordWrite) (*pr
 	case reconciler.ActionArchive:
 		one.vals = values{"active": false}
 		return one, nil
+	case reconciler.ActionDelete:
+		return one, nil
 	case reconciler.ActionUpdate, reconciler.ActionUnarchive, reconciler.ActionAnswer:
 	default:
 		return nil, &reconciler.RefusedError{Reason: "NightPOS knows no action " + string(write.Action)}
@@ -456,6 +458,10 @@ func (c *Client) writePart(ctx context.Context, part []*prepared) ([]reconciler.
 			operations = append(operations, create)
 			continue
 		}
+		if write.Action == reconciler.ActionDelete {
+			operations = append(operations, operation{Do: "unlink", Model: "calendar.event", IDs: []int64{write.ID}})
+			continue
+		}
 		ids = append(ids, write.ID)
 		var after *int
 		if len(one.vals) > 0 {
@@ -505,6 +511,9 @@ func (c *Client) outcomes(ctx context.Context, part []*prepared, places []placed
 	answers := make([]reconciler.RecordResult, len(part))
 	for index, one := range part {
 		id := one.write.ID
+		if one.write.Action == reconciler.ActionDelete {
+			continue // no error: it is gone, whoever did it
+		}
 		if place := places[index].create; place >= 0 {
 			var made []int64
 			if err := json.Unmarshal(results[place], &made); err != nil || len(made) != 1 {

@@ -147,7 +147,7 @@ func TestOneBadWriteFailsAlone(t *testing.T) {
 			{"archiving what is gone", reconciler.RecordWrite{Action: reconciler.ActionArchive, ID: gone.ID}, reconciler.ErrGone},
 			{"an answer to what is gone", reconciler.RecordWrite{Action: reconciler.ActionAnswer, ID: gone.ID, Attendee: bob}, reconciler.ErrGone},
 			{"an answer by a stranger", reconciler.RecordWrite{Action: reconciler.ActionAnswer, ID: kept.ID, Attendee: reconciler.Person{Address: "x@y.example"}}, &reconciler.RefusedError{}},
-			{"an unknown action", reconciler.RecordWrite{Action: reconciler.ActionDelete, ID: kept.ID}, &reconciler.RefusedError{}},
+			{"an unknown action", reconciler.RecordWrite{Action: reconciler.Action("surf"), ID: kept.ID}, &reconciler.RefusedError{}},
 			{"another create", w.create("c", meeting()), nil},
 		}
 		var writes []reconciler.RecordWrite

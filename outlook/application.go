@@ -59,6 +59,14 @@ func (a *application) admit() error {
 	return nil
 }
 
+// changed forgets what was known of another registration.
+func (a *application) changed() {
+	a.mutex.Lock()
+	defer a.mutex.Unlock()
+	a.refused, a.everyone, a.tries = nil, false, 0
+	clear(a.lanes)
+}
+
 // settled takes note of how a call to the sign-in service ended; lane is empty for
 // the sign-in of somebody who has none yet.
 func (a *application) settled(lane string, err error) {

@@ -76,7 +76,7 @@ func (c *Certificate) assertion(clientID, audience string, now time.Time) (strin
 type assertionTransport struct {
 	next     http.RoundTripper
 	signer   *Certificate
-	clientID string
+	clientID func() string
 	audience string
 	now      func() time.Time
 }
@@ -97,7 +97,7 @@ func (t *assertionTransport) RoundTrip(request *http.Request) (*http.Response, e
 	if err != nil {
 		return nil, errors.New("the form of a call for a token cannot be read")
 	}
-	assertion, err := t.signer.assertion(t.clientID, t.audience, t.now())
+	assertion, err := t.signer.assertion(t.clientID(), t.audience, t.now())
 	if err != nil {
 		return nil, err
 	}

@@ -19,8 +19,8 @@ import (
 	"github.com/nightpos/outlook-gateway/reconciler"
 )
 
-// Config is what a Client needs. ClientID, ClientSecret, DatabaseID and Store
-// have no defaults.
+// Config is what a Client needs. DatabaseID and Store have no defaults; nobody can
+// connect before there are a ClientID and a ClientSecret, see SetApplication.
 type Config struct {
 	// GraphURL is Graph with its version; default https://graph.microsoft.com/v1.0.
 	GraphURL string
@@ -75,10 +75,8 @@ const retries = 2
 
 // New makes a client. It makes no call.
 func New(config Config) (*Client, error) {
-	for name, value := range map[string]*string{"client id": &config.ClientID, "database id": &config.DatabaseID} {
-		if *value == "" {
-			return nil, fmt.Errorf("the Outlook client needs a %s", name)
-		}
+	if config.DatabaseID == "" {
+		return nil, errors.New("the Outlook client needs a database id")
 	}
 	if config.Store == nil {
 		return nil, errors.New("the Outlook client needs a store for tokens")

@@ -97,6 +97,9 @@ func (c *Client) copyOf(event graphEvent, recordID int64) reconciler.Copy {
 	if modified, err := time.Parse(time.RFC3339Nano, event.LastModified); err == nil {
 		found.Modified = modified.UTC()
 	}
+	if created, err := time.Parse(time.RFC3339Nano, event.Created); err == nil {
+		found.Created = created.UTC()
+	}
 	if marked, ok := c.recordOf(event.Properties); ok {
 		found.RecordID = marked
 	}

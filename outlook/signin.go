@@ -30,7 +30,7 @@ func (c *Client) AuthCodeURL(state, verifier, loginHint string) string {
 	if loginHint != "" {
 		options = append(options, oauth2.SetAuthURLParam("login_hint", loginHint))
 	}
-	return c.tokens.oauth.AuthCodeURL(state, options...)
+	return c.tokens.oauth.Load().AuthCodeURL(state, options...)
 }
 
 // ScopesError says what a consent lacks. It wraps ErrScopes.
@@ -57,7 +57,7 @@ type Consent struct {
 // code is worth nothing, or ErrApplication.
 func (c *Client) Exchange(ctx context.Context, code, verifier string) (Consent, error) {
 	began := c.config.Now()
-	answered, err := c.tokens.oauth.Exchange(context.WithValue(ctx, oauth2.HTTPClient, c.tokens.client), code, oauth2.VerifierOption(verifier))
+	answered, err := c.tokens.oauth.Load().Exchange(context.WithValue(ctx, oauth2.HTTPClient, c.tokens.client), code, oauth2.VerifierOption(verifier))
 	err = signInError(ctx, err, c.config.Now())
 	c.tokens.application.settled("", err)
 	c.config.Observe("POST token", c.config.Now().Sub(began), err)
@@ -101,7 +101,7 @@ func (c *Client) tenantOf(identity string) string {
 		Audience string `json:"aud"`
 		Tenant   string `json:"tid"`
 	}
-	if err := json.Unmarshal(text, &claims); err != nil || claims.Audience != c.config.ClientID {
+	if err := json.Unmarshal(text, &claims); err != nil || claims.Audience != c.tokens.oauth.Load().ClientID {
 		return ""
 	}
 	return strings.ToLower(claims.Tenant)

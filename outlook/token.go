@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -81,7 +82,7 @@ const (
 // each lane across all replicas.
 type tokenSource struct {
 	config      Config
-	oauth       oauth2.Config
+	oauth       atomic.Pointer[oauth2.Config]
 	client      *http.Client
 	application *application
 	breaker     *breaker
@@ -109,16 +110,11 @@ func newTokenSource(config Config) *tokenSource {
 	base := config.LoginURL + "/" + config.Tenant + "/oauth2/v2.0/"
 	transport := config.HTTP
 	if config.Certificate != nil {
-		transport = &assertionTransport{next: config.HTTP, signer: config.Certificate, clientID: config.ClientID, audience: base + "token", now: config.Now}
+		transport = &assertionTransport{next: config.HTTP, signer: config.Certificate, audience: base + "token", now: config.Now}
 		config.ClientSecret = ""
 	}
-	return &tokenSource{
+	source := &tokenSource{
 		config: config,
-		oauth: oauth2.Config{
-			ClientID: config.ClientID, ClientSecret: config.ClientSecret, RedirectURL: config.RedirectURL,
-			Endpoint: oauth2.Endpoint{AuthURL: base + "authorize", TokenURL: base + "token", AuthStyle: oauth2.AuthStyleInParams},
-			Scopes:   scopes,
-		},
 		client: &http.Client{
 			Transport: transport, Timeout: config.Timeout,
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
@@ -129,6 +125,30 @@ func newTokenSource(config Config) *tokenSource {
 		unsaved:     map[string]unsavedToken{},
 		renewing:    map[string]chan struct{}{},
 	}
+	if asserting, ok := transport.(*assertionTransport); ok {
+		asserting.clientID = func() string { return source.oauth.Load().ClientID }
+	}
+	source.oauth.Store(&oauth2.Config{
+		ClientID: config.ClientID, ClientSecret: config.ClientSecret, RedirectURL: config.RedirectURL,
+		Endpoint: oauth2.Endpoint{AuthURL: base + "authorize", TokenURL: base + "token", AuthStyle: oauth2.AuthStyleInParams},
+		Scopes:   scopes,
+	})
+	return source
+}
+
+// ClientID is the application's that the gateway is to Microsoft now, empty for none.
+func (c *Client) ClientID() string { return c.tokens.oauth.Load().ClientID }
+
+// SetApplication changes who the gateway is to Microsoft from now on. A client
+// with a certificate shows that, whatever the secret.
+func (c *Client) SetApplication(clientID, clientSecret string) {
+	next := *c.tokens.oauth.Load()
+	next.ClientID, next.ClientSecret = clientID, clientSecret
+	if c.config.Certificate != nil {
+		next.ClientSecret = ""
+	}
+	c.tokens.oauth.Store(&next)
+	c.tokens.application.changed()
 }
 
 // freshToken marks the context of calls that need subscriptionMargin.
@@ -313,7 +333,7 @@ func (s *tokenSource) refuse(ctx context.Context, lane string, token Token, vers
 // ask makes the call.
 func (s *tokenSource) ask(ctx context.Context, token Token) (Token, error) {
 	began := s.config.Now()
-	answered, err := s.oauth.TokenSource(context.WithValue(ctx, oauth2.HTTPClient, s.client), &oauth2.Token{RefreshToken: token.RefreshToken}).Token()
+	answered, err := s.oauth.Load().TokenSource(context.WithValue(ctx, oauth2.HTTPClient, s.client), &oauth2.Token{RefreshToken: token.RefreshToken}).Token()
 	err = signInError(ctx, err, s.config.Now())
 	s.config.Observe("POST token", s.config.Now().Sub(began), err)
 	if err != nil {

@@ -7,6 +7,7 @@ type graphEvent struct {
 	ID                    string              `json:"id"`
 	ICalUID               string              `json:"iCalUId"`
 	ChangeKey             string              `json:"changeKey"`
+	Created               string              `json:"createdDateTime"`
 	LastModified          string              `json:"lastModifiedDateTime"`
 	Type                  string              `json:"type"`
 	SeriesMasterID        string              `json:"seriesMasterId"`
@@ -90,7 +91,7 @@ type graphProperty struct {
 
 // selected are the properties that are read. isOnlineMeeting must be among them
 // for onlineMeeting to be answered.
-const selected = "id,iCalUId,changeKey,lastModifiedDateTime,type,seriesMasterId,subject,body,start,end,originalStartTimeZone,isAllDay," +
+const selected = "id,iCalUId,changeKey,createdDateTime,lastModifiedDateTime,type,seriesMasterId,subject,body,start,end,originalStartTimeZone,isAllDay," +
 	"isCancelled,isOrganizer,responseStatus,location,organizer,attendees,sensitivity,showAs,isReminderOn," +
 	"reminderMinutesBeforeStart,categories,isOnlineMeeting,onlineMeeting,onlineMeetingUrl"
 

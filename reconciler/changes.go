@@ -62,6 +62,11 @@ type Sweeps struct {
 	Rebased time.Time
 	// Heard is when NightPOS was asked for changes last.
 	Heard time.Time
+	// First is how the first sync goes, as the last full sweep saw it.
+	First Progress
+	// Ambiguous are the items of events that may be one of several, each in a line;
+	// see ambiguities.
+	Ambiguous string
 }
 
 const (
@@ -210,6 +215,7 @@ func (r *round) unknown(ctx context.Context, found []Change) ([]Item, error) {
 	now := r.engine.Now()
 	var items []Item
 	found = masters(found)
+	var removed []Link
 	for part := range slices.Chunk(found, linkStep) {
 		ids := make([]string, len(part))
 		for index, change := range part {
@@ -228,15 +234,21 @@ func (r *round) unknown(ctx context.Context, found []Change) ([]Item, error) {
 			switch {
 			case change.Removed && (!linked || link.Ended):
 			case !change.Removed && linked && link.ChangeKey == change.ChangeKey:
+			case change.Removed:
+				removed = append(removed, link)
 			default:
-				// Without VersionDeleted, a removed copy has to be missed twice.
 				items = append(items, Item{
 					Key: OutlookKey(change.ID), Priority: PriorityBackfill, Due: now.Add(tellingTime), First: now, Version: change.ChangeKey,
 				})
 			}
 		}
 	}
-	return items, nil
+	removed, err := r.removals(ctx, removed)
+	for _, link := range removed {
+		// Without VersionDeleted, a removed copy has to be missed twice.
+		items = append(items, Item{Key: OutlookKey(link.GraphID), Priority: PriorityBackfill, Due: now.Add(tellingTime), First: now})
+	}
+	return items, err
 }
 
 // masters names the master in place of its occurrences, once, with the version

@@ -386,19 +386,6 @@ func TestARoundThatFailsIsMadeAgainFromTheSamePlace(t *testing.T) {
 	l.want("edited")
 }
 
-func Test13_7SeriesAreLeftAlone(t *testing.T) {
-	l := newLife(t, nil)
-	for _, id := range []string{"master", "occurrence"} {
-		l.outlook.save(&reconciler.Copy{ID: id, Recurring: true, IsOrganizer: true, Event: at(id, noon)})
-	}
-	before := l.outlook.reads
-	l.pass(3 * time.Hour)
-	l.want()
-	if l.outlook.reads != before {
-		t.Errorf("%d reads; want none", l.outlook.reads-before)
-	}
-}
-
 func TestAnotherMailboxBeginsAnew(t *testing.T) {
 	l := newLife(t, func(l *life) { l.outlook.create(at("x", noon), 0) })
 	other := alice

@@ -43,6 +43,13 @@ type Config struct {
 	Observer Observer
 	// Chores are run for the items of these keys.
 	Chores map[string]Chore
+	// Guard stops sweeps that would delete too much; the zero value never does.
+	Guard Guard
+	// OnHalt is told of a sweep that stopped, and with the zero value that its
+	// question is over. It may be nil.
+	OnHalt func(ctx context.Context, lane string, halt Halt) error
+	// Resets are done for the items of KeyReset; nil for none.
+	Resets Resets
 	// Database identifies the NightPOS database.
 	Database string
 	// Policy decides conflicts; the zero value means PolicyNewest.
@@ -80,6 +87,11 @@ type Engine struct {
 	random sync.Mutex
 	// known is the directory of the latest batch: members hardly ever change.
 	known atomic.Pointer[directory]
+	// chosen and stopped are what was changed since the start; see control.go.
+	chosen  atomic.Pointer[Policy]
+	stopped atomic.Pointer[string]
+	// portion is how much backfill is done at a time; see backfill.go.
+	portion atomic.Int64
 }
 
 // NewEngine checks the configuration and fills in its defaults.
@@ -240,6 +252,9 @@ func (e *Engine) keepLease(ctx context.Context, lease Lease) (context.Context, f
 
 // process sorts the items of a batch and returns an outcome for each.
 func (e *Engine) process(ctx context.Context, batch Batch) ([]Outcome, error) {
+	if reason := e.Stopped(); reason != "" {
+		return park(batch, reason), nil
+	}
 	directory, err := e.directory(ctx, e.Store.Members)
 	if err != nil {
 		return nil, err
@@ -260,10 +275,12 @@ func (e *Engine) process(ctx context.Context, batch Batch) ([]Outcome, error) {
 			return nil, fmt.Errorf("reading whether a member is still parked: %w", err)
 		}
 		if there && now.Parked != "" {
-			return park(batch, now.Parked), nil
+			return e.processParked(ctx, now, directory, batch), nil
 		}
 		member, connected = now, there
 	}
+	began := e.Now()
+	batch.Items = e.share(batch.Items)
 	round := &round{engine: e, member: member, directory: directory, lease: batch.Lease}
 	round.asks = slices.ContainsFunc(batch.Items, func(item Item) bool { return item.Key == KeyChanges })
 	for _, item := range batch.Items {
@@ -297,6 +314,7 @@ func (e *Engine) process(ctx context.Context, batch Batch) ([]Outcome, error) {
 		if err := round.run(ctx); err != nil {
 			return nil, err
 		}
+		e.paced(round.events, e.Now().Sub(began))
 	}
 	return round.outcomes, nil
 }
@@ -313,6 +331,22 @@ func park(batch Batch, reason string) []Outcome {
 		outcomes = append(outcomes, Outcome{Key: item.Key, Park: true, After: parkTime, Reason: reason})
 	}
 	return outcomes
+}
+
+// processParked puts a batch off, but for a reset: that is what its member is
+// parked for.
+func (e *Engine) processParked(ctx context.Context, member Member, directory *directory, batch Batch) []Outcome {
+	round := &round{engine: e, member: member, directory: directory, lease: batch.Lease}
+	var rest []Item
+	for _, item := range batch.Items {
+		if item.Key == KeyReset && e.Resets != nil {
+			round.chore(ctx, item, func(ctx context.Context, _ Member, _ Item) (time.Time, error) { return round.reset(ctx) })
+		} else {
+			rest = append(rest, item)
+		}
+	}
+	batch.Items = rest
+	return append(round.outcomes, park(batch, member.Parked)...)
 }
 
 // directory is who is connected, by everything a plan asks for. It is shared

@@ -25,6 +25,11 @@ type Link struct {
 	// Ended links remember a meeting that is gone on one side (deleted in
 	// Outlook, or archived in NightPOS) so that it can come back.
 	Ended bool
+	// Held links were made in a quiet first sync between halves that differ, since
+	// bringing them together would have mailed people.
+	Held bool
+	// Alone links are ended ones whose other half is to stay as it is, alone.
+	Alone bool
 	// Outlook and NightPOS are what each side showed when they last agreed.
 	Outlook, NightPOS Base
 	// Series is set on the link of a series. RecordID is then the occurrence that

@@ -52,6 +52,8 @@ type Plan struct {
 	Reason string
 	// keep is what becomes of the link; see Settle.
 	keep linkFate
+	// held says that the link is to be a Held one.
+	held bool
 }
 
 // Idle says that the plan writes nothing.
@@ -279,8 +281,11 @@ func (s State) planCreateCopy() Plan {
 // attempt under way, whose number a repeat must use again.
 func (s State) generation() int {
 	switch {
-	case s.Link == nil:
+	case s.Link == nil && s.Member.First.Began.IsZero():
 		return 1
+	case s.Link == nil:
+		// What a former connection made and lost must not be taken for its repeat.
+		return int(s.Member.First.Began.Unix())
 	case s.Link.GraphID == "" && s.Link.Generation > 0:
 		return s.Link.Generation
 	}

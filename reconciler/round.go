@@ -23,6 +23,7 @@ type subject struct {
 	original *Copy // as the mailbox shows it, before addresses were unified
 	state    State
 	plan     Plan
+	withheld Withheld
 	skip     bool // its outcome is settled already
 
 	outlook  *OutlookResult
@@ -111,6 +112,9 @@ func (r *round) run(ctx context.Context) error {
 		if !subject.skip {
 			r.consider(subject)
 		}
+	}
+	if err := r.awaitListing(ctx); err != nil {
+		return err
 	}
 	if err := r.announce(ctx); err != nil {
 		return err
@@ -430,7 +434,7 @@ func (r *round) frame(items []Item) State {
 			member, connected := r.directory.byUser[userID]
 			return member, connected
 		},
-		Outlook: r.engine.Outlook, NightPOS: r.engine.NightPOS, Policy: r.engine.Policy, Now: r.engine.Now(),
+		Outlook: r.engine.Outlook, NightPOS: r.engine.NightPOS, Policy: r.engine.policy(), Now: r.engine.Now(),
 		Waited: slices.ContainsFunc(items, func(item Item) bool { return item.Attempts >= len(waitSteps) }),
 	}
 }
@@ -448,7 +452,8 @@ func (r *round) consider(subject *subject) {
 		}
 		return
 	}
-	subject.plan = state.Plan()
+	*state = state.released()
+	subject.plan, subject.withheld = state.Withhold(state.Plan())
 }
 
 // confirmAfter is how long after an event was first not found it is looked for

@@ -28,6 +28,31 @@ type SeriesPlan struct {
 // Idle says that the plan writes nothing.
 func (p SeriesPlan) Idle() bool { return p.Copy == nil && p.Record == nil && len(p.Apart) == 0 }
 
+// Withhold takes out of a plan what a first sync keeps back, as State.Withhold
+// does.
+func (s *SeriesState) Withhold(plan SeriesPlan) (SeriesPlan, Withheld) {
+	shadow := plan.Plan
+	if plan.Copy != nil {
+		shadow.Outlook = &OutlookWrite{Action: plan.Copy.Action}
+	}
+	if plan.Record != nil {
+		shadow.NightPOS = &RecordWrite{Action: plan.Record.action()}
+	}
+	left, withheld := s.State.Withhold(shadow)
+	if withheld.Why == "" {
+		return plan, withheld
+	}
+	if left.Outlook == nil {
+		plan.Copy, plan.Apart = nil, nil
+	}
+	if left.NightPOS == nil {
+		plan.Record = nil
+	}
+	left.Outlook, left.NightPOS = nil, nil
+	plan.Plan = left
+	return plan, withheld
+}
+
 // Plan decides. It is a pure function, as State.Plan is.
 func (s *SeriesState) Plan() SeriesPlan {
 	s.prepare()

@@ -490,7 +490,7 @@ func (w *seriesWork) considerSeries(subject *seriesSubject) bool {
 	}
 	state := &subject.state
 	frame := w.frame(subject.items)
-	state.State, state.Link = frame, subject.link
+	state.State, state.State.Link = frame, subject.link
 	state.Earliest = w.engine.window().Start
 	if !w.confirmedSeries(subject) {
 		for _, item := range subject.items {
@@ -498,7 +498,13 @@ func (w *seriesWork) considerSeries(subject *seriesSubject) bool {
 		}
 		return false
 	}
-	subject.plan = state.Plan()
+	if released := state.State.released(); released.Link != subject.link {
+		// It may now be brought together, as if the sides had never agreed.
+		released.Link.Series = nil
+		state.State = released
+	}
+	plan := state.Plan()
+	subject.plan, _ = state.Withhold(plan)
 	return true
 }
 

@@ -46,7 +46,7 @@ func endDigest(rule Rule) string { return digest(strconv.Itoa(rule.Count), rule.
 func (s *SeriesState) prepare() {
 	if s.Series != nil {
 		master := s.Series.Copy
-		master.Recurring = false
+		master.Recurring, master.Event.When = false, s.lastOf(schedule{rule: s.Series.Rule, first: s.Series.Event.When})
 		s.State.Copy = &master
 	}
 	if s.Recurrence == nil || len(s.Recurrence.Occurrences) == 0 {
@@ -68,8 +68,22 @@ func (s *SeriesState) prepare() {
 	if len(s.live) > 0 {
 		master.Event = s.nightpos.event
 		master.Event.Organizer = base.Event.Organizer
+		master.Event.When = s.lastOf(s.nightpos.schedule)
 	}
 	s.State.Record = &master
+}
+
+// lastOf is when the last occurrence takes place, which decides whether a series
+// is past: one without end never is.
+func (s *SeriesState) lastOf(of schedule) When {
+	if !of.rule.Repeats() {
+		return of.first
+	}
+	last, ends := of.rule.Last()
+	if !ends {
+		last = DateOf(s.Now.AddDate(1, 0, 0))
+	}
+	return of.at(last)
 }
 
 // base is the record that speaks for the series: NightPOS's own base, or the

@@ -176,6 +176,7 @@ func (s State) nextLink(plan Plan) *Link {
 		link.Generation = s.generation()
 	}
 	link.Role = plan.Role
+	link.Held, link.Alone = link.Held || plan.held, false
 	if s.Copy != nil {
 		link.GraphID, link.ICalUID, link.ChangeKey = s.Copy.ID, s.Copy.ICalUID, s.Copy.ChangeKey
 	}

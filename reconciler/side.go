@@ -39,6 +39,10 @@ type Member struct {
 	// Parked says why nothing can be done for this member for now, for an
 	// administrator; empty when all is well. What comes for a parked member waits.
 	Parked string
+	// First says what may cross of what was there before the member connected.
+	First FirstSync
+	// Halt is a sweep that stopped because it would have deleted too much.
+	Halt Halt
 }
 
 // Is says whether an address is one of this member's.
@@ -72,6 +76,8 @@ type Copy struct {
 	MasterID  string
 	// Modified is when the copy was last saved, by the server's clock.
 	Modified time.Time
+	// Created is when it was made; zero where a listing does not tell.
+	Created time.Time
 	// Event is the content.
 	Event Event
 	// Raw is whatever the adapter wants to see again on a write to this copy,
@@ -102,6 +108,11 @@ type Record struct {
 	// Untouched says that nothing was written to the record since the transaction
 	// that made it. Attendees' answers do not count.
 	Untouched bool
+	// Created is when the record was made, in whole seconds of NightPOS's clock.
+	Created time.Time
+	// ICalUID and GraphID are what NightPOS's built-in sync left: the meeting's
+	// iCalUId, and its id in whichever mailbox synced it; empty for others.
+	ICalUID, GraphID string
 	// Event is the content. Answers of people are those of the attendee rows;
 	// the organizer's own answer is in Organizer.Answer.
 	Event Event
@@ -239,8 +250,9 @@ type RecordResult struct {
 // Action is what a write does.
 type Action string
 
-// The actions. Archive and Unarchive exist in NightPOS only, Delete in Outlook
-// only: what is deleted in Outlook is archived in NightPOS, never unlinked.
+// The actions. Archive and Unarchive exist in NightPOS only. Delete is for Outlook:
+// what is deleted there is archived in NightPOS, and nothing but a reset that asks
+// for it deletes a record.
 const (
 	ActionCreate  Action = "create"
 	ActionUpdate  Action = "update"

@@ -31,7 +31,9 @@ func (s State) organizerConnected() bool {
 func (s State) planStandIn() Plan {
 	plan := Plan{Role: RoleStandIn}
 	row, invited := s.ownRow()
-	wanted := s.active() && invited && row.Answer != AnswerDeclined && !s.organizerConnected()
+	// One that is there stays until the organizer's calendar brings the meeting.
+	away := !s.organizerConnected() || s.Copy != nil && s.organizerKeepsBack()
+	wanted := s.active() && invited && row.Answer != AnswerDeclined && away
 	switch {
 	case wanted && s.Copy != nil:
 		return s.planStandInContent()

@@ -48,6 +48,10 @@ const (
 	KeyChanges = "changes"
 	// KeySubscription looks after the mailbox's subscription.
 	KeySubscription = "subscription"
+	// KeyFirstSync sees whether the first sync is done.
+	KeyFirstSync = "first_sync"
+	// KeyReset goes on with a reset; its Version is the job.
+	KeyReset = "reset"
 )
 
 // Signals are what the Version of a KeySubscription item says: why somebody

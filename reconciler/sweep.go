@@ -3,6 +3,7 @@ package reconciler
 import (
 	"context"
 	"fmt"
+	"maps"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -34,7 +35,7 @@ func (r *round) sweep(ctx context.Context) error {
 	if err := group.Wait(); err != nil {
 		return fmt.Errorf("listing both calendars: %w", err)
 	}
-	items, err := r.differences(ctx, copies, records)
+	items, err := r.differences(ctx, copies, records, &known)
 	if err != nil {
 		return err
 	}
@@ -63,8 +64,8 @@ func (r *round) sweep(ctx context.Context) error {
 }
 
 // differences pairs the two listings and returns an item for each pair that is
-// not in agreement.
-func (r *round) differences(ctx context.Context, copies []Copy, records []Record) ([]Item, error) {
+// not in agreement. Halves that are found to be in agreement are linked at once.
+func (r *round) differences(ctx context.Context, copies []Copy, records []Record, known *Sweeps) ([]Item, error) {
 	copyByID, recordByID := map[string]*Copy{}, map[int64]*Record{}
 	for index := range copies {
 		copyByID[copies[index].ID] = &copies[index]
@@ -78,6 +79,7 @@ func (r *round) differences(ctx context.Context, copies []Copy, records []Record
 		items = append(items, Item{Key: key, Priority: PriorityBackfill, First: now})
 	}
 	series := gatherSeries(copies, records)
+	gone := &missing{}
 	err := r.engine.Store.AllLinks(ctx, r.lease.Lane, func(link Link) error {
 		if link.Series != nil {
 			// Known to the link, whether it stands in its recurrence or not.
@@ -99,9 +101,12 @@ func (r *round) differences(ctx context.Context, copies []Copy, records []Record
 		}
 		switch {
 		case copied == nil && record == nil:
-		case copied == nil && !link.Ended, record == nil && !link.Ended:
-			add(NightPOSKey(link.RecordID))
+		case copied == nil && !link.Ended:
+			gone.add(SideOutlook, link)
+		case record == nil && !link.Ended:
+			gone.add(SideNightPOS, link)
 		default:
+			gone.pairs++
 			if !r.agreed(&link, copied, record) {
 				add(NightPOSKey(link.RecordID))
 			}
@@ -112,24 +117,30 @@ func (r *round) differences(ctx context.Context, copies []Copy, records []Record
 		return nil, fmt.Errorf("reading links: %w", err)
 	}
 	series.rest(add)
-	for id, copied := range copyByID {
-		if !copied.Recurring && !copied.Cancelled {
-			delete(recordByID, copied.RecordID)
-			add(OutlookKey(id))
-		}
+	maps.DeleteFunc(copyByID, func(_ string, copied *Copy) bool { return copied.Recurring })
+	maps.DeleteFunc(recordByID, func(_ int64, record *Record) bool { return record.RecurrenceID != 0 })
+	deletions, err := r.deletions(ctx, gone)
+	if err != nil {
+		return nil, err
 	}
-	byKey := map[string]bool{}
-	for _, copied := range copyByID {
-		byKey[RecordKey(r.member, *copied)] = true
+	for _, link := range deletions {
+		add(NightPOSKey(link.RecordID))
 	}
-	for id, record := range recordByID {
-		if record.RecurrenceID != 0 {
-			continue
-		}
-		if !byKey[record.ExternalKey] && !r.agreed(nil, nil, record) {
-			add(NightPOSKey(id))
-		}
+	found, err := r.match(ctx, copyByID, recordByID)
+	if err != nil {
+		return nil, err
 	}
+	progress, err := r.meet(ctx, found, add, known.Since.IsZero())
+	if err != nil {
+		return nil, err
+	}
+	known.Ambiguous = ambiguities(found)
+	if known.Since.IsZero() {
+		progress.Total = progress.Linked + len(items)
+	} else {
+		progress.Total, progress.Linked = known.First.Total, known.First.Linked
+	}
+	known.First = progress
 	return items, nil
 }
 

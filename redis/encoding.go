@@ -25,6 +25,13 @@ const encodingVersion = 1
 // occurrences have, behind all else.
 const extendedVersion = 2
 
+// What is true of a link, in one byte.
+const (
+	flagEnded byte = 1 << iota
+	flagHeld
+	flagAlone
+)
+
 var errLink = errors.New("a stored link cannot be understood")
 
 // roleCodes number the roles; the number is stored.
@@ -48,11 +55,13 @@ func encodeLink(link reconciler.Link) string {
 	}
 	out := append([]byte(digest), version)
 	out = append(out, byte(max(slices.Index(roleCodes, link.Role), 0)))
-	ended := byte(0)
-	if link.Ended {
-		ended = 1
+	flags := byte(0)
+	for flag, set := range map[byte]bool{flagEnded: link.Ended, flagHeld: link.Held, flagAlone: link.Alone} {
+		if set {
+			flags |= flag
+		}
 	}
-	out = append(out, ended)
+	out = append(out, flags)
 	out = binary.AppendVarint(out, int64(link.Generation))
 	out = binary.AppendVarint(out, link.Updated.UnixMilli())
 	out = appendText(out, packText(link.GraphID))
@@ -75,7 +84,8 @@ func decodeLink(recordID int64, text string) (reconciler.Link, error) {
 	if role := int(in.byte()); role < len(roleCodes) {
 		link.Role = roleCodes[role]
 	}
-	link.Ended = in.byte() == 1
+	flags := in.byte()
+	link.Ended, link.Held, link.Alone = flags&flagEnded != 0, flags&flagHeld != 0, flags&flagAlone != 0
 	link.Generation = int(in.varint())
 	link.Updated = time.UnixMilli(in.varint()).UTC()
 	link.GraphID = in.packed()

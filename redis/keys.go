@@ -56,6 +56,14 @@ func (k keys) subscription(lane string) string { return k.lane(lane, "subscripti
 // sweeps holds how far the lane's changes are known.
 func (k keys) sweeps(lane string) string { return k.lane(lane, "sweeps") }
 
+// job holds one job, sealed, with an expiry; undo what it deleted: name to
+// sealed entry.
+func (k keys) job(id string) string  { return k.namespace + ":{job:" + id + "}" }
+func (k keys) undo(id string) string { return k.namespace + ":{job:" + id + "}:undo" }
+
+// audit holds what administrators did, newest first.
+func (k keys) audit() string { return k.namespace + ":{audit}" }
+
 // ready holds every lane with work, scored by when it can be taken.
 func (k keys) ready() string { return k.namespace + ":{wake}:ready" }
 

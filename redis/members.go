@@ -27,34 +27,13 @@ type MemberState struct {
 	MailboxID string
 	// MailboxTenant is the directory of that account; empty when nobody told.
 	MailboxTenant string
-	// State is one of the states of the admin API.
-	State string
-	// LastSync is when something last crossed, the zero time for never.
-	LastSync time.Time
-	// LastError is what went wrong last and what to do; empty when all is well.
-	LastError string
-}
-
-// The states that keep a lane from being worked on; see the admin API for all.
-const (
-	StatePaused         = "paused"
-	StateNeedsReconnect = "needs_reconnect"
-)
-
-// parked says why a member's lane is not worked on, if so.
-func (m MemberState) parked() string {
-	switch {
-	case m.State != StatePaused && m.State != StateNeedsReconnect:
-		return ""
-	case m.LastError == "":
-		return m.State
-	}
-	return m.State + ": " + m.LastError
+	// Standing is what decides about the member's state.
+	reconciler.Standing
 }
 
 func (m MemberState) member() reconciler.Member {
 	member := m.Member
-	member.Parked = m.parked()
+	member.Parked, member.Halt = m.Obstacle(), m.Halted
 	return member
 }
 
@@ -80,7 +59,7 @@ func (s *Store) SaveMember(ctx context.Context, member MemberState) error {
 	if member.ID == "" {
 		return errors.New("saving a member: no id")
 	}
-	member.Parked = "" // follows from the state
+	member.Parked, member.Halt = "", reconciler.Halt{} // follow from the standing
 	text, err := json.Marshal(member)
 	if err != nil {
 		return fmt.Errorf("saving a member: %w", err)
@@ -135,7 +114,7 @@ func (s *Store) UpdateMember(ctx context.Context, lane string, change func(*Memb
 		if changed, err := change(&member); err != nil || !changed {
 			return err
 		}
-		member.Parked = ""
+		member.Parked, member.Halt = "", reconciler.Halt{}
 		next, err := json.Marshal(member)
 		if err != nil {
 			return fmt.Errorf("changing member %s: %w", lane, err)

@@ -9,13 +9,11 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/nightpos/outlook-gateway/gateway"
 	"github.com/nightpos/outlook-gateway/outlook"
 	"github.com/nightpos/outlook-gateway/reconciler"
 	"github.com/nightpos/outlook-gateway/redis"
 )
-
-// stateSyncing is a member's state until the first sync is done.
-const stateSyncing = "syncing"
 
 // Connect keeps a person's consent and starts to keep the calendar in step: the
 // subscription first, so that nothing goes unheard, and then the first sync.
@@ -28,14 +26,14 @@ func (s *Service) Connect(ctx context.Context, login string, token outlook.Token
 	if len(users) == 0 {
 		return reconciler.Member{}, fmt.Errorf("connecting %s: NightPOS knows no user of that login", login)
 	}
-	return s.admit(ctx, users[0], outlook.Consent{Token: token})
+	return s.admit(ctx, users[0], outlook.Consent{Token: token}, gateway.Choice{})
 }
 
 // admit makes a person a member, whichever way the consent came. First it is
 // found out whose mailbox it is, with the new token and nothing kept; then the
 // mailbox is claimed, so that nobody else gets it meanwhile; then the token is
 // kept, since whoever sees the member expects one; and the member last.
-func (s *Service) admit(ctx context.Context, member reconciler.Member, consent outlook.Consent) (reconciler.Member, error) {
+func (s *Service) admit(ctx context.Context, member reconciler.Member, consent outlook.Consent, choice gateway.Choice) (reconciler.Member, error) {
 	failed := func(err error) (reconciler.Member, error) {
 		return reconciler.Member{}, fmt.Errorf("connecting %s: %w", member.Login, err)
 	}
@@ -57,8 +55,10 @@ func (s *Service) admit(ctx context.Context, member reconciler.Member, consent o
 	err = s.tokens.SaveToken(ctx, member.ID, consent.Token)
 	s.outlook.Forget(member.ID)
 	if err == nil {
+		member.First = s.firstSyncOf(former, choice)
 		err = s.store.SaveMember(ctx, redis.MemberState{
-			Member: member, MailboxID: profile.ID, MailboxTenant: cmp.Or(consent.Tenant, former.MailboxTenant), State: stateSyncing, LastSync: former.LastSync,
+			Member: member, MailboxID: profile.ID, MailboxTenant: cmp.Or(consent.Tenant, former.MailboxTenant),
+			Standing: former.After(reconciler.TurnSignedIn, ""),
 		})
 	}
 	if err != nil {
@@ -67,7 +67,8 @@ func (s *Service) admit(ctx context.Context, member reconciler.Member, consent o
 	now := s.config.Now()
 	err = s.store.Add(ctx, member.ID,
 		reconciler.Item{Key: reconciler.KeySubscription, First: now, Version: reconciler.SignalConnected},
-		reconciler.SweepItem(reconciler.PriorityPerson, now))
+		reconciler.SweepItem(reconciler.PriorityPerson, now),
+		reconciler.Item{Key: reconciler.KeyFirstSync, Priority: reconciler.PriorityBackfill, First: now})
 	if err != nil {
 		return failed(err)
 	}
@@ -77,6 +78,25 @@ func (s *Service) admit(ctx context.Context, member reconciler.Member, consent o
 	}
 	s.sweepOnceKnown(member.ID)
 	return member, nil
+}
+
+// firstSyncOf is the first sync of somebody who connects. Who only signs in again
+// goes on with the one that was, unless something else was chosen by now.
+func (s *Service) firstSyncOf(former redis.MemberState, choice gateway.Choice) reconciler.FirstSync {
+	first := former.First
+	if first.Began.IsZero() {
+		first.Began, first.Quiet = s.config.Now().UTC(), s.config.Settings.QuietFirstSync
+	}
+	switch choice.FirstSync {
+	case gateway.FirstSyncNew:
+		first.New, first.Began = true, s.config.Now().UTC()
+	case gateway.FirstSyncAll:
+		first.New = false
+	}
+	for _, class := range choice.Send {
+		first.Send, _ = first.Send.With(class)
+	}
+	return first
 }
 
 // ErrBuiltInSync says that NightPOS's own Outlook sync still works for a person.

@@ -60,7 +60,7 @@ func (p people) SignInURL(state, verifier, loginHint string) string {
 }
 
 // Connect implements gateway.People.
-func (p people) Connect(ctx context.Context, person gateway.Person, code, verifier string) (string, error) {
+func (p people) Connect(ctx context.Context, person gateway.Person, code, verifier string, choice gateway.Choice) (string, error) {
 	consent, err := p.service.outlook.Exchange(ctx, code, verifier)
 	if err != nil {
 		return "", signInFailure(err)
@@ -72,7 +72,7 @@ func (p people) Connect(ctx context.Context, person gateway.Person, code, verifi
 	if err != nil {
 		return "", signInFailure(err)
 	}
-	member, err := p.service.admit(ctx, found[0], consent)
+	member, err := p.service.admit(ctx, found[0], consent, choice)
 	if err != nil {
 		return "", signInFailure(err)
 	}

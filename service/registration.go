@@ -73,6 +73,9 @@ type clerk struct {
 	suite        *nightpos.Client
 	registration nightpos.Registration
 	log          *zap.Logger
+	// recognise sees whether the database is the right one, once it is registered;
+	// nil before the gateway is put together.
+	recognise func(context.Context) error
 	// ordinary says that the account is no administrator's, as it should be:
 	// somebody else has registered the gateway, or must. Only try changes it.
 	ordinary bool
@@ -116,6 +119,9 @@ func (c *clerk) try(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, registrationTime)
 	defer cancel()
 	err := c.register(ctx)
+	if err == nil && c.recognise != nil {
+		err = c.recognise(ctx)
+	}
 	var retry *reconciler.RetryError
 	c.mutex.Lock()
 	defer c.mutex.Unlock()
@@ -139,7 +145,11 @@ func (c *clerk) register(ctx context.Context) error {
 		}
 		c.ordinary = true
 	}
-	if err = c.suite.Check(ctx); errors.Is(err, nightpos.ErrNotRegistered) {
+	err = c.suite.Check(ctx)
+	if errors.Is(err, nightpos.ErrOtherDatabase) {
+		err = nil // recognise says so
+	}
+	if errors.Is(err, nightpos.ErrNotRegistered) {
 		err = fmt.Errorf("%w: `outlook-gateway register` with NIGHTPOS_ADMIN_LOGIN and NIGHTPOS_ADMIN_API_KEY of an administrator does it", err)
 	}
 	return err

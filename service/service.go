@@ -48,11 +48,17 @@ type Config struct {
 	// changed; default one hour. It finds what no notification told, but for
 	// records that were deleted in NightPOS and for what Microsoft forgets.
 	ChangesEvery time.Duration
+	// Guard stops sweeps that would delete too much; default more than 20 events at
+	// once, or more than half of a calendar of five or more.
+	Guard reconciler.Guard
 	// Log gets what goes wrong; default none.
 	Log *zap.Logger
 }
 
 func (c *Config) fill() {
+	if c.Guard == (reconciler.Guard{}) {
+		c.Guard = reconciler.Guard{AtOnce: 20, Small: 5}
+	}
 	if c.Transport == nil {
 		transport := http.DefaultTransport.(*http.Transport).Clone()
 		transport.MaxIdleConnsPerHost = 16
@@ -87,6 +93,10 @@ type Service struct {
 	tokens  *tokens
 	clerk   *clerk
 	expiry  *expiry
+	console *console
+	manager *subscriptions.Manager
+	engine  *reconciler.Engine
+	started time.Time
 	// running ends when the service is to stop.
 	running context.Context
 	cancel  context.CancelFunc
@@ -165,9 +175,11 @@ func (s *Service) build(ctx context.Context) (parts, error) {
 	if err != nil {
 		return parts{}, err
 	}
+	s.manager, s.started = manager, config.Now()
 	engine, err := reconciler.NewEngine(reconciler.Config{
 		Outlook: s.outlook, NightPOS: suite, Store: s.store, Queue: s.store, Observer: metrics,
-		Chores:   map[string]reconciler.Chore{reconciler.KeySubscription: manager.Ensure},
+		Chores: map[string]reconciler.Chore{reconciler.KeySubscription: manager.Ensure, reconciler.KeyFirstSync: s.firstSync},
+		Resets: resets{s}, Guard: config.Guard, OnHalt: s.halted,
 		Database: databaseID(settings), Policy: reconciler.Policy(settings.Conflict),
 		PastDays: settings.PastDays, FutureDays: settings.FutureDays, SweepEvery: config.SweepEvery,
 		ChangesEvery: config.ChangesEvery,
@@ -176,12 +188,23 @@ func (s *Service) build(ctx context.Context) (parts, error) {
 	if err != nil {
 		return parts{}, err
 	}
+	s.engine = engine
+	s.console = &console{service: s}
+	if err := errors.Join(s.console.follow(ctx), s.console.remember(ctx)); err != nil {
+		return parts{}, err
+	}
+	s.clerk.recognise = s.recognise
+	if s.clerk.state() == nil {
+		if err := s.recognise(ctx); err != nil {
+			config.Log.Warn("it could not be asked which database NightPOS is; it is asked again", zap.Error(err))
+		}
+	}
 	s.health = s.dependencies(suite)
 	server, err := gateway.NewServer(gateway.Config{
 		Senders: senders, Hints: s.store, Members: s.store, Dependencies: s.health, Metrics: metrics, Now: config.Now, Log: config.Log,
 		Connections: &gateway.Connections{
-			People: people{s}, Tickets: tickets{s.store}, PublicURL: settings.PublicURL, NightPOSURL: settings.NightPOSURL,
-			LoginURL: settings.MicrosoftLoginURL, ClientID: settings.MicrosoftClientID, Keys: keys, Random: config.Random, AdminToken: settings.AdminToken,
+			People: people{s}, Tickets: tickets{s.store}, Admin: admin{s}, PublicURL: settings.PublicURL, NightPOSURL: settings.NightPOSURL,
+			LoginURL: settings.MicrosoftLoginURL, ClientID: s.outlook.ClientID, Keys: keys, Random: config.Random, AdminToken: settings.AdminToken,
 		},
 	})
 	return parts{engine: engine, server: server, subscriptions: manager}, err
@@ -199,14 +222,14 @@ func (s *Service) buildOutlook(metrics *gateway.Metrics) error {
 	}
 	metrics.Up("microsoft_up", "Whether Graph and Microsoft's sign-in answer.", s.outlook.Outage)
 	metrics.Up("application_accepted", "Whether Microsoft accepts the application's own secret or certificate.", s.outlook.Application)
-	if s.expiry = expiryOf(s.config, certificate); s.expiry != nil {
-		metrics.Gauge("client_secret_seconds_left", "How long the application's secret or certificate is still good for.", s.expiry.seconds)
-	}
+	s.expiry = expiryOf(s.config, certificate)
+	metrics.Gauge("client_secret_seconds_left", "How long the application's secret or certificate is still good for; NaN when that was not told.", s.expiry.seconds)
 	metrics.Members(func(ctx context.Context) (map[string]int, error) {
 		states, err := s.store.MemberStates(ctx)
 		count := map[string]int{}
 		for _, member := range states {
-			count[member.State]++
+			// That the subscription is alive is shown elsewhere.
+			count[string(member.Phase(true))]++
 		}
 		return count, err
 	})
@@ -233,9 +256,8 @@ func (s *Service) run(ctx context.Context, listener net.Listener, parts parts) {
 		}
 	})
 	group.Go(func() { s.clerk.run(ctx) })
-	if s.expiry != nil {
-		group.Go(func() { s.expiry.run(ctx) })
-	}
+	group.Go(func() { s.expiry.run(ctx) })
+	group.Go(func() { s.console.run(ctx) })
 	group.Go(func() { s.catchUp(ctx, parts.subscriptions) })
 	err := parts.server.Serve(ctx, listener)
 	s.cancel()
@@ -289,6 +311,15 @@ func (s *Service) catchUp(ctx context.Context, manager *subscriptions.Manager) {
 		item.Due = s.config.Now().Add(time.Duration(index) * catchUpStep)
 		err = errors.Join(err, s.store.Add(ctx, member.ID, item))
 	}
+	states, failed := s.store.MemberStates(ctx)
+	err = errors.Join(err, failed)
+	for _, state := range states {
+		if !state.Synced {
+			err = errors.Join(err, s.store.Add(ctx, state.ID, reconciler.Item{
+				Key: reconciler.KeyFirstSync, Priority: reconciler.PriorityBackfill, First: s.config.Now(),
+			}))
+		}
+	}
 	if err != nil && ctx.Err() == nil {
 		s.config.Log.Error("not every calendar will be looked at now; its next regular turn does it", zap.Error(err))
 	}
@@ -322,6 +353,8 @@ func (s *Service) Health(ctx context.Context) []gateway.DependencyStatus {
 	return gateway.CheckAll(ctx, s.health, s.config.Now)
 }
 
+var errNoApplication = errors.New("nobody can connect: no Microsoft application is set; set MICROSOFT_CLIENT_ID and MICROSOFT_CLIENT_SECRET, or both in the console")
+
 func (s *Service) dependencies(suite *nightpos.Client) []gateway.Dependency {
 	return []gateway.Dependency{
 		{Name: "store", Required: true, Check: func(ctx context.Context) error {
@@ -338,11 +371,20 @@ func (s *Service) dependencies(suite *nightpos.Client) []gateway.Dependency {
 		{Name: "nightpos", Check: suite.Check},
 		{Name: "microsoft", Check: func(context.Context) error { return s.outlook.Outage() }},
 		{Name: "application", Check: func(context.Context) error {
+			if s.outlook.ClientID() == "" {
+				return errNoApplication
+			}
 			if err := s.outlook.Application(); err != nil {
 				return err
 			}
 			return s.expiry.state()
 		}},
 		{Name: "registration", Check: func(context.Context) error { return s.clerk.state() }},
+		{Name: "database", Check: func(context.Context) error {
+			if doubt := s.console.doubted(); doubt != "" {
+				return errors.New(doubt)
+			}
+			return nil
+		}},
 	}
 }

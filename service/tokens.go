@@ -84,8 +84,8 @@ func (t *tokens) needsReconnect(ctx context.Context, lane, reason string) error 
 				return false, nil
 			}
 		}
-		changed := member.State != redis.StateNeedsReconnect || member.LastError != reason
-		member.State, member.LastError = redis.StateNeedsReconnect, reason
+		changed := member.Refused != reason
+		member.Standing = member.After(reconciler.TurnRefused, reason)
 		return changed, nil
 	})
 	if errors.Is(err, redis.ErrNotFound) {

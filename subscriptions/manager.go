@@ -41,6 +41,9 @@ func (s Subscription) ends() time.Time {
 	return s.Expires
 }
 
+// Live says that it delivers now.
+func (s Subscription) Live(now time.Time) bool { return s.ID != "" && s.ends().After(now) }
+
 // Request is what a new subscription is made with.
 type Request struct {
 	NotificationURL, LifecycleURL string

@@ -133,7 +133,7 @@ func meetings(t *testing.T, o opener) {
 func members(t *testing.T, o opener) {
 	clock := o.clock()
 	one, two := o.store(clock), o.store(clock)
-	state := redis.MemberState{Member: reconciler.Member{ID: "7", UserID: 7, PartnerID: 8, Login: "bob", Mailbox: "bob@nightpos.example"}, State: "connected"}
+	state := redis.MemberState{Member: reconciler.Member{ID: "7", UserID: 7, PartnerID: 8, Login: "bob", Mailbox: "bob@nightpos.example"}, Standing: reconciler.Standing{Synced: true}}
 	if err := one.SaveMember(t.Context(), state); err != nil {
 		t.Fatalf("SaveMember: got %v, want no error", err)
 	}

@@ -114,7 +114,7 @@ func locked(t *testing.T, o opener) {
 func changed(t *testing.T, o opener) {
 	clock := o.clock()
 	one, two := o.store(clock), o.store(clock)
-	member := redis.MemberState{Member: reconciler.Member{ID: lane, UserID: 7, Login: "bob", Name: "Bob"}, State: "connected"}
+	member := redis.MemberState{Member: reconciler.Member{ID: lane, UserID: 7, Login: "bob", Name: "Bob"}}
 	if err := one.SaveMember(t.Context(), member); err != nil {
 		t.Fatalf("SaveMember: got %v, want no error", err)
 	}
@@ -127,14 +127,14 @@ func changed(t *testing.T, o opener) {
 				t.Fatalf("SaveMember: got %v, want no error", err)
 			}
 		}
-		found.State = redis.StatePaused
+		found.Paused = true
 		return true, nil
 	})
 	if err != nil || tries != 2 {
 		t.Fatalf("UpdateMember: got %v after %d tries, want no error after 2", err, tries)
 	}
 	states, err := two.MemberStates(t.Context())
-	if err != nil || len(states) != 1 || states[0].Name != "Robert" || states[0].State != redis.StatePaused {
+	if err != nil || len(states) != 1 || states[0].Name != "Robert" || !states[0].Paused {
 		t.Fatalf("MemberStates: got %+v, %v, want both changes", states, err)
 	}
 	stop := errors.New("stop")
@@ -155,22 +155,25 @@ func changed(t *testing.T, o opener) {
 
 func parkedMember(t *testing.T, o opener) {
 	store := o.store(o.clock())
-	for _, c := range []struct{ state, problem, want string }{
-		{"connected", "an old one", ""},
-		{"syncing", "", ""},
-		{redis.StatePaused, "", "paused"},
-		{redis.StateNeedsReconnect, "the password was changed", "needs_reconnect: the password was changed"},
+	for _, c := range []struct {
+		standing reconciler.Standing
+		want     string
+	}{
+		{reconciler.Standing{Synced: true}, ""},
+		{reconciler.Standing{}, ""},
+		{reconciler.Standing{Paused: true}, "paused"},
+		{reconciler.Standing{Refused: "the password was changed"}, "needs_reconnect: the password was changed"},
 	} {
-		state := redis.MemberState{Member: reconciler.Member{ID: lane, Parked: "never kept"}, State: c.state, LastError: c.problem}
+		state := redis.MemberState{Member: reconciler.Member{ID: lane, Parked: "never kept"}, Standing: c.standing}
 		if err := store.SaveMember(t.Context(), state); err != nil {
 			t.Fatalf("SaveMember: got %v, want no error", err)
 		}
 		listed, err := store.MembersNow(t.Context())
 		if err != nil || len(listed) != 1 || listed[0].Parked != c.want {
-			t.Fatalf("MembersNow in state %s: got %+v, %v, want parked %q", c.state, listed, err, c.want)
+			t.Fatalf("MembersNow as %+v: got %+v, %v, want parked %q", c.standing, listed, err, c.want)
 		}
 		if member, there, err := store.MemberNow(t.Context(), lane); err != nil || !there || member != listed[0] {
-			t.Fatalf("MemberNow in state %s: got %+v, %t, %v, want %+v", c.state, member, there, err, listed[0])
+			t.Fatalf("MemberNow as %+v: got %+v, %t, %v, want %+v", c.standing, member, there, err, listed[0])
 		}
 	}
 	if member, there, err := store.MemberNow(t.Context(), "nobody"); err != nil || there {

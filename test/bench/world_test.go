@@ -116,6 +116,8 @@ func newWorld(t testing.TB, wanted wishes) *world {
 
 	application := simoutlook.DefaultApplication
 	w.config = service.Config{
+		// Whatever the weather and the dice do is meant.
+		Guard:    reconciler.Guard{AtOnce: -1},
 		Listener: listener, Transport: transport,
 		Settings: gateway.Settings{
 			PublicURL: publicURL, SecretKeys: [][]byte{secretKey}, RedisURL: gateway.Secret(wanted.redisURL),
@@ -124,7 +126,7 @@ func newWorld(t testing.TB, wanted wishes) *world {
 			NightPOSURL: nightposURL, NightPOSDatabase: database,
 			NightPOSLogin: accountLogin, NightPOSAPIKey: accountPassword, NightPOSProtocol: "auto",
 			NightPOSAdminLogin: "admin", NightPOSAdminAPIKey: "admin",
-			PastDays: 365, FutureDays: 730, Conflict: "newest", QuietFirstSync: true,
+			PastDays: 365, FutureDays: 730, Conflict: "newest",
 		},
 	}
 	if wanted.redisURL == "" {

@@ -274,7 +274,9 @@ func TestConnectLinkAPI(t *testing.T) {
 			{"an unknown id", "/api/v1/users/9999/connect-link", "", adminToken, 404},
 			{"not JSON", path, "{", adminToken, 400},
 			{"an unknown field", path, `{"frist_sync":"all"}`, adminToken, 400},
-			{"a first sync that is not there yet", path, `{"first_sync":"new"}`, adminToken, 422},
+			{"a first sync of no kind", path, `{"first_sync":"some"}`, adminToken, 422},
+			{"a class of no name", path, `{"send":["yours"]}`, adminToken, 422},
+			{"only what is new", path, `{"first_sync":"new","send":["past","mine_alone"]}`, adminToken, 200},
 			{"everything", path, `{"first_sync":"all","send":[]}`, adminToken, 200},
 			{"an escaped login", "/api/v1/users/%61lice/connect-link", "", adminToken, 200},
 		} {

@@ -143,8 +143,8 @@ func TestAPersonWhoMustConnectAgain(t *testing.T) {
 		w.outlookEvent(alice, "Told before it shows")
 		time.Sleep(3 * time.Hour)
 		state := w.state(lane)
-		if state.State != redis.StateNeedsReconnect || !strings.Contains(state.LastError, "AADSTS50173") || !strings.Contains(state.LastError, "invalid_grant") {
-			t.Fatalf("alice is %s with reason %q, want %s and Microsoft's word and number", state.State, state.LastError, redis.StateNeedsReconnect)
+		if !strings.Contains(state.Refused, "AADSTS50173") || !strings.Contains(state.Refused, "invalid_grant") {
+			t.Fatalf("alice is refused because of %q, want Microsoft's word and number", state.Refused)
 		}
 		if !w.metric(`outlook_gateway_members{state="needs_reconnect"} 1`) {
 			t.Error("the metrics do not count her")
@@ -180,8 +180,8 @@ func TestAPersonWhoMustConnectAgain(t *testing.T) {
 		if outlook["Leaving"] || nightpos["Leaving"] || !nightpos["Told before it shows"] {
 			t.Errorf("Outlook %v, NightPOS %v: want what was deleted to be gone, and what was made to be there", outlook, nightpos)
 		}
-		if state := w.state(lane); state.State == redis.StateNeedsReconnect || state.LastError != "" {
-			t.Errorf("alice is %s with reason %q, want her connected", state.State, state.LastError)
+		if state := w.state(lane); state.Refused != "" {
+			t.Errorf("alice is refused because of %q, want her connected", state.Refused)
 		}
 		if live := w.subscriptions(alice); live != 1 {
 			t.Errorf("%d live subscriptions, want one", live)
@@ -221,8 +221,8 @@ func TestAWrongClientSecretLosesNobody(t *testing.T) {
 			t.Error("the metrics say nothing of it")
 		}
 		for _, login := range []string{"alice", "bob"} {
-			if state := w.state(fmt.Sprint(w.nightpos.Member(login).ID)); state.State == redis.StateNeedsReconnect {
-				t.Errorf("%s must connect again because of %q, want nobody to", login, state.LastError)
+			if state := w.state(fmt.Sprint(w.nightpos.Member(login).ID)); state.Refused != "" {
+				t.Errorf("%s must connect again because of %q, want nobody to", login, state.Refused)
 			}
 		}
 		if got := refusals(); got != 1 {

@@ -21,6 +21,7 @@ import (
 
 	"github.com/nightpos/outlook-gateway/gateway"
 	"github.com/nightpos/outlook-gateway/outlook"
+	"github.com/nightpos/outlook-gateway/reconciler"
 	"github.com/nightpos/outlook-gateway/redis"
 	"github.com/nightpos/outlook-gateway/service"
 	"github.com/nightpos/outlook-gateway/test/network"
@@ -105,6 +106,8 @@ func newWorldWith(t *testing.T, seed uint64, replicas int, switches simoutlook.S
 	w.logs = logs
 	application := simoutlook.DefaultApplication
 	w.config = service.Config{
+		// Whatever the weather and the dice do is meant.
+		Guard:     reconciler.Guard{AtOnce: -1},
 		Transport: w.network.Transport(), Engine: w.engine, Workers: 4, SweepEvery: sweepEvery, ChangesEvery: changesEvery, Log: zap.New(core),
 		Spread: rand.New(rand.NewPCG(seed, 1)),
 		Settings: gateway.Settings{
@@ -114,7 +117,7 @@ func newWorldWith(t *testing.T, seed uint64, replicas int, switches simoutlook.S
 			NightPOSURL: nightposURL, NightPOSDatabase: "night",
 			NightPOSLogin: accountLogin, NightPOSAPIKey: "the-password-of-the-account", NightPOSProtocol: "auto",
 			NightPOSAdminLogin: "admin", NightPOSAdminAPIKey: "admin",
-			PastDays: 365, FutureDays: 730, Conflict: "newest", QuietFirstSync: true,
+			PastDays: 365, FutureDays: 730, Conflict: "newest",
 		},
 	}
 	if version >= 19 && seed%2 == 0 {

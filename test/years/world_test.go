@@ -15,6 +15,7 @@ import (
 
 	"github.com/nightpos/outlook-gateway/gateway"
 	"github.com/nightpos/outlook-gateway/outlook"
+	"github.com/nightpos/outlook-gateway/reconciler"
 	"github.com/nightpos/outlook-gateway/redis"
 	"github.com/nightpos/outlook-gateway/service"
 	"github.com/nightpos/outlook-gateway/test/network"
@@ -101,6 +102,8 @@ func newWorld(t *testing.T, size scale) *world {
 	w.closers = append(w.closers, func() { w.must(w.engine.Close()) })
 	application := simoutlook.DefaultApplication
 	w.config = service.Config{
+		// Whatever the weather and the dice do is meant.
+		Guard:     reconciler.Guard{AtOnce: -1},
 		Transport: w.weather.toMicrosoft(), Engine: w.engine, Workers: 16, Log: zap.NewNop(),
 		SweepEvery: size.sweepEvery, ChangesEvery: size.changesEvery,
 		Spread: rand.New(rand.NewPCG(size.seed, 1)),
@@ -111,7 +114,7 @@ func newWorld(t *testing.T, size scale) *world {
 			NightPOSURL: nightposURL, NightPOSDatabase: "night",
 			NightPOSLogin: accountLogin, NightPOSAPIKey: "the-password-of-the-account", NightPOSProtocol: "auto",
 			NightPOSAdminLogin: "admin", NightPOSAdminAPIKey: "admin",
-			PastDays: 365, FutureDays: 730, Conflict: "newest", QuietFirstSync: true,
+			PastDays: 365, FutureDays: 730, Conflict: "newest",
 		},
 	}
 	_, err = service.Register(w.context, w.config)

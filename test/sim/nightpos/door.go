@@ -32,6 +32,9 @@ func (t *transaction) runAction(ids []int) (any, error) {
 	if action.values["state"] != "code" {
 		return nil, nil
 	}
+	if meant, given := t.context["gw_database"]; given && textOf(meant) != t.databaseID() {
+		return nil, t.evaluated(userError("gateway: another database"), action)
+	}
 	operations, _ := t.context["gw_ops"].([]any)
 	d := &door{transaction: t}
 	if slices.ContainsFunc(operations, writes) {
@@ -50,6 +53,12 @@ func (t *transaction) runAction(ids []int) (any, error) {
 		d.results = []any{}
 	}
 	return map[string]any{"type": "ir.actions.act_window_close", "infos": map[string]any{"results": d.results}}, nil
+}
+
+// databaseID is what tells this database from its copies.
+func (t *transaction) databaseID() string {
+	identity, _ := t.as(true, map[string]any{}).parameter("database.uuid")
+	return textOf(identity)
 }
 
 // evaluated is an error as it leaves the action: 19 quotes the whole code with a
@@ -82,6 +91,9 @@ func (d *door) run(operation map[string]any) (any, error) {
 	}
 	if after, given := operation["after"].(int); given && d.results[after] != true {
 		return "skipped", nil
+	}
+	if operation["do"] == "identity" {
+		return d.databaseID(), nil
 	}
 	model := textOf(operation["model"])
 	if !slices.Contains(doorModels, model) {
@@ -159,7 +171,13 @@ func (d *door) builtInSync(operation map[string]any) any {
 }
 
 func (t *transaction) doorRead(model string, ids []int, operation map[string]any) (any, error) {
-	rows, err := t.read(model, ids, stringsOf(operation["fields"]), false)
+	fields := slices.Clone(stringsOf(operation["fields"]))
+	for _, name := range stringsOf(operation["maybe"]) {
+		if _, there := t.server.schema[model][name]; there {
+			fields = append(fields, name)
+		}
+	}
+	rows, err := t.read(model, ids, fields, false)
 	if err != nil {
 		return nil, err
 	}

@@ -5,6 +5,8 @@ import (
 	"maps"
 	"slices"
 	"time"
+
+	"github.com/google/uuid"
 )
 
 // Groups by their recorded ids: groupSettings is Administration/Settings,
@@ -78,6 +80,9 @@ func (s *Server) populate() error {
 	t.alarms()
 	t.models()
 	t.insert("ir.config_parameter", map[string]any{"key": "web.base.url", "value": s.config.BaseURL})
+	t.insert("ir.config_parameter", map[string]any{
+		"key": "database.uuid", "value": uuid.NewSHA1(uuid.NameSpaceURL, []byte(s.config.BaseURL+"/"+s.config.Database)).String(),
+	})
 	return t.commit()
 }
 

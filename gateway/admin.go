@@ -1,0 +1,286 @@
+package gateway
+
+import (
+	"context"
+	"time"
+
+	"github.com/nightpos/outlook-gateway/reconciler"
+)
+
+// Admin does what the admin API asks for. People are named by their NightPOS
+// user id in decimal. What a caller can do something about is a *Refusal; any
+// other error is the gateway's own trouble.
+type Admin interface {
+	Status(ctx context.Context) (Status, error)
+	// Find returns the id of a connected person by user id or login; the error
+	// wraps ErrNobody when there is none.
+	Find(ctx context.Context, user string) (id string, err error)
+	// Users returns up to limit connected people whose ids come after one, in
+	// the order of ids; more says that there are others behind them.
+	Users(ctx context.Context, after string, limit int) (users []User, more bool, err error)
+	User(ctx context.Context, id string) (User, error)
+
+	// Preview says what a sweep of the person's calendar would do, and does
+	// nothing.
+	Preview(ctx context.Context, id string) (Preview, error)
+	// Send releases classes of events that a quiet first sync keeps back.
+	Send(ctx context.Context, id string, classes []reconciler.Class) error
+	Sync(ctx context.Context, id string) error
+	Pause(ctx context.Context, id string) error
+	Resume(ctx context.Context, id string) error
+	// Answer answers a sweep that stopped because it would have deleted too
+	// much: to go through with it, or to keep what is left.
+	Answer(ctx context.Context, id string, apply bool) error
+	// Disconnect forgets the person and touches no event.
+	Disconnect(ctx context.Context, id string) error
+
+	// Reset begins a reset and returns its job; PreviewReset says what it would
+	// do.
+	Reset(ctx context.Context, id string, asked Reset) (job string, err error)
+	PreviewReset(ctx context.Context, id string, asked Reset) (ResetPreview, error)
+	Job(ctx context.Context, id string) (Job, error)
+	// Undo begins to restore what a reset deleted and returns the job of that.
+	Undo(ctx context.Context, job string) (string, error)
+
+	// Activity returns lines newest first. Audit adds one about an
+	// administrator's deed.
+	Activity(ctx context.Context, filter ActivityFilter) ([]ActivityLine, error)
+	Audit(ctx context.Context, deed Deed) error
+
+	Settings(ctx context.Context) (ConsoleSettings, error)
+	SaveSettings(ctx context.Context, change SettingsChange) (ConsoleSettings, error)
+	// ConfirmDatabase says that the NightPOS database, which is another than it
+	// was, is the right one.
+	ConfirmDatabase(ctx context.Context) error
+}
+
+// Refusal is an error that the caller of the API can do something about.
+type Refusal struct {
+	// Status is the HTTP status, Text what is wrong and what to do.
+	Status int
+	Text   string
+}
+
+func (r *Refusal) Error() string { return r.Text }
+
+// Status is how the gateway is.
+type Status struct {
+	Version       string    `json:"version"`
+	Started       time.Time `json:"started"`
+	UptimeSeconds int64     `json:"uptime_seconds"`
+	OutlookSync   bool      `json:"outlook_sync"`
+	// Stopped is why nothing is synced at present, for anybody.
+	Stopped      string             `json:"stopped,omitempty"`
+	Store        DependencyStatus   `json:"store"`
+	StoreKind    string             `json:"store_kind"`
+	NightPOS     DependencyStatus   `json:"nightpos"`
+	Microsoft    DependencyStatus   `json:"microsoft"`
+	Dependencies []DependencyStatus `json:"dependencies"`
+	Queue        QueueStatus        `json:"queue"`
+	Users        map[string]int     `json:"users"`
+	// SecretExpires is the last day of the client secret or certificate, if known.
+	SecretExpires  *string `json:"client_secret_expires"`
+	SecretDaysLeft *int    `json:"client_secret_days_left"`
+}
+
+// QueueStatus is what waits in all lanes together.
+type QueueStatus struct {
+	// Depth is how many lanes are due, at most a thousand.
+	Depth int `json:"depth"`
+	// Oldest is since when the oldest of them waits.
+	Oldest        *time.Time `json:"oldest_waiting"`
+	OldestSeconds float64    `json:"oldest_waiting_seconds"`
+}
+
+// User is a connected person.
+type User struct {
+	ID           int64             `json:"id"`
+	Login        string            `json:"login"`
+	Name         string            `json:"name"`
+	Mailbox      string            `json:"mailbox"`
+	State        reconciler.Phase  `json:"state"`
+	LastSync     *time.Time        `json:"last_sync"`
+	Pending      int               `json:"pending"`
+	Subscription *UserSubscription `json:"subscription"`
+	// LastError is what happened and what to do, null when all is well.
+	LastError *string        `json:"last_error"`
+	FirstSync *FirstSyncView `json:"first_sync,omitempty"`
+	// Question is a sweep that waits for an answer.
+	Question *Question `json:"question,omitempty"`
+	// Job is a reset under way.
+	Job string `json:"job,omitempty"`
+}
+
+// UserSubscription is the mailbox's subscription.
+type UserSubscription struct {
+	ID      string    `json:"id"`
+	Expires time.Time `json:"expires"`
+}
+
+// FirstSyncView is how far a first sync is.
+type FirstSyncView struct {
+	// Mode is all or new.
+	Mode  string    `json:"mode"`
+	Quiet bool      `json:"quiet"`
+	Began time.Time `json:"began"`
+	// Listed says that both calendars have been read, so that Total is known.
+	Listed bool `json:"listed"`
+	Done   int  `json:"done"`
+	Total  int  `json:"total"`
+	// Rate is in events per second, SecondsLeft an estimate by it.
+	Rate        float64 `json:"rate"`
+	SecondsLeft float64 `json:"seconds_left"`
+	Finished    bool    `json:"finished"`
+	// Send are the classes released, Held how many events each class keeps back,
+	// as the last sweep saw it.
+	Send []reconciler.Class       `json:"send"`
+	Held map[reconciler.Class]int `json:"held"`
+	// Ambiguous is how many events may be one of several and are left alone.
+	Ambiguous int `json:"ambiguous"`
+}
+
+// Question is what a sweep that stopped asks.
+type Question struct {
+	// Side is where events are gone; Count is how many of the Of pairs.
+	Side  reconciler.Side `json:"side"`
+	Count int             `json:"count"`
+	Of    int             `json:"of"`
+	Since time.Time       `json:"since"`
+}
+
+// Preview is what a sweep would do.
+type Preview struct {
+	Events []PreviewEvent `json:"events"`
+	// Counts are the events of each action.
+	Counts map[string]int `json:"counts"`
+	// Mails is how many mails Outlook would send, Held how many it would send
+	// for what is kept back.
+	Mails int `json:"mails"`
+	Held  int `json:"mails_held"`
+}
+
+// PreviewEvent is one event of a preview.
+type PreviewEvent struct {
+	// Action is create, update, match, skip, delete, archive, unarchive or answer.
+	Action string `json:"action"`
+	// Side is where it would be done; empty for match and skip.
+	Side reconciler.Side `json:"side,omitempty"`
+	Why  string          `json:"why"`
+	// Class is what a quiet first sync keeps the event back for.
+	Class reconciler.Class `json:"class,omitempty"`
+	// Title is left out of private events.
+	Title     string             `json:"title,omitempty"`
+	Start     time.Time          `json:"start"`
+	RecordID  int64              `json:"record_id,omitempty"`
+	OutlookID string             `json:"outlook_id,omitempty"`
+	Fields    []reconciler.Field `json:"fields,omitempty"`
+	// Mails are the addresses that Outlook would write to.
+	Mails []string `json:"mails"`
+}
+
+// Reset is what a reset is to do.
+type Reset struct {
+	// Events says what becomes of the person's synced events.
+	Events string `json:"events"`
+	// NextSync says what crosses once the person has connected again.
+	NextSync string `json:"next_sync"`
+}
+
+// ResetPreview is what a reset would do.
+type ResetPreview struct {
+	Reset
+	// Synced is how many events the person has on both sides.
+	Synced int `json:"synced"`
+	// Outlook and NightPOS are how many would be deleted there.
+	Outlook  int `json:"outlook"`
+	NightPOS int `json:"nightpos"`
+	// Mails are the addresses that Outlook would write to, each with how many
+	// cancellations.
+	Mails map[string]int `json:"mails"`
+}
+
+// Job is how far a long piece of work is.
+type Job struct {
+	ID    string `json:"id"`
+	Kind  string `json:"kind"`
+	User  int64  `json:"user"`
+	State string `json:"state"`
+	Done  int    `json:"done"`
+	Total int    `json:"total"`
+	Error string `json:"error"`
+	// Restorable is how many deleted events can be restored, and until when.
+	Restorable int        `json:"restorable"`
+	Until      *time.Time `json:"restorable_until,omitempty"`
+}
+
+// ActivityFilter chooses lines.
+type ActivityFilter struct {
+	// User is a person's id, empty for everybody.
+	User string
+	// Event is a record's id or a Graph id, empty for all.
+	Event string
+	// Before is a time that the lines are older than, zero for none.
+	Before time.Time
+	Limit  int
+}
+
+// ActivityLine is one line of the activity.
+type ActivityLine struct {
+	At   time.Time `json:"at"`
+	User int64     `json:"user,omitempty"`
+	// RecordID and OutlookID name the event.
+	RecordID  int64  `json:"record_id,omitempty"`
+	OutlookID string `json:"outlook_id,omitempty"`
+	// From is the side that changed, To the one that was written.
+	From   reconciler.Side    `json:"from,omitempty"`
+	To     reconciler.Side    `json:"to,omitempty"`
+	Action string             `json:"action,omitempty"`
+	Fields []reconciler.Field `json:"fields,omitempty"`
+	LagMS  int64              `json:"lag_ms"`
+	Mails  int                `json:"mails"`
+	// Conflict is what both sides had changed.
+	Conflict []ConflictLine `json:"conflict,omitempty"`
+	Reason   string         `json:"reason,omitempty"`
+	// By is who did it, for administrators' deeds.
+	By string `json:"by,omitempty"`
+}
+
+// ConflictLine is a field that both sides had changed.
+type ConflictLine struct {
+	Field reconciler.Field `json:"field"`
+	// Loser is the side whose value was replaced, Value that value while it is
+	// kept.
+	Loser reconciler.Side `json:"loser"`
+	Value string          `json:"value,omitempty"`
+}
+
+// Deed is what an administrator did.
+type Deed struct {
+	At     time.Time `json:"at"`
+	By     string    `json:"by"`
+	Action string    `json:"action"`
+	// User is whom it was about, zero for nobody.
+	User   int64  `json:"user,omitempty"`
+	Detail string `json:"detail,omitempty"`
+}
+
+// ConsoleSettings are the settings that can be changed while the gateway runs.
+type ConsoleSettings struct {
+	OutlookSync bool   `json:"outlook_sync"`
+	ClientID    string `json:"client_id"`
+	// SecretSet says that there is a client secret; it is never shown.
+	SecretSet bool `json:"client_secret_set"`
+	// SecretExpires is a date, empty when it is not known.
+	SecretExpires string `json:"client_secret_expires"`
+	// Conflict is who wins: newest, outlook or nightpos.
+	Conflict string `json:"conflict"`
+}
+
+// SettingsChange changes settings; nil leaves one as it is.
+type SettingsChange struct {
+	OutlookSync   *bool   `json:"outlook_sync"`
+	ClientID      *string `json:"client_id"`
+	ClientSecret  *Secret `json:"client_secret"`
+	SecretExpires *string `json:"client_secret_expires"`
+	Conflict      *string `json:"conflict"`
+}

@@ -1,0 +1,145 @@
+package gateway
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/gorilla/mux"
+)
+
+// checkReset says what is wrong with a reset.
+func checkReset(asked Reset) error {
+	switch {
+	case !slices.Contains([]string{"leave", "outlook", "nightpos", "both"}, asked.Events):
+		return &Refusal{http.StatusUnprocessableEntity, "events must be leave, outlook, nightpos or both"}
+	case asked.NextSync != FirstSyncNew && asked.NextSync != FirstSyncAll:
+		return &Refusal{http.StatusUnprocessableEntity, "next_sync must be new or all"}
+	}
+	return nil
+}
+
+// reset begins a reset.
+func (a *api) reset(ctx context.Context, id string, r *http.Request) (int, any, error) {
+	var asked Reset
+	if err := readJSON(r, &asked); err != nil {
+		return 0, nil, err
+	}
+	if err := checkReset(asked); err != nil {
+		return 0, nil, err
+	}
+	job, err := a.admin.Reset(ctx, id, asked)
+	if err != nil {
+		return 0, nil, err
+	}
+	a.done(ctx, "reset", number(id), "events "+asked.Events+", next sync "+asked.NextSync)
+	return http.StatusAccepted, map[string]string{"job": job}, nil
+}
+
+// previewReset says what a reset would do.
+func (a *api) previewReset(ctx context.Context, id string, r *http.Request) (int, any, error) {
+	asked := Reset{Events: r.URL.Query().Get("events"), NextSync: r.URL.Query().Get("next_sync")}
+	if asked.NextSync == "" {
+		asked.NextSync = FirstSyncAll
+	}
+	if err := checkReset(asked); err != nil {
+		return 0, nil, err
+	}
+	preview, err := a.admin.PreviewReset(ctx, id, asked)
+	return http.StatusOK, preview, err
+}
+
+// undo restores what a reset deleted.
+func (a *api) undo(ctx context.Context, r *http.Request) (int, any, error) {
+	former := mux.Vars(r)["job"]
+	job, err := a.admin.Undo(ctx, former)
+	if err != nil {
+		return 0, nil, err
+	}
+	a.done(ctx, "undo", 0, former)
+	return http.StatusAccepted, map[string]string{"job": job}, nil
+}
+
+// activity answers a page of the activity; the Link header leads to older ones.
+func (a *api) activity(ctx context.Context, r *http.Request) (int, any, error) {
+	query := r.URL.Query()
+	limit, err := limitOf(query)
+	if err != nil {
+		return 0, nil, err
+	}
+	filter := ActivityFilter{Event: query.Get("event"), Limit: limit}
+	if query.Has("before") {
+		if filter.Before, err = time.Parse(time.RFC3339Nano, query.Get("before")); err != nil {
+			return 0, nil, &Refusal{http.StatusBadRequest, "before must be a time such as 2028-11-22T09:30:00Z"}
+		}
+	}
+	if user := query.Get("user"); user != "" {
+		if filter.User, err = a.admin.Find(ctx, user); err != nil {
+			return 0, nil, err
+		}
+	}
+	lines, err := a.admin.Activity(ctx, filter)
+	if err != nil {
+		return 0, nil, err
+	}
+	answer := page{items: lines}
+	if len(lines) >= limit {
+		next := url.Values{"limit": {strconv.Itoa(limit)}, "before": {lines[len(lines)-1].At.Format(time.RFC3339Nano)}}
+		for _, name := range []string{"user", "event"} {
+			if query.Get(name) != "" {
+				next.Set(name, query.Get(name))
+			}
+		}
+		answer.next = "/api/v1/activity?" + next.Encode()
+	}
+	return http.StatusOK, answer, nil
+}
+
+// saveSettings changes settings.
+func (a *api) saveSettings(ctx context.Context, r *http.Request) (int, any, error) {
+	var change SettingsChange
+	if err := readJSON(r, &change); err != nil {
+		return 0, nil, err
+	}
+	if change.SecretExpires != nil && *change.SecretExpires != "" {
+		if _, err := time.Parse(time.DateOnly, *change.SecretExpires); err != nil {
+			return 0, nil, &Refusal{http.StatusUnprocessableEntity, "client_secret_expires must be a date such as 2028-11-22"}
+		}
+	}
+	if change.Conflict != nil && !slices.Contains([]string{"newest", "outlook", "nightpos"}, *change.Conflict) {
+		return 0, nil, &Refusal{http.StatusUnprocessableEntity, "conflict must be newest, outlook or nightpos"}
+	}
+	if change.ClientID != nil && !plainID.MatchString(*change.ClientID) {
+		return 0, nil, &Refusal{http.StatusUnprocessableEntity, "client_id must be the application (client) id of the registration in Entra"}
+	}
+	settings, err := a.admin.SaveSettings(ctx, change)
+	if err != nil {
+		return 0, nil, err
+	}
+	a.done(ctx, "settings", 0, change.names())
+	return http.StatusOK, settings, nil
+}
+
+// plainID is what an application's id looks like.
+var plainID = regexp.MustCompile(`^[A-Za-z0-9-]{1,64}$`)
+
+// names are the settings that a change is about; their values are nobody's
+// business.
+func (c SettingsChange) names() string {
+	var names []string
+	for name, given := range map[string]bool{
+		"outlook_sync": c.OutlookSync != nil, "client_id": c.ClientID != nil, "client_secret": c.ClientSecret != nil,
+		"client_secret_expires": c.SecretExpires != nil, "conflict": c.Conflict != nil,
+	} {
+		if given {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return strings.Join(names, ", ")
+}

@@ -1,0 +1,257 @@
+package life_test
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/nightpos/outlook-gateway/gateway"
+)
+
+// count is how often an event is to be seen in Outlook and, active and archived, in
+// NightPOS.
+type count struct{ outlook, active, archived int }
+
+// kind is a kind of event that a reset may meet. A series would be one more.
+type kind struct {
+	title string
+	// make makes it, on both sides by the time everything is quiet.
+	make func(*world)
+	// after is what a reset leaves, then what the next sync makes of it, and last
+	// what that becomes once everything is released.
+	after, next, released func(reset gateway.Reset) count
+}
+
+func deletes(reset gateway.Reset, side string) bool {
+	return reset.Events == side || reset.Events == "both"
+}
+
+// own is what becomes of an event that is the person's on both sides.
+func own(reset gateway.Reset) count {
+	left := count{1, 1, 0}
+	if deletes(reset, "outlook") {
+		left.outlook = 0
+	}
+	if deletes(reset, "nightpos") {
+		left.active = 0
+	}
+	return left
+}
+
+// synced is what the next sync makes of it: what is left on one side comes back,
+// unless only what is new crosses.
+func synced(reset gateway.Reset) count {
+	left := own(reset)
+	if reset.NextSync == "all" && left.outlook+left.active > 0 {
+		return count{1, 1, 0}
+	}
+	return left
+}
+
+func always(left count) func(gateway.Reset) count {
+	return func(gateway.Reset) count { return left }
+}
+
+var kinds = []kind{
+	{"Single here", func(w *world) { w.nightposEvent("alice", "Single here", 5, nil) }, own, synced, synced},
+	{"Single there", func(w *world) { w.outlookEvent(alice, "Single there", 6) }, own, synced, synced},
+	{"Organized", func(w *world) { w.nightposEvent("alice", "Organized", 7, nil, bob) }, own, func(reset gateway.Reset) count {
+		if reset.NextSync == "all" && reset.Events == "outlook" {
+			return count{0, 1, 0} // Outlook would invite Bob again: it waits
+		}
+		return synced(reset)
+	}, synced},
+	{"Attended", func(w *world) { w.nightposEvent("bob", "Attended", 8, nil, alice) }, always(count{1, 1, 0}), always(count{1, 1, 0}), always(count{1, 1, 0})},
+	{"Private", func(w *world) { w.nightposEvent("alice", "Private", 9, map[string]any{"privacy": "private"}) }, own, synced, synced},
+	{"Archived", func(w *world) {
+		id := w.nightposEvent("alice", "Archived", 10, nil)
+		w.settle("alice", "connected")
+		w.must(w.nightpos.Member("alice").Archive(w.Context(), id))
+	}, always(count{0, 0, 1}), always(count{0, 0, 1}), always(count{0, 0, 1})},
+	{"Over", func(w *world) { w.nightposEvent("alice", "Over", -4, nil, bob) }, own, synced, synced},
+}
+
+// seen counts an event as it is now.
+func (w *world) seen(title string) count {
+	active, archived := w.inNightPOS(title)
+	return count{w.inOutlook(alice, title), active, archived}
+}
+
+// resets are all there are.
+func resets() []gateway.Reset {
+	var all []gateway.Reset
+	for _, events := range []string{"leave", "outlook", "nightpos", "both"} {
+		for _, next := range []string{"new", "all"} {
+			all = append(all, gateway.Reset{Events: events, NextSync: next})
+		}
+	}
+	return all
+}
+
+// TestResets: each of the eight resets, on every kind of event, leaves what it says
+// on both sides, mails whom it says, and has the next sync do what it says.
+func TestResets(t *testing.T) {
+	for _, reset := range resets() {
+		t.Run(reset.Events+" "+reset.NextSync, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) { resetOnce(t, reset) })
+		})
+	}
+}
+
+func resetOnce(t *testing.T, reset gateway.Reset) {
+	w := newWorld(t, nil)
+	w.connect("alice", "")
+	w.connect("bob", "")
+	w.settle("alice", "connected")
+	w.settle("bob", "connected")
+	for _, kind := range kinds {
+		kind.make(w)
+	}
+	w.settle("alice", "connected")
+	w.settle("bob", "connected")
+	time.Sleep(time.Hour)
+	for _, kind := range kinds {
+		if got, want := w.seen(kind.title), kind.after(gateway.Reset{Events: "leave"}); got != want {
+			t.Fatalf("before, %q is seen %+v, want %+v", kind.title, got, want)
+		}
+	}
+
+	expected := map[string]int{}
+	if deletes(reset, "outlook") {
+		expected[bob] = 1
+	}
+	var foreseen gateway.ResetPreview
+	w.call(http.MethodGet, "/users/alice/reset?events="+reset.Events+"&next_sync="+reset.NextSync, "", http.StatusOK, &foreseen)
+	if fmt.Sprint(foreseen.Mails) != fmt.Sprint(expected) || foreseen.Synced != 6 ||
+		foreseen.Outlook != map[bool]int{true: 5}[deletes(reset, "outlook")] || foreseen.NightPOS != map[bool]int{true: 5}[deletes(reset, "nightpos")] {
+		t.Errorf("the preview says %+v", foreseen)
+	}
+	mails := w.mails()
+	job := w.resetAlice(reset)
+	if job.State != "done" || job.Error != "" || job.Done != job.Total || job.Restorable != foreseen.Outlook+foreseen.NightPOS {
+		t.Errorf("the job ended as %+v", job)
+	}
+	user := w.settle("alice", "needs_reconnect")
+	if user.Subscription != nil || user.LastError == nil {
+		t.Errorf("after the reset Alice is %+v", user)
+	}
+	if got := w.mails() - mails; got != len(expected) {
+		t.Errorf("the reset mailed %d people, want %d", got, len(expected))
+	}
+	w.check("after the reset", func(kind kind) count { return kind.after(reset) })
+	// Bob is none the worse for it.
+	for _, shown := range w.nightpos.Events() {
+		for _, attendee := range shown["attendees"].([]map[string]any) {
+			if attendee["state"] == "declined" {
+				t.Errorf("somebody has declined %v", shown["name"])
+			}
+		}
+	}
+
+	w.nightposEvent("alice", "Between here", 11, nil)
+	w.outlookEvent(alice, "Between there", 12)
+	time.Sleep(time.Hour)
+	mails = w.mails()
+	w.connect("alice", "")
+	w.settle("alice", "connected")
+	w.settle("bob", "connected")
+	w.check("after the next sync", func(kind kind) count { return kind.next(reset) })
+	across := map[string]int{"all": 1}[reset.NextSync]
+	w.shows("Between here", across, 1)
+	w.shows("Between there", 1, across)
+	if got := w.mails() - mails; got != 0 {
+		t.Errorf("the next sync mailed %d people, want none", got)
+	}
+	w.nightposEvent("alice", "Afterwards here", 13, nil)
+	w.outlookEvent(alice, "Afterwards there", 14)
+	w.call(http.MethodPost, "/users/alice/first-sync", `{"send":["mine_with_attendees","past"]}`, http.StatusAccepted, nil)
+	w.settle("alice", "connected")
+	w.shows("Afterwards here", 1, 1)
+	w.shows("Afterwards there", 1, 1)
+	w.check("once everything is released", func(kind kind) count { return kind.released(reset) })
+}
+
+func (w *world) check(when string, want func(kind) count) {
+	w.Helper()
+	for _, kind := range kinds {
+		if got := w.seen(kind.title); got != want(kind) {
+			w.Errorf("%s, %q is seen %+v, want %+v", when, kind.title, got, want(kind))
+		}
+	}
+}
+
+// resetAlice resets her account and waits for the end.
+func (w *world) resetAlice(reset gateway.Reset) gateway.Job {
+	w.Helper()
+	var begun struct{ Job string }
+	w.call(http.MethodPost, "/users/alice/reset", fmt.Sprintf(`{"events":%q,"next_sync":%q}`, reset.Events, reset.NextSync), http.StatusAccepted, &begun)
+	return w.job(begun.Job)
+}
+
+// TestUndoOfAReset: what was deleted comes back, once, and nobody is mailed.
+func TestUndoOfAReset(t *testing.T) {
+	for _, reset := range resets() {
+		t.Run(reset.Events+" "+reset.NextSync, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t, nil)
+				w.connect("alice", "")
+				w.connect("bob", "")
+				w.settle("alice", "connected")
+				for _, kind := range kinds {
+					kind.make(w)
+				}
+				w.settle("alice", "connected")
+				w.settle("bob", "connected")
+				job := w.resetAlice(reset)
+				if job.Restorable == 0 {
+					w.call(http.MethodPost, "/jobs/"+job.ID+"/undo", "", http.StatusConflict, nil)
+					return
+				}
+				w.call(http.MethodPost, "/jobs/"+job.ID+"/undo", "", http.StatusConflict, nil) // not connected
+				w.connect("alice", "")
+				w.settle("alice", "connected")
+				mails := w.mails()
+				var begun struct{ Job string }
+				w.call(http.MethodPost, "/jobs/"+job.ID+"/undo", "", http.StatusAccepted, &begun)
+				if undone := w.job(begun.Job); undone.State != "done" || undone.Error != "" {
+					t.Errorf("the undoing ended as %+v", undone)
+				}
+				w.settle("alice", "connected")
+				w.check("restored", func(kind kind) count { return kind.after(gateway.Reset{Events: "leave"}) })
+				w.call(http.MethodPost, "/users/alice/sync", "", http.StatusAccepted, nil)
+				w.settle("alice", "connected")
+				w.check("restored and swept", func(kind kind) count { return kind.after(gateway.Reset{Events: "leave"}) })
+				if got := w.mails() - mails; got != 0 {
+					t.Errorf("restoring mailed %d people, want none", got)
+				}
+				w.call(http.MethodPost, "/jobs/"+job.ID+"/undo", "", http.StatusConflict, nil)
+			})
+		})
+	}
+}
+
+// TestWrongResets are refused with a word on what is right.
+func TestWrongResets(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, nil)
+		w.connect("alice", "")
+		w.settle("alice", "connected")
+		for _, body := range []string{`{}`, `{"events":"all","next_sync":"new"}`, `{"events":"leave"}`, `{"events":"leave","next_sync":"old"}`} {
+			w.call(http.MethodPost, "/users/alice/reset", body, http.StatusUnprocessableEntity, nil)
+		}
+		w.call(http.MethodGet, "/users/alice/reset", "", http.StatusUnprocessableEntity, nil)
+		w.call(http.MethodPost, "/users/bob/reset", `{"events":"leave","next_sync":"new"}`, http.StatusNotFound, nil)
+		w.resetAlice(gateway.Reset{Events: "leave", NextSync: "new"})
+		w.call(http.MethodPost, "/users/alice/reset", `{"events":"leave","next_sync":"new"}`, http.StatusConflict, nil)
+		var lines []gateway.ActivityLine
+		w.call(http.MethodGet, "/activity", "", http.StatusOK, &lines)
+		if !slices.ContainsFunc(lines, func(line gateway.ActivityLine) bool {
+			return line.Action == "reset" && line.By != "" && line.Reason == "events leave, next sync new"
+		}) {
+			t.Errorf("nobody can tell who reset Alice: %+v", lines)
+		}
+	})
+}
