@@ -196,9 +196,9 @@ func (m *seriesMerge) master() {
 	if m.Link != nil {
 		agreedOutlook, agreedNightPOS = m.Link.Outlook, m.Link.NightPOS
 	}
-	merged := newMerge(
-		newShown(plain(m.Copy.Event), agreedOutlook, m.Series.Modified, m.Outlook),
-		newShown(m.nightpos.event, agreedNightPOS, m.nightpos.modified, m.NightPOS), m.policy)
+	nightpos := newShown(m.nightpos.event, agreedNightPOS, m.nightpos.modified, m.NightPOS)
+	nightpos.now = m.nightpos.base
+	merged := newMerge(newShown(plain(m.Copy.Event), agreedOutlook, m.Series.Modified, m.Outlook), nightpos, m.policy)
 	merged.scalarFields(FieldWhen)
 	merged.categories()
 	if m.plan.Role != RoleStandIn {

@@ -154,7 +154,7 @@ func (s *SeriesState) afterwards(plan SeriesPlan, outlook *SeriesCopyResult, nig
 	} else {
 		link.Series = nil
 	}
-	after.State.Link = link
+	after.State.Link, after.settled = link, true
 	after.prepare()
 	return after
 }
@@ -284,9 +284,9 @@ func (k *seriesKeeper) master() (again bool) {
 	for _, write := range writesOf(k.plan.Copy) {
 		k.written[write.Slot] = true
 	}
-	nightpos := k.own(NewBase(k.after.nightpos.event), k.after.commonAnswer())
+	nightpos := k.own(clone(k.after.nightpos.base), k.after.commonAnswer())
 	if k.plan.Record == nil && k.before.Recurrence != nil {
-		nightpos = k.own(NewBase(k.before.nightpos.event), k.before.commonAnswer())
+		nightpos = k.own(clone(k.before.nightpos.base), k.before.commonAnswer())
 	} else if k.plan.Record != nil {
 		for _, write := range k.plan.Record.Writes {
 			k.writtenIDs[write.ID] = true

@@ -22,6 +22,9 @@ type SeriesState struct {
 	// brought there.
 	Earliest time.Time
 
+	// settled says that both sides have just been brought to the schedule of the
+	// link.
+	settled bool
 	// What prepare finds out.
 	live     []*Record
 	nightpos recurrenceView
@@ -141,6 +144,8 @@ func (s *SeriesState) rebuilt() bool {
 // recurrenceView is what NightPOS shows of a series.
 type recurrenceView struct {
 	seriesView
+	// base is what is shown by the series as a whole.
+	base Base
 	// kept says that it is the schedule of the reference, as far as it reaches.
 	kept bool
 	// moved says that kept or not, the series now ends elsewhere.
@@ -188,14 +193,18 @@ func (s *SeriesState) viewRecurrence() recurrenceView {
 	default:
 		s.viewAnew(&view, usual)
 	}
-	view.event = s.commonEvent(view.occurrences)
+	view.event, view.base = s.commonEvent(view.occurrences)
 	return view
 }
 
 // usual is the time of the occurrences that show the time of day and length that
-// was agreed on, else of those that show what most of them do.
+// was agreed on, else of those that show what most of them do. Exceptions that
+// stand where they stood say nothing about the rest.
 func (s *SeriesState) usual() When {
 	agreed, there := s.agreed()
+	if there && s.settled {
+		return agreed.first
+	}
 	counts, most, best := map[string]int{}, 0, When{}
 	for _, record := range s.live {
 		when := record.Event.When
@@ -206,6 +215,9 @@ func (s *SeriesState) usual() When {
 		if there && sameClock(when, agreed.first) {
 			return when
 		}
+		if s.stands(record) && !sameClock(when, agreed.first) {
+			continue
+		}
 		key := when.End.Sub(when.Start).String()
 		if !when.AllDay {
 			key += "/" + strconv.Itoa(clock(when))
@@ -215,6 +227,9 @@ func (s *SeriesState) usual() When {
 			most, best = counts[key], when
 		}
 	}
+	if most == 0 && there {
+		return agreed.first
+	}
 	return best
 }
 
@@ -223,6 +238,9 @@ func (s *SeriesState) usual() When {
 func (s *SeriesState) keeps(reference schedule, usual When) bool {
 	if !sameClock(usual, reference.first) {
 		return false
+	}
+	if s.settled {
+		return true
 	}
 	known := s.Link != nil && s.Link.NightPOS[patternKey] == patternDigest(s.Recurrence.Rule)
 	if !known && (s.Recurrence.Refused != "" || patternDigest(s.Recurrence.Rule.Normal()) != patternDigest(reference.rule.Normal())) {
@@ -237,11 +255,24 @@ func (s *SeriesState) keeps(reference schedule, usual When) bool {
 	}
 	hits := 0
 	for _, record := range s.live {
-		if on[s.recordDate(record)] {
+		if on[s.recordDate(record)] || s.stands(record) {
 			hits++
 		}
 	}
-	return 2*hits > len(s.live) || known && hits > 0 && hits == len(s.live)-1
+	return 2*hits > len(s.live)
+}
+
+// stands says that a record is an exception that stands where it stood.
+func (s *SeriesState) stands(record *Record) bool {
+	if s.Link == nil || s.Link.Series == nil {
+		return false
+	}
+	for slot, exception := range s.Link.Series.Exceptions {
+		if s.Link.Series.Occurrences[slot] == record.ID {
+			return exception.NightPOS[string(FieldWhen)] == whenDigest(plainTime(record.Event.When))
+		}
+	}
+	return false
 }
 
 // span is from the first date that has an occurrence to the last.

@@ -122,7 +122,10 @@ type candidate struct {
 // what was agreed on as long as any occurrence shows it that is no exception in
 // that field, else what most show. One occurrence that differs is an exception;
 // once all differ, the series does.
-func (s *SeriesState) commonEvent(occurrences map[Date]occurrence) Event {
+//
+// Where only exceptions are left that show what they did before, the series is
+// still what it was, although none shows it: the base says so.
+func (s *SeriesState) commonEvent(occurrences map[Date]occurrence) (Event, Base) {
 	var agreed Base
 	if s.Link != nil {
 		agreed = s.Link.NightPOS
@@ -136,31 +139,60 @@ func (s *SeriesState) commonEvent(occurrences map[Date]occurrence) Event {
 		candidates = append(candidates, one)
 	}
 	if len(candidates) == 0 {
-		return Event{}
+		return Event{}, nil
 	}
 	result := candidates[0].event
-	for _, scalar := range scalars {
-		key := string(scalar.field)
-		scalar.take(&result, pick(candidates, agreed, func(base Base) string { return base[key] }))
+	var still []func(Base) string
+	choose := func(value func(Base) string) Event {
+		chosen, shown := pick(candidates, agreed, value)
+		if !shown {
+			still = append(still, value)
+		}
+		return chosen
 	}
-	people := pick(candidates, agreed, entriesOf(FieldPeople)).People
+	for _, scalar := range scalars {
+		scalar.take(&result, choose(valueOf(string(scalar.field))))
+	}
+	people := choose(entriesOf(FieldPeople)).People
 	result.People = make([]Person, 0, len(people))
 	for _, person := range people {
-		key := entryKey(FieldAnswers, person.Key())
-		for _, other := range pick(candidates, agreed, func(base Base) string { return base[key] }).People {
+		chosen, _ := pick(candidates, agreed, valueOf(entryKey(FieldAnswers, person.Key())))
+		for _, other := range chosen.People {
 			if other.Key() == person.Key() {
 				person.Answer = other.Answer
 			}
 		}
 		result.People = append(result.People, person)
 	}
-	result.Categories = pick(candidates, agreed, entriesOf(FieldCategories)).Categories
-	return result
+	result.Categories = choose(entriesOf(FieldCategories)).Categories
+	base := NewBase(result)
+	for _, value := range still {
+		asAgreed(base, agreed, value)
+	}
+	return result, base
+}
+
+func valueOf(key string) func(Base) string { return func(base Base) string { return base[key] } }
+
+// asAgreed gives a base those keys of another one that make up a value.
+func asAgreed(base, agreed Base, value func(Base) string) {
+	for _, from := range []Base{base, agreed} {
+		for key := range from {
+			if value(Base{key: from[key]}) == value(Base{}) {
+				continue
+			}
+			if known, there := agreed[key]; there {
+				base[key] = known
+			} else {
+				delete(base, key)
+			}
+		}
+	}
 }
 
 // pick returns the event that shows the value that was agreed on, else that which
-// most show.
-func pick(candidates []candidate, agreed Base, value func(Base) string) Event {
+// most show; false when none but unchanged exceptions are left.
+func pick(candidates []candidate, agreed Base, value func(Base) string) (chosen Event, shown bool) {
 	regular := candidates
 	if len(agreed) > 0 {
 		wanted := value(agreed)
@@ -168,21 +200,25 @@ func pick(candidates []candidate, agreed Base, value func(Base) string) Event {
 			return len(one.special) > 0 && value(one.special) != wanted
 		})
 		if len(regular) == 0 {
+			changed := slices.IndexFunc(candidates, func(one candidate) bool { return value(one.now) != value(one.special) })
+			if changed < 0 {
+				return candidates[0].event, false
+			}
 			regular = candidates
 		}
 		if index := slices.IndexFunc(regular, func(one candidate) bool { return value(one.now) == wanted }); index >= 0 {
-			return regular[index].event
+			return regular[index].event, true
 		}
 	}
 	counts, most, best := map[string]int{}, 0, 0
 	for index, one := range regular {
-		shown := value(one.now)
-		counts[shown]++
-		if counts[shown] > most {
-			most, best = counts[shown], index
+		value := value(one.now)
+		counts[value]++
+		if counts[value] > most {
+			most, best = counts[value], index
 		}
 	}
-	return regular[best].event
+	return regular[best].event, true
 }
 
 // entriesOf is what a base holds of a field that is merged entry by entry.
