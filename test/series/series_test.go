@@ -1,4 +1,3 @@
-// Package series tries series of both calendars end to end.
 package series_test
 
 import (

@@ -1,6 +1,7 @@
-package reconciler_test
+package series_test
 
 import (
+	"flag"
 	"fmt"
 	"maps"
 	"slices"
@@ -11,7 +12,46 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/nightpos/outlook-gateway/reconciler"
+	"github.com/nightpos/outlook-gateway/test/world"
 )
+
+// TestMain makes 1,000 histories what a run checks; -rapid.checks asks for more.
+func TestMain(m *testing.M) {
+	flag.Parse()
+	if checks := flag.Lookup("rapid.checks"); checks.Value.String() == checks.DefValue {
+		if err := checks.Value.Set("1000"); err != nil {
+			panic(err)
+		}
+	}
+	m.Run()
+}
+
+var alice = reconciler.Member{ID: "6", UserID: 6, PartnerID: 7, Address: world.Alice, Mailbox: world.Alice, Zone: seriesZone}
+
+// shows is a side that shows everything, but for what it calls attendees.
+type shows struct{ kind reconciler.AttendeeType }
+
+func (s shows) Project(event reconciler.Event) reconciler.Event {
+	event.People = slices.Clone(event.People)
+	for index := range event.People {
+		event.People[index].Type = s.kind
+	}
+	event.When.Zone = ""
+	return event
+}
+
+// assign writes those fields that these histories change.
+func assign(to *reconciler.Event, from reconciler.Event, fields reconciler.FieldSet) {
+	if fields.Has(reconciler.FieldTitle) {
+		to.Title = from.Title
+	}
+	if fields.Has(reconciler.FieldWhen) {
+		to.When = from.When
+	}
+	if fields.Has(reconciler.FieldPeople) {
+		to.People = slices.Clone(from.People)
+	}
+}
 
 // seriesPair is one series in both calendars, with the habits that matter to a
 // plan: Outlook has a master and exceptions, NightPOS a record for each
@@ -269,7 +309,7 @@ func (p *seriesPair) settle() {
 	for range 6 {
 		state := &reconciler.SeriesState{
 			State: reconciler.State{
-				Member: alice, Database: "night", Link: p.link, Outlook: &fakeOutlook{}, NightPOS: &fakeNightPOS{},
+				Member: alice, Database: "night", Link: p.link, Outlook: shows{reconciler.TypeRequired}, NightPOS: shows{},
 				Policy: reconciler.PolicyNewest, Now: p.now, Waited: true,
 				ByAddress: func(person reconciler.Person) (reconciler.Member, bool) { return alice, alice.Is(person) },
 				ByUser:    func(id int64) (reconciler.Member, bool) { return alice, id == alice.UserID },
@@ -351,7 +391,7 @@ func newSeriesPair(t *rapid.T) *seriesPair {
 			Copy: reconciler.Copy{ID: "master", IsOrganizer: true, Event: event}, Rule: rule,
 			Exceptions: map[reconciler.Date]reconciler.Copy{}, Cancelled: map[reconciler.Date]bool{},
 		}
-		if rapid.IntRange(0, 19).Draw(t, "endless") == 19 {
+		if rapid.IntRange(0, 49).Draw(t, "endless") == 49 {
 			p.outlook.Rule.Count = 0
 			p.outlook.Rule.Interval = 30
 		}
