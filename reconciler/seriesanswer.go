@@ -108,7 +108,7 @@ func (s *SeriesState) answerOccurrence(plan *SeriesPlan, slot Date, shown occurr
 	switch {
 	case byOutlook && (shown.answer != AnswerNone || !first) && (!byNightPOS || row.Answer == AnswerNone || !s.nightposWins()):
 		s.answerRecord(plan, record, row, shown.answer)
-	case byNightPOS && row.Answer != AnswerNone && !(first && row.Answer == AnswerDeclined):
+	case byNightPOS && row.Answer != AnswerNone && (!first || row.Answer != AnswerDeclined):
 		if plan.Copy == nil {
 			plan.Copy = &SeriesCopyWrite{ID: s.Series.ID, Current: s.Series}
 		}

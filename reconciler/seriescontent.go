@@ -547,9 +547,7 @@ func (m *seriesMerge) finish() SeriesPlan {
 		}
 	}
 	if m.plan.Copy != nil {
-		for _, reason := range dropCrossing(m.plan.Copy, m.after) {
-			m.plan.Refused = append(m.plan.Refused, reason)
-		}
+		m.plan.Refused = append(m.plan.Refused, dropCrossing(m.plan.Copy, m.after)...)
 		if m.plan.Copy.Action == "" && len(m.plan.Copy.Occurrences) == 0 {
 			m.plan.Copy = nil
 		}

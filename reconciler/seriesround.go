@@ -490,7 +490,8 @@ func (w *seriesWork) considerSeries(subject *seriesSubject) bool {
 	}
 	state := &subject.state
 	frame := w.frame(subject.items)
-	state.State, state.State.Link = frame, subject.link
+	state.State = frame
+	state.Link = subject.link
 	state.Earliest = w.engine.window().Start
 	if !w.confirmedSeries(subject) {
 		for _, item := range subject.items {
@@ -498,7 +499,7 @@ func (w *seriesWork) considerSeries(subject *seriesSubject) bool {
 		}
 		return false
 	}
-	if released := state.State.released(); released.Link != subject.link {
+	if released := state.released(); released.Link != subject.link {
 		// It may now be brought together, as if the sides had never agreed.
 		released.Link.Series = nil
 		state.State = released

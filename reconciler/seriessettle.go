@@ -120,7 +120,7 @@ func moved(before, after *Link) map[int64]int64 {
 // afterwards is the state once the plan is carried out, as the answers show it.
 func (s *SeriesState) afterwards(plan SeriesPlan, outlook *SeriesCopyResult, nightpos *SeriesRecordResult) *SeriesState {
 	after := &SeriesState{State: s.State, Series: s.Series, Recurrence: s.Recurrence, Apart: maps.Clone(s.Apart), Earliest: s.Earliest}
-	after.State.Copy, after.State.Record = nil, nil
+	after.Copy, after.Record = nil, nil
 	if after.Apart == nil {
 		after.Apart = map[int64]bool{}
 	}
@@ -154,7 +154,7 @@ func (s *SeriesState) afterwards(plan SeriesPlan, outlook *SeriesCopyResult, nig
 	} else {
 		link.Series = nil
 	}
-	after.State.Link, after.settled = link, true
+	after.Link, after.settled = link, true
 	after.prepare()
 	return after
 }

@@ -50,7 +50,7 @@ func (s *SeriesState) prepare() {
 	if s.Series != nil {
 		master := s.Series.Copy
 		master.Recurring, master.Event.When = false, s.lastOf(schedule{rule: s.Series.Rule, first: s.Series.Event.When})
-		s.State.Copy = &master
+		s.Copy = &master
 	}
 	if s.Recurrence == nil || len(s.Recurrence.Occurrences) == 0 {
 		return
@@ -73,7 +73,7 @@ func (s *SeriesState) prepare() {
 		master.Event.Organizer = base.Event.Organizer
 		master.Event.When = s.lastOf(s.nightpos.schedule)
 	}
-	s.State.Record = &master
+	s.Record = &master
 }
 
 // lastOf is when the last occurrence takes place, which decides whether a series

@@ -63,6 +63,7 @@ func each(t *testing.T, run func(t *testing.T, check func(*testing.T, opener), n
 		"two versions of a copy are no echo of either":   versions,
 		"links are found by copy and by record":          links,
 		"a link that moves leaves its old copy free":     moved,
+		"a series is found by any of its occurrences":    seriesLinks,
 		"the log is newest first, with lost values":      logged,
 		"meetings are known to every lane":               meetings,
 		"members, tokens, subscriptions, settings stay":  members,

@@ -68,6 +68,50 @@ func links(t *testing.T, o opener) {
 	}
 }
 
+// series links are found by any of their occurrences, but for those that have a
+// link of their own.
+func seriesLinks(t *testing.T, o opener) {
+	store := o.store(o.clock())
+	date := func(day int) reconciler.Date { return reconciler.Date{Year: 2027, Month: time.January, Day: day} }
+	series, apart := exampleLink(1), exampleLink(12)
+	series.Role = reconciler.RoleStandIn
+	series.Series = &reconciler.LinkedSeries{
+		RecurrenceID: 7, From: date(11), To: date(25),
+		Rule:        reconciler.Rule{Frequency: reconciler.Weekly, Interval: 1, Weekdays: []time.Weekday{time.Monday}, Start: date(11), Count: 3},
+		First:       reconciler.When{Start: time.UnixMilli(1_800_000_000_000).UTC(), End: time.UnixMilli(1_800_003_600_000).UTC(), Zone: "Europe/Brussels"},
+		Occurrences: map[reconciler.Date]int64{date(11): 1, date(18): 12, date(25): 11},
+		Exceptions: map[reconciler.Date]reconciler.LinkedException{
+			date(18): {Cancelled: true},
+			date(25): {Outlook: reconciler.NewBase(reconciler.Event{Title: "x"}), NightPOS: reconciler.NewBase(reconciler.Event{Title: "y"})},
+		},
+	}
+	apart.Apart = true
+	commit(t, store, reconciler.Commit{Links: []reconciler.Link{series}, Occurrences: map[int64]int64{12: 1, 11: 1}})
+	find := func(want []reconciler.Link, ids ...int64) {
+		t.Helper()
+		found, err := store.Links(t.Context(), lane, nil, ids)
+		if err != nil {
+			t.Fatalf("Links: got %v, want no error", err)
+		}
+		slices.SortFunc(found, func(a, b reconciler.Link) int { return int(a.RecordID - b.RecordID) })
+		same(t, "links", found, want)
+	}
+	find([]reconciler.Link{series}, 1)
+	find([]reconciler.Link{series}, 11, 12)
+	commit(t, store, reconciler.Commit{Links: []reconciler.Link{apart}})
+	find([]reconciler.Link{apart}, 12)
+	find([]reconciler.Link{series, apart}, 11, 12)
+	// What is said of an occurrence with a link of its own changes nothing.
+	commit(t, store, reconciler.Commit{Occurrences: map[int64]int64{12: 1, 11: 0}})
+	find([]reconciler.Link{apart}, 12)
+	find(nil, 11)
+	commit(t, store, reconciler.Commit{Occurrences: map[int64]int64{11: 1}})
+	visited := 0
+	if err := store.AllLinks(t.Context(), lane, func(reconciler.Link) error { visited++; return nil }); err != nil || visited != 2 {
+		t.Fatalf("AllLinks: visited %d links, %v, want 2", visited, err)
+	}
+}
+
 func moved(t *testing.T, o opener) {
 	store := o.store(o.clock())
 	link := exampleLink(1)

@@ -136,7 +136,8 @@ func TestEditsInNightPOS(t *testing.T) {
 			},
 			[]string{
 				"2000-01-10T12:00 team", "2000-01-12T12:00 team", "2000-01-17T12:00 team", "2000-01-19T12:00 team", "2000-01-24T12:00 team", "2000-01-26T12:00 team",
-			}, 1,
+			},
+			1,
 		},
 		"one is deleted": {
 			func(s *scene) {
