@@ -55,13 +55,11 @@ func TestASweepThatWouldDeleteTooMuchAsks(t *testing.T) {
 		asks        bool
 		answer      string
 	}{
-		{"outlook", 30, 21, true, "apply"},
-		{"outlook", 30, 21, true, "keep"},
-		{"nightpos", 30, 21, true, "apply"},
-		{"nightpos", 30, 21, true, "keep"},
-		{"outlook", 8, 5, true, "apply"},
-		{"nightpos", 8, 8, true, "keep"},
-		{"outlook", 60, 20, false, ""},
+		{"outlook", 44, 21, true, "apply"},
+		{"nightpos", 44, 21, true, "keep"},
+		{"outlook", 8, 5, true, "keep"},
+		{"nightpos", 8, 8, true, "apply"},
+		{"outlook", 42, 20, false, ""},
 		{"nightpos", 8, 4, false, ""},
 	} {
 		t.Run(fmt.Sprintf("%d of %d gone from %s, %s", one.lost, one.pairs, one.side, one.answer), func(t *testing.T) {
