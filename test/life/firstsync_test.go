@@ -237,3 +237,39 @@ func (w *world) standing() string {
 	}
 	return text
 }
+
+// TestAStandInStaysUntilTheMeetingComes: who stood in for an organizer's meeting
+// is not left without it while the organizer's first sync keeps it back.
+func TestAStandInStaysUntilTheMeetingComes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, nil)
+		w.nightposEvent("alice", "Meeting here", 5, nil, bob)
+		time.Sleep(time.Hour)
+		w.connect("bob", "")
+		w.settle("bob", "connected")
+		inBobs := func(when string, want int) {
+			t.Helper()
+			if got := w.inOutlook(bob, "Meeting here"); got != want {
+				t.Errorf("%s it is %d times in Bob's Outlook, want %d", when, got, want)
+			}
+		}
+		inBobs("while Alice is away", 1)
+		w.connect("alice", "")
+		w.settle("alice", "connected")
+		w.call(http.MethodPost, "/users/bob/sync", "", http.StatusAccepted, nil)
+		w.settle("bob", "connected")
+		inBobs("while it is kept back", 1)
+		if got := w.mails(); got != 0 {
+			t.Errorf("%d people were mailed, want nobody", got)
+		}
+		w.call(http.MethodPost, "/users/alice/first-sync", `{"send":["mine_with_attendees"]}`, http.StatusAccepted, nil)
+		w.settle("alice", "connected")
+		w.settle("bob", "connected")
+		time.Sleep(time.Minute)
+		w.settle("bob", "connected")
+		inBobs("once it was sent", 1)
+		if got := w.mails(); got != 1 {
+			t.Errorf("%d people were mailed, want Bob alone", got)
+		}
+	})
+}
