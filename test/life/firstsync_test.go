@@ -273,3 +273,38 @@ func TestAStandInStaysUntilTheMeetingComes(t *testing.T) {
 		}
 	})
 }
+
+// TestALookBeforeAnything: with Outlook sync off a person can connect and be shown
+// what would happen, and it happens when it is switched on.
+func TestALookBeforeAnything(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, nil)
+		w.seed()
+		time.Sleep(time.Hour)
+		w.call(http.MethodPut, "/settings", `{"outlook_sync":false}`, http.StatusOK, nil)
+		w.connect("alice", "")
+		time.Sleep(time.Minute)
+		events := w.preview("alice")
+		for title, want := range map[string]struct{ action, side, class string }{
+			"Meeting here": {"skip", "", "mine_with_attendees"}, "Alone here": {"create", "outlook", ""}, "Over here": {"create", "outlook", ""},
+			"Of Bob": {"create", "outlook", ""}, "Meeting there": {"create", "nightpos", ""}, "Over there": {"create", "nightpos", ""},
+			"On both": {"update", "nightpos", ""}, "Twice": {"skip", "", ""},
+		} {
+			got := events[title]
+			if got.Action != want.action || string(got.Side) != want.side || string(got.Class) != want.class || got.Why == "" || got.Mails == nil {
+				t.Errorf("%s: got %+v, want %+v", title, got, want)
+			}
+		}
+		if calls := w.outlook.Counts(); calls["POST /me/events"]+calls["PATCH /me/events/{event}"] != 0 || len(w.nightpos.Events()) != 7 {
+			t.Errorf("a look has done something: %v, %d records", calls, len(w.nightpos.Events()))
+		}
+		w.call(http.MethodPut, "/settings", `{"outlook_sync":true}`, http.StatusOK, nil)
+		w.settle("alice", "connected")
+		after := w.preview("alice")
+		for title, event := range after {
+			if want := map[string]string{"Meeting here": "skip", "Twice": "skip"}[title]; want == "" && event.Action != "match" || want != "" && event.Action != want {
+				t.Errorf("afterwards, %s: got %+v", title, event)
+			}
+		}
+	})
+}
