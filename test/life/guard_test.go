@@ -196,3 +196,53 @@ func TestMovingOverFromTheBuiltInSync(t *testing.T) {
 		})
 	}
 }
+
+// TestARoundOfChangesAsksToo: what Outlook tells as removed, hours before a sweep,
+// is not believed in masses either.
+func TestARoundOfChangesAsksToo(t *testing.T) {
+	for _, lost := range []int{21, 20} {
+		t.Run(fmt.Sprint(lost), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				const pairs = 45
+				w := newWorld(t, nil)
+				w.connect("alice", "")
+				w.settle("alice", "connected")
+				for index := range pairs {
+					w.nightposEvent("alice", fmt.Sprintf("Event %02d", index), 3+index, nil)
+				}
+				time.Sleep(3 * time.Hour) // the first round has told everything
+				w.settle("alice", "connected")
+				w.outlook.Silence(true)
+				for index, shown := range w.outlook.Mailbox(alice).Events() {
+					if index < lost {
+						w.must(w.outlook.Mailbox(alice).Delete(t.Context(), fmt.Sprint(shown["id"])))
+					}
+				}
+				w.outlook.Silence(false)
+				sweeps := w.outlook.Counts()["GET /me/calendarView"]
+				time.Sleep(2 * time.Hour)
+				user := w.settle("alice", "connected")
+				if got := w.outlook.Counts()["GET /me/calendarView"]; got != sweeps {
+					t.Fatalf("%d sweeps came in between", got-sweeps)
+				}
+				left := 0
+				for index := range pairs {
+					active, _ := w.inNightPOS(fmt.Sprintf("Event %02d", index))
+					left += active
+				}
+				asks := lost > 20
+				if (user.Question != nil) != asks || asks && left != pairs || !asks && left != pairs-lost {
+					t.Errorf("%d gone, %d left, it asks %+v", lost, left, user.Question)
+				}
+				if asks {
+					w.call(http.MethodPost, "/users/alice/answer", `{"deletions":"apply"}`, http.StatusAccepted, nil)
+					w.settle("alice", "connected")
+					time.Sleep(time.Minute)
+					if _, archived := w.inNightPOS("Event 00"); archived != 1 {
+						t.Errorf("after the answer the first event is archived %d times, want once", archived)
+					}
+				}
+			})
+		})
+	}
+}
