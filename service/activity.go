@@ -18,7 +18,10 @@ import (
 // that the next one, which begins before its last, misses nothing.
 func (a admin) Activity(ctx context.Context, filter gateway.ActivityFilter) ([]gateway.ActivityLine, error) {
 	s := a.service
-	lanes := []string{filter.User}
+	lanes, most := []string{filter.User}, laneLines
+	if filter.Event == "" {
+		most = filter.Limit + tiedLines
+	}
 	if filter.User == "" {
 		members, err := s.store.Members(ctx)
 		if err != nil {
@@ -34,7 +37,7 @@ func (a admin) Activity(ctx context.Context, filter gateway.ActivityFilter) ([]g
 	group.SetLimit(readersAtOnce)
 	for index, lane := range lanes {
 		group.Go(func() error {
-			activities, err := s.store.Activities(reading, lane, filter.Before, laneLines)
+			activities, err := s.store.Activities(reading, lane, filter.Before, most)
 			for _, activity := range activities {
 				if line := lineOf(activity); line.concerns(filter) {
 					found[index] = append(found[index], line.ActivityLine)
@@ -62,8 +65,12 @@ func (a admin) Activity(ctx context.Context, filter gateway.ActivityFilter) ([]g
 	return lines, nil
 }
 
-// laneLines is more than a lane's log ever holds.
-const laneLines = 2000
+// laneLines is more than a lane's log ever holds, and tiedLines more than are
+// written to it in one instant.
+const (
+	laneLines = 2000
+	tiedLines = 500
+)
 
 type activityLine struct{ gateway.ActivityLine }
 

@@ -43,6 +43,18 @@ type job struct {
 	Failed   int           `json:"failed,omitempty"`
 	Error    string        `json:"error,omitempty"`
 	Began    time.Time     `json:"began"`
+	// Over says that nothing is left but to let go of the person: once that has
+	// happened the job has ended, whether or not somebody could still note it.
+	Over bool `json:"over,omitempty"`
+}
+
+// end is the job as it ends.
+func (j job) end() job {
+	j.State, j.Done = jobDone, j.Total
+	if j.Failed > 0 {
+		j.State, j.Error = jobFailed, fmt.Sprintf("%d events were refused, the last one because: %s", j.Failed, j.Error)
+	}
+	return j
 }
 
 // resetReason is why somebody who was reset has to connect again.
@@ -161,6 +173,10 @@ func (r resets) End(ctx context.Context, lane string, reset reconciler.Reset) er
 	if err != nil {
 		return err
 	}
+	kept.Over = true
+	if err := r.save(ctx, kept); err != nil {
+		return err
+	}
 	if kept.Kind == kindReset {
 		if err := s.detach(ctx, lane, kept.Reset.NextSync == gateway.FirstSyncNew); err != nil {
 			return err
@@ -168,11 +184,7 @@ func (r resets) End(ctx context.Context, lane string, reset reconciler.Reset) er
 	} else if err := (admin{s}).turn(ctx, lane, reconciler.TurnKept, ""); err != nil {
 		return err
 	}
-	kept.State, kept.Done = jobDone, kept.Total
-	if kept.Failed > 0 {
-		kept.State, kept.Error = jobFailed, fmt.Sprintf("%d events were refused, the last one because: %s", kept.Failed, kept.Error)
-	}
-	if err := r.save(ctx, kept); err != nil {
+	if err := r.save(ctx, kept.end()); err != nil {
 		return err
 	}
 	if kept.Kind == kindUndo {
@@ -251,11 +263,36 @@ func (a admin) PreviewReset(ctx context.Context, id string, asked gateway.Reset)
 	return preview, err
 }
 
-// Job implements gateway.Admin. A job whose person went away, or whose sign-in
-// ended, will not go on.
+// job reads a job. One whose person went away, or whose sign-in ended, is
+// abandoned: it will not go on.
+func (a admin) job(ctx context.Context, id string) (kept job, abandoned bool, err error) {
+	s := a.service
+	kept, err = resets{s}.read(ctx, id)
+	if err != nil || kept.State != jobRunning {
+		return kept, false, err
+	}
+	state, err := s.store.MemberState(ctx, kept.Lane)
+	switch {
+	case err != nil && !errors.Is(err, redis.ErrNotFound):
+		return kept, false, err
+	case err == nil && state.Job == kept.ID:
+		return kept, false, nil
+	}
+	// It may have ended since it was read.
+	kept, err = resets{s}.read(ctx, id)
+	if err != nil || kept.State != jobRunning {
+		return kept, false, err
+	}
+	if kept.Over {
+		return kept.end(), false, nil
+	}
+	return kept, true, nil
+}
+
+// Job implements gateway.Admin.
 func (a admin) Job(ctx context.Context, id string) (gateway.Job, error) {
 	s := a.service
-	kept, err := resets{s}.read(ctx, id)
+	kept, abandoned, err := a.job(ctx, id)
 	if errors.Is(err, redis.ErrNotFound) {
 		return gateway.Job{}, refuse(http.StatusNotFound, "there is no such job, or it is older than 30 days")
 	}
@@ -263,18 +300,13 @@ func (a admin) Job(ctx context.Context, id string) (gateway.Job, error) {
 		return gateway.Job{}, err
 	}
 	shown := gateway.Job{ID: kept.ID, Kind: kept.Kind, User: kept.User, State: kept.State, Done: kept.Done, Total: kept.Total, Error: kept.Error}
-	if kept.State == jobRunning {
-		state, err := s.store.MemberState(ctx, kept.Lane)
-		switch {
-		case errors.Is(err, redis.ErrNotFound):
-			shown.State, shown.Error = jobFailed, "the person is no longer connected"
-		case err != nil:
+	switch {
+	case abandoned:
+		shown.State = jobFailed
+		shown.Error = strings.TrimPrefix(kept.Error+"; the sign-in ended before it was done, connect again and repeat it", "; ")
+	case kept.State == jobRunning && shown.Error == "":
+		if shown.Error, err = s.store.Trouble(ctx, kept.Lane); err != nil {
 			return gateway.Job{}, err
-		case state.Job != kept.ID:
-			shown.State, shown.Error = jobFailed, strings.TrimPrefix(kept.Error+"; the sign-in ended before it was done, connect again and repeat it", "; ")
-		}
-		if trouble, err := s.store.Trouble(ctx, kept.Lane); err == nil && trouble != "" && shown.Error == "" {
-			shown.Error = trouble
 		}
 	}
 	entries, err := s.store.CountUndo(ctx, id)

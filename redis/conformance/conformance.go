@@ -75,6 +75,9 @@ func each(t *testing.T, run func(t *testing.T, check func(*testing.T, opener), n
 		"one renews a token at a time":                   locked,
 		"a member is changed where it was read":          changed,
 		"a parked state is a member's":                   parkedMember,
+		"jobs, what they deleted, and deeds are kept":    jobs,
+		"a forgotten event map stays forgotten":          forgotten,
+		"what waits is told from what was put off":       backlog,
 		"replicas share a mailbox's budget":              spent,
 		"a mailbox is left alone by all replicas":        leftAlone,
 	}

@@ -237,3 +237,74 @@ func (w *world) standing() string {
 	}
 	return text
 }
+
+// TestAStandInStaysUntilTheMeetingComes: who stood in for an organizer's meeting
+// is not left without it while the organizer's first sync keeps it back.
+func TestAStandInStaysUntilTheMeetingComes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, nil)
+		w.nightposEvent("alice", "Meeting here", 5, nil, bob)
+		time.Sleep(time.Hour)
+		w.connect("bob", "")
+		w.settle("bob", "connected")
+		inBobs := func(when string, want int) {
+			t.Helper()
+			if got := w.inOutlook(bob, "Meeting here"); got != want {
+				t.Errorf("%s it is %d times in Bob's Outlook, want %d", when, got, want)
+			}
+		}
+		inBobs("while Alice is away", 1)
+		w.connect("alice", "")
+		w.settle("alice", "connected")
+		w.call(http.MethodPost, "/users/bob/sync", "", http.StatusAccepted, nil)
+		w.settle("bob", "connected")
+		inBobs("while it is kept back", 1)
+		if got := w.mails(); got != 0 {
+			t.Errorf("%d people were mailed, want nobody", got)
+		}
+		w.call(http.MethodPost, "/users/alice/first-sync", `{"send":["mine_with_attendees"]}`, http.StatusAccepted, nil)
+		w.settle("alice", "connected")
+		w.settle("bob", "connected")
+		time.Sleep(time.Minute)
+		w.settle("bob", "connected")
+		inBobs("once it was sent", 1)
+		if got := w.mails(); got != 1 {
+			t.Errorf("%d people were mailed, want Bob alone", got)
+		}
+	})
+}
+
+// TestALookBeforeAnything: with Outlook sync off a person can connect and be shown
+// what would happen, and it happens when it is switched on.
+func TestALookBeforeAnything(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, nil)
+		w.seed()
+		time.Sleep(time.Hour)
+		w.call(http.MethodPut, "/settings", `{"outlook_sync":false}`, http.StatusOK, nil)
+		w.connect("alice", "")
+		time.Sleep(time.Minute)
+		events := w.preview("alice")
+		for title, want := range map[string]struct{ action, side, class string }{
+			"Meeting here": {"skip", "", "mine_with_attendees"}, "Alone here": {"create", "outlook", ""}, "Over here": {"create", "outlook", ""},
+			"Of Bob": {"create", "outlook", ""}, "Meeting there": {"create", "nightpos", ""}, "Over there": {"create", "nightpos", ""},
+			"On both": {"update", "nightpos", ""}, "Twice": {"skip", "", ""},
+		} {
+			got := events[title]
+			if got.Action != want.action || string(got.Side) != want.side || string(got.Class) != want.class || got.Why == "" || got.Mails == nil {
+				t.Errorf("%s: got %+v, want %+v", title, got, want)
+			}
+		}
+		if calls := w.outlook.Counts(); calls["POST /me/events"]+calls["PATCH /me/events/{event}"] != 0 || len(w.nightpos.Events()) != 7 {
+			t.Errorf("a look has done something: %v, %d records", calls, len(w.nightpos.Events()))
+		}
+		w.call(http.MethodPut, "/settings", `{"outlook_sync":true}`, http.StatusOK, nil)
+		w.settle("alice", "connected")
+		after := w.preview("alice")
+		for title, event := range after {
+			if want := map[string]string{"Meeting here": "skip", "Twice": "skip"}[title]; want == "" && event.Action != "match" || want != "" && event.Action != want {
+				t.Errorf("afterwards, %s: got %+v", title, event)
+			}
+		}
+	})
+}

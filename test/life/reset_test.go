@@ -255,3 +255,39 @@ func TestWrongResets(t *testing.T) {
 		}
 	})
 }
+
+// TestAResetGoesOnAfterARestart: nothing is left half done, and nothing is deleted
+// by anything but the reset.
+func TestAResetGoesOnAfterARestart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorldSlow(t, func() time.Duration { return latency })
+		w.connect("alice", "")
+		w.settle("alice", "connected")
+		for index := range 100 {
+			w.nightposEvent("alice", fmt.Sprintf("Event %02d", index), 3+index, nil)
+		}
+		w.settle("alice", "connected")
+		time.Sleep(time.Hour)
+		var begun struct{ Job string }
+		w.call(http.MethodPost, "/users/alice/reset", `{"events":"outlook","next_sync":"new"}`, http.StatusAccepted, &begun)
+		for job := (gateway.Job{}); job.Done == 0 || job.State != "running"; time.Sleep(50 * time.Millisecond) {
+			w.call(http.MethodGet, "/jobs/"+begun.Job, "", http.StatusOK, &job)
+			if job.State != "running" {
+				t.Fatalf("it was over too soon: %+v", job)
+			}
+		}
+		w.restart()
+		if job := w.job(begun.Job); job.State != "done" || job.Done != 100 || job.Total != 100 || job.Restorable != 100 {
+			t.Errorf("the job ended as %+v", job)
+		}
+		w.settle("alice", "needs_reconnect")
+		if got := len(w.outlook.Mailbox(alice).Events()); got != 0 {
+			t.Errorf("%d events are left in Outlook, want none", got)
+		}
+		for index := range 100 {
+			if active, _ := w.inNightPOS(fmt.Sprintf("Event %02d", index)); active != 1 {
+				t.Errorf("event %d is %d times in NightPOS, want once", index, active)
+			}
+		}
+	})
+}

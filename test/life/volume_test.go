@@ -17,8 +17,8 @@ import (
 
 // The full size is -pairs=9000 -alone=1000.
 var (
-	pairs = flag.Int("pairs", 450, "how many events are on both sides already")
-	alone = flag.Int("alone", 50, "how many are on each side alone")
+	pairs = flag.Int("pairs", 180, "how many events are on both sides already")
+	alone = flag.Int("alone", 20, "how many are on each side alone")
 )
 
 // latency is how long both simulators take for every call.

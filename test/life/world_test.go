@@ -39,7 +39,6 @@ type world struct {
 	service  *service.Service
 	engine   *redis.InProcess
 	config   service.Config
-	starts   byte
 }
 
 // newWorld must be called in a synctest bubble. The gateway runs with nobody
@@ -107,9 +106,8 @@ func (w *world) start() {
 	w.Helper()
 	listener, err := w.network.Listen("gateway.sim")
 	w.must(err)
-	w.starts++
 	config := w.config
-	config.Listener, config.Engine, config.Random = listener, w.engine, rand.NewChaCha8([32]byte{w.starts})
+	config.Listener, config.Engine = listener, w.engine
 	w.service, err = service.Start(context.WithoutCancel(w.Context()), config)
 	w.must(err)
 }
