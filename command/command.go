@@ -41,6 +41,7 @@ func System() Surroundings {
 // arguments are the commands and their flags.
 type arguments struct {
 	Demo     demoCommand     `cmd:"" help:"Show the gateway at work between a simulated Outlook and a simulated NightPOS; needs nothing installed."`
+	Doctor   doctorCommand   `cmd:"" help:"Check settings, store, NightPOS, Microsoft and the public URL, and say what to do."`
 	Register registerCommand `cmd:"" help:"Prepare NightPOS for the gateway, or with --remove take that out again; safe to repeat."`
 	Serve    serveCommand    `cmd:"" help:"Run the gateway."`
 	Sim      simCommand      `cmd:"" help:"Run one of the simulators alone."`
