@@ -40,6 +40,7 @@ func System() Surroundings {
 
 // arguments are the commands and their flags.
 type arguments struct {
+	Backup     backupCommand     `cmd:"" help:"Write everything that the store holds to a file, encrypted as it is stored."`
 	Demo       demoCommand       `cmd:"" help:"Show the gateway at work between a simulated Outlook and a simulated NightPOS; needs nothing installed."`
 	Disconnect disconnectCommand `cmd:"" help:"Forget a person's mailbox; touches no event."`
 	Doctor     doctorCommand     `cmd:"" help:"Check settings, store, NightPOS, Microsoft and the public URL, and say what to do."`
@@ -47,6 +48,7 @@ type arguments struct {
 	Preview    previewCommand    `cmd:"" help:"Show what a sync of a person's calendar would do, and do nothing."`
 	Register   registerCommand   `cmd:"" help:"Prepare NightPOS for the gateway, or with --remove take that out again; safe to repeat."`
 	Reset      resetCommand      `cmd:"" help:"Reset a person's sync, and choose what becomes of the events."`
+	Restore    restoreCommand    `cmd:"" help:"Put a backup into the store, also into one of another kind; no gateway may run meanwhile."`
 	Resume     resumeCommand     `cmd:"" help:"Go on syncing a person's calendar after a pause."`
 	Serve      serveCommand      `cmd:"" help:"Run the gateway."`
 	Sim        simCommand        `cmd:"" help:"Run one of the simulators alone."`

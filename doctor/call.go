@@ -29,15 +29,21 @@ const maxAnswer = 4 << 20
 
 // call makes one HTTP call and follows no redirect: webhooks follow none either.
 func (e *examiner) call(ctx context.Context, method, address, kind string, body io.Reader) (answer, error) {
+	header := http.Header{}
+	if kind != "" {
+		header.Set("Content-Type", kind)
+	}
+	return e.callWith(ctx, method, address, header, body)
+}
+
+func (e *examiner) callWith(ctx context.Context, method, address string, header http.Header, body io.Reader) (answer, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTime)
 	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, method, address, body)
 	if err != nil {
 		return answer{}, err
 	}
-	if kind != "" {
-		request.Header.Set("Content-Type", kind)
-	}
+	request.Header = header
 	began := time.Now()
 	got, err := e.Transport.RoundTrip(request)
 	if err != nil {

@@ -2,6 +2,7 @@ package doctor_test
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"log"
 	"net/http"
@@ -309,6 +310,35 @@ func (e elsewhere) RoundTrip(request *http.Request) (*http.Response, error) {
 		request.Host = request.URL.Host
 	}
 	return http.DefaultTransport.RoundTrip(request)
+}
+
+// An application that is set in the console is looked at as far as it goes.
+func TestApplicationOfTheConsole(t *testing.T) {
+	w := newWorld(t, nil)
+	w.unlike("MICROSOFT_CLIENT_ID", "")
+	w.unlike("MICROSOFT_CLIENT_SECRET", "")
+	w.unlike("MICROSOFT_CLIENT_SECRET_EXPIRES", "")
+	end := time.Now().AddDate(0, 0, 5).Format(time.DateOnly)
+	w.between(on("/api/v1/settings", func(answer http.ResponseWriter, r *http.Request, _ http.Handler) {
+		if r.Header.Get("Authorization") != "Bearer "+w.environment["GATEWAY_ADMIN_TOKEN"] {
+			answer.WriteHeader(http.StatusUnauthorized)
+			return
+		}
+		_, _ = fmt.Fprintf(answer, `{"outlook_sync":true,"client_id":%q,"client_secret_set":true,"client_secret_expires":%q,"conflict":"newest"}`, simoutlook.DefaultApplication.ID, end)
+	}))
+	found := map[string]doctor.Row{}
+	for _, row := range doctor.Run(t.Context(), w.config) {
+		found[row.Check] = row
+	}
+	if row := found["microsoft.application"]; row.Status != doctor.OK || !strings.Contains(row.Detail, "in the console") {
+		t.Errorf("got %+v", row)
+	}
+	if row := found["microsoft.redirect_uri"]; row.Status != doctor.OK {
+		t.Errorf("got %+v", row)
+	}
+	if row := found["microsoft.secret_expiry"]; row.Status != warning || !strings.Contains(row.Detail, end) {
+		t.Errorf("got %+v", row)
+	}
 }
 
 func TestMistakes(t *testing.T) {

@@ -26,7 +26,8 @@ var clouds = map[string][]string{
 
 func (e *examiner) checkMicrosoft(ctx context.Context) []Row {
 	s := &sheet{area: "microsoft"}
-	e.checkSecretExpiry(s)
+	elsewhere := e.applyConsole(ctx)
+	e.checkSecretExpiry(s, elsewhere)
 	e.checkTenant(s)
 	if !e.has("MICROSOFT_LOGIN_URL", "MICROSOFT_TENANT", "MICROSOFT_GRAPH_URL", "MICROSOFT_CLIENT_CERTIFICATE") {
 		return s.rows
@@ -47,7 +48,12 @@ func (e *examiner) checkMicrosoft(ctx context.Context) []Row {
 	if !e.checkSignIn(ctx, s, diagnosis) || !e.has("MICROSOFT_CLIENT_ID", "MICROSOFT_CLIENT_SECRET") {
 		return s.rows
 	}
-	known := e.checkApplication(ctx, s, config, diagnosis)
+	known := true
+	if elsewhere {
+		s.setElsewhere(config.ClientID)
+	} else {
+		known = e.checkApplication(ctx, s, config, diagnosis)
+	}
 	if config.RedirectURL != "" && redirectRules(s, config.RedirectURL, e.settings.MicrosoftTenant) && known {
 		e.checkRedirect(ctx, s, config.RedirectURL, diagnosis)
 	}
@@ -122,10 +128,10 @@ func (e *examiner) checkGraph(ctx context.Context, s *sheet) {
 func (e *examiner) checkApplication(ctx context.Context, s *sheet, config outlook.Config, diagnosis *outlook.Diagnosis) (known bool) {
 	switch {
 	case config.ClientID == "":
-		s.fail("application", "MICROSOFT_CLIENT_ID is missing: nobody can connect", "register an application in Entra (any organization and personal accounts) and set MICROSOFT_CLIENT_ID to its application (client) id")
+		s.fail("application", "MICROSOFT_CLIENT_ID is missing: nobody can connect", "register an application in Entra (any organization and personal accounts) and set MICROSOFT_CLIENT_ID to its application (client) id, here or in the console")
 		return false
 	case config.ClientSecret == "" && config.Certificate == nil:
-		s.fail("application", "MICROSOFT_CLIENT_SECRET is missing: nobody can connect", "make a client secret of the application in Entra and set MICROSOFT_CLIENT_SECRET to its value (not its id)")
+		s.fail("application", "MICROSOFT_CLIENT_SECRET is missing: nobody can connect", "make a client secret of the application in Entra and set MICROSOFT_CLIENT_SECRET to its value (not its id), here or in the console")
 		return true
 	}
 	ctx, cancel := context.WithTimeout(ctx, callTime)
@@ -263,7 +269,7 @@ const oneDay = 24 * time.Hour
 var secretSteps = []int{1, 7, 30, 60}
 
 // checkSecretExpiry counts down to the end of the secret or certificate.
-func (e *examiner) checkSecretExpiry(s *sheet) {
+func (e *examiner) checkSecretExpiry(s *sheet, elsewhere bool) {
 	what, remedy := "the client secret", "make a new client secret in Entra and set MICROSOFT_CLIENT_SECRET and MICROSOFT_CLIENT_SECRET_EXPIRES; nobody has to connect again"
 	end := e.settings.MicrosoftClientSecretExpires
 	if e.settings.MicrosoftClientCertificate != "" && e.has("MICROSOFT_CLIENT_CERTIFICATE") {
@@ -276,7 +282,7 @@ func (e *examiner) checkSecretExpiry(s *sheet) {
 	case !e.has("MICROSOFT_CLIENT_SECRET_EXPIRES"):
 		return
 	case end.IsZero():
-		if e.settings.MicrosoftClientSecret != "" {
+		if e.settings.MicrosoftClientSecret != "" || elsewhere {
 			s.warn("secret_expiry", "when the client secret ends is not known, so that nobody will be warned", "set MICROSOFT_CLIENT_SECRET_EXPIRES to the day that Entra shows, for example 2028-11-22")
 		}
 		return
