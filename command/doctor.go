@@ -1,7 +1,6 @@
 package command
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"strings"
@@ -26,9 +25,11 @@ func (c doctorCommand) Run(in *invocation) error {
 		count[row.Status]++
 	}
 	if c.JSON {
-		encoder := json.NewEncoder(in.Out)
-		encoder.SetIndent("", "  ")
-		if err := encoder.Encode(map[string]any{"ok": count[doctor.Failed] == 0, "checks": rows}); err != nil {
+		outcome := struct {
+			OK     bool         `json:"ok"`
+			Checks []doctor.Row `json:"checks"`
+		}{count[doctor.Failed] == 0, rows}
+		if err := printJSON(in.Out, outcome); err != nil {
 			return err
 		}
 	} else {

@@ -112,7 +112,7 @@ func trouble(err error, setting string) (detail, remedy string) {
 	case errors.As(err, &name):
 		return fmt.Sprintf("the host %s is not known", name.Name), "correct " + setting + ", or the DNS of this machine"
 	case errors.Is(err, syscall.ECONNREFUSED):
-		return "nothing listens at that host and port", "start the server, or correct the host and port of " + setting
+		return "nothing listens at that host and port", "start the server there, or correct the host and port of " + setting
 	case errors.As(err, &timeout) && timeout.Timeout(), errors.Is(err, context.DeadlineExceeded):
 		return fmt.Sprintf("no answer within %s", callTime), "let this machine reach the host of " + setting + " (firewall, proxy, routes)"
 	case strings.Contains(err.Error(), "server gave HTTP response to HTTPS client"):

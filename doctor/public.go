@@ -74,7 +74,7 @@ func (e *examiner) checkHealthz(ctx context.Context, s *sheet) bool {
 			return false
 		}
 		detail, remedy := trouble(err, "GATEWAY_PUBLIC_URL")
-		s.fail("public_url", "GATEWAY_PUBLIC_URL does not lead to a gateway: "+detail, remedy+"; start the gateway with `outlook-gateway serve` if it does not run")
+		s.fail("public_url", "GATEWAY_PUBLIC_URL does not lead to a gateway: "+detail, "start the gateway with `outlook-gateway serve`; if it runs, "+remedy)
 		return false
 	}
 	e.checkCertificate(s, got)
