@@ -154,15 +154,7 @@ func nextPage(header string) string {
 	return ""
 }
 
-// get reads one answer.
-func (r *remote) get(ctx context.Context, path string, into any) error {
-	content, _, err := r.call(ctx, http.MethodGet, path, nil)
-	if err != nil {
-		return err
-	}
-	return r.read(content, into)
-}
-
+// read opens an answer.
 func (r *remote) read(content []byte, into any) error {
 	if err := json.Unmarshal(content, into); err != nil {
 		return fmt.Errorf("the gateway at %s answers with something unexpected: is it another version?", r.base)

@@ -38,19 +38,20 @@ func (d *Diagnosis) base() string { return d.config.LoginURL + "/" + d.config.Te
 // diagnosisAnswer bounds what is read of one answer.
 const diagnosisAnswer = 1 << 20
 
-func (d *Diagnosis) get(ctx context.Context, address string) (*http.Response, []byte, error) {
+// get reads a page, and where it sends the browser if it does.
+func (d *Diagnosis) get(ctx context.Context, address string) (status int, location string, content []byte, err error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
-		return nil, nil, fmt.Errorf("asking Microsoft: %w", err)
+		return 0, "", nil, fmt.Errorf("asking Microsoft: %w", err)
 	}
 	// A redirect is an answer here, and RoundTrip follows none.
 	answer, err := d.config.HTTP.RoundTrip(request)
 	if err != nil {
-		return nil, nil, err
+		return 0, "", nil, err
 	}
 	defer answer.Body.Close()
-	content, err := io.ReadAll(io.LimitReader(answer.Body, diagnosisAnswer))
-	return answer, content, err
+	content, err = io.ReadAll(io.LimitReader(answer.Body, diagnosisAnswer))
+	return answer.StatusCode, answer.Header.Get("Location"), content, err
 }
 
 // Cloud is what Microsoft's sign-in tells about itself.
@@ -64,7 +65,7 @@ type Cloud struct {
 // Discover asks the sign-in what it is. A *SignInError says that it answered, and
 // refused.
 func (d *Diagnosis) Discover(ctx context.Context) (Cloud, error) {
-	answer, content, err := d.get(ctx, d.base()+"/v2.0/.well-known/openid-configuration")
+	status, _, content, err := d.get(ctx, d.base()+"/v2.0/.well-known/openid-configuration")
 	if err != nil {
 		return Cloud{}, err
 	}
@@ -72,8 +73,8 @@ func (d *Diagnosis) Discover(ctx context.Context) (Cloud, error) {
 		return Cloud{}, refused
 	}
 	var told Cloud
-	if answer.StatusCode != http.StatusOK || json.Unmarshal(content, &told) != nil || told.TokenEndpoint == "" {
-		return Cloud{}, fmt.Errorf("it answered %d, and not as Microsoft's sign-in does", answer.StatusCode)
+	if status != http.StatusOK || json.Unmarshal(content, &told) != nil || told.TokenEndpoint == "" {
+		return Cloud{}, fmt.Errorf("it answered %d, and not as Microsoft's sign-in does", status)
 	}
 	return told, nil
 }
@@ -99,11 +100,11 @@ func (d *Diagnosis) CheckRedirect(ctx context.Context) error {
 	}
 	// Nobody is signed in, so that the answer is an error that is sent to the
 	// redirect URI, if that is a right one.
-	answer, content, err := d.get(ctx, asked.AuthCodeURL("doctor", oauth2.S256ChallengeOption(oauth2.GenerateVerifier()), oauth2.SetAuthURLParam("prompt", "none")))
+	_, location, content, err := d.get(ctx, asked.AuthCodeURL("doctor", oauth2.S256ChallengeOption(oauth2.GenerateVerifier()), oauth2.SetAuthURLParam("prompt", "none")))
 	if err != nil {
 		return err
 	}
-	if strings.HasPrefix(answer.Header.Get("Location"), d.config.RedirectURL) {
+	if strings.HasPrefix(location, d.config.RedirectURL) {
 		return nil
 	}
 	if refused := refusalIn(content); refused != nil {
