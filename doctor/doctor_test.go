@@ -344,6 +344,7 @@ func TestApplicationOfTheConsole(t *testing.T) {
 func TestMistakes(t *testing.T) {
 	for _, one := range mistakes {
 		t.Run(one.name, func(t *testing.T) {
+			t.Parallel()
 			w := newWorld(t, one.make)
 			if one.plant != nil {
 				one.plant(w)

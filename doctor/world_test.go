@@ -220,6 +220,19 @@ func redisURL(t *testing.T, arguments ...string) string {
 		}
 		t.Skip("redis-server is not on PATH; ./scripts/test installs it")
 	}
+	// Somebody else may take a port between its being found free and being used.
+	for range 5 {
+		if address := startRedis(t, path, arguments); address != "" {
+			return "redis://" + address
+		}
+	}
+	t.Fatal("redis-server does not start")
+	return ""
+}
+
+// startRedis tries one port; it returns nothing if that was taken.
+func startRedis(t *testing.T, path string, arguments []string) string {
+	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -231,20 +244,34 @@ func redisURL(t *testing.T, arguments ...string) string {
 	if err := command.Start(); err != nil {
 		t.Fatal(err)
 	}
+	ended := make(chan struct{})
+	go func() { defer close(ended); _ = command.Wait() }()
 	t.Cleanup(func() {
 		_ = command.Process.Kill()
-		_ = command.Wait()
+		<-ended
 	})
-	for range 500 {
-		connection, err := net.Dial("tcp", address)
-		if err == nil {
-			connection.Close()
-			return "redis://" + address
+	for {
+		select {
+		case <-ended:
+			return ""
+		case <-time.After(10 * time.Millisecond):
 		}
-		time.Sleep(10 * time.Millisecond)
+		connection, err := net.Dial("tcp", address)
+		if err != nil {
+			continue
+		}
+		_, err = io.WriteString(connection, "PING\r\n")
+		first := make([]byte, 1)
+		if err == nil {
+			_ = connection.SetDeadline(time.Now().Add(5 * time.Second))
+			_, err = io.ReadFull(connection, first)
+		}
+		connection.Close()
+		// Those with a password answer with an error.
+		if err == nil && (first[0] == '+' || first[0] == '-') {
+			return address
+		}
 	}
-	t.Fatal("redis-server does not answer")
-	return ""
 }
 
 // stranger answers everything with a page.
