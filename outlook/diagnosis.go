@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"go.uber.org/zap"
 	"golang.org/x/oauth2"
 	"golang.org/x/oauth2/clientcredentials"
 )
@@ -29,6 +30,9 @@ func NewDiagnosis(config Config) *Diagnosis {
 	}
 	if config.Now == nil {
 		config.Now = time.Now
+	}
+	if config.Log == nil {
+		config.Log = zap.NewNop()
 	}
 	return &Diagnosis{config}
 }
@@ -125,14 +129,11 @@ var personless = []int{9001023, 50059, 50194}
 // without either Microsoft tells nothing before a person signs in.
 func (d *Diagnosis) CheckApplication(ctx context.Context) (proven bool, err error) {
 	endpoint := d.base() + "/oauth2/v2.0/token"
-	transport, secret := d.config.HTTP, d.config.ClientSecret
+	secret := d.config.ClientSecret
 	if d.config.Certificate != nil {
-		transport = &assertionTransport{next: transport, signer: d.config.Certificate, clientID: d.config.ClientID, audience: endpoint, now: d.config.Now}
 		secret = ""
 	}
-	asking := context.WithValue(ctx, oauth2.HTTPClient, &http.Client{
-		Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	})
+	asking := context.WithValue(ctx, oauth2.HTTPClient, newTokenSource(d.config).client)
 	graph, _, _ := strings.Cut(strings.TrimPrefix(d.config.GraphURL, "https://"), "/")
 	alone := clientcredentials.Config{
 		ClientID: d.config.ClientID, ClientSecret: secret, TokenURL: endpoint,
