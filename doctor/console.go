@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// console is what administrators set of the application while the gateway runs,
-// which goes before the settings it was started with.
+// console is the application as the running gateway has it. What administrators
+// set in its console goes before the settings that it was started with.
 type console struct {
 	ClientID  string `json:"client_id"`
 	SecretSet bool   `json:"client_secret_set"`
@@ -31,16 +31,22 @@ func (e *examiner) askConsole(ctx context.Context) (console, bool) {
 	return told, true
 }
 
-// applyConsole takes over what the console has in place of the settings. Elsewhere
+// applyConsole takes over what the settings lack and the console has. Elsewhere
 // says that the secret is kept there alone.
-func (e *examiner) applyConsole(ctx context.Context) (elsewhere bool) {
+func (e *examiner) applyConsole(ctx context.Context, s *sheet) (elsewhere bool) {
 	told, ok := e.askConsole(ctx)
 	if !ok || told.ClientID == "" || !told.SecretSet {
 		return false
 	}
-	elsewhere = e.settings.MicrosoftClientID != told.ClientID || e.settings.MicrosoftClientSecret == "" && e.settings.MicrosoftClientCertificate == ""
-	e.settings.MicrosoftClientID = told.ClientID
-	if end, err := time.Parse(time.DateOnly, told.Expires); err == nil {
+	own := e.settings.MicrosoftClientID
+	switch {
+	case own == "" || e.settings.MicrosoftClientSecret == "" && e.settings.MicrosoftClientCertificate == "":
+		e.settings.MicrosoftClientID, elsewhere = told.ClientID, true
+	case own != told.ClientID:
+		s.warn("console", fmt.Sprintf("the running gateway uses the application %s, set in its console, and MICROSOFT_CLIENT_ID is %s, which is what is tried here", told.ClientID, own),
+			"correct the one that is out of date: under Settings in the console, or MICROSOFT_CLIENT_ID and MICROSOFT_CLIENT_SECRET")
+	}
+	if end, err := time.Parse(time.DateOnly, told.Expires); err == nil && e.settings.MicrosoftClientSecretExpires.IsZero() {
 		e.settings.MicrosoftClientSecretExpires = end
 	}
 	return elsewhere

@@ -174,8 +174,8 @@ var mistakes = []mistake{
 	{name: "no sign-in", plant: set("MICROSOFT_LOGIN_URL", "http://127.0.0.1:1"), check: "microsoft.login_url", status: failed, says: "nothing listens", remedy: "MICROSOFT_LOGIN_URL"},
 	{name: "an unknown tenant", plant: set("MICROSOFT_TENANT", "nowhere.example"), check: "microsoft.tenant", status: failed, says: "no such tenant", remedy: "MICROSOFT_TENANT"},
 	{name: "an unknown application", plant: set("MICROSOFT_CLIENT_ID", "11111111-2222-3333-4444-555555555555"), check: "microsoft.application", status: failed, says: "AADSTS700016", remedy: "MICROSOFT_CLIENT_ID"},
-	{name: "no application", plant: set("MICROSOFT_CLIENT_ID", ""), check: "microsoft.application", status: failed, says: "is missing", remedy: "register an application"},
-	{name: "no secret", plant: set("MICROSOFT_CLIENT_SECRET", ""), check: "microsoft.application", status: failed, says: "is missing", remedy: "client secret"},
+	{name: "no application", make: stopped, plant: set("MICROSOFT_CLIENT_ID", ""), check: "microsoft.application", status: failed, says: "is missing", remedy: "register an application"},
+	{name: "no secret", make: stopped, plant: set("MICROSOFT_CLIENT_SECRET", ""), check: "microsoft.application", status: failed, says: "is missing", remedy: "client secret"},
 	{name: "a wrong secret", plant: set("MICROSOFT_CLIENT_SECRET", "hush"), check: "microsoft.application", status: failed, says: "AADSTS7000215", remedy: "not its id"},
 	{name: "an expired secret", make: refusing(http.StatusUnauthorized, "invalid_client", 7000222), check: "microsoft.application", status: failed, says: "has expired", remedy: "make a new client secret"},
 	{name: "a disabled application", make: refusing(http.StatusUnauthorized, "invalid_client", 7000112), check: "microsoft.application", status: failed, says: "disabled", remedy: "Enterprise applications"},
@@ -195,7 +195,7 @@ var mistakes = []mistake{
 	{name: "a secret about to end", plant: expires(20), check: "microsoft.secret_expiry", status: warning, says: "within 30 day", remedy: "MICROSOFT_CLIENT_SECRET_EXPIRES"},
 	{name: "a secret that ends tomorrow", plant: expires(1), check: "microsoft.secret_expiry", status: warning, says: "within 1 day", remedy: "make a new client secret"},
 	{name: "a secret that has ended", plant: expires(-1), check: "microsoft.secret_expiry", status: failed, says: "ended on", remedy: "make a new client secret"},
-	{name: "a secret whose end nobody knows", plant: set("MICROSOFT_CLIENT_SECRET_EXPIRES", ""), check: "microsoft.secret_expiry", status: warning, says: "not known", remedy: "MICROSOFT_CLIENT_SECRET_EXPIRES"},
+	{name: "a secret whose end nobody knows", make: stopped, plant: set("MICROSOFT_CLIENT_SECRET_EXPIRES", ""), check: "microsoft.secret_expiry", status: warning, says: "not known", remedy: "MICROSOFT_CLIENT_SECRET_EXPIRES"},
 	{name: "Graph of another cloud", plant: func(w *world) {
 		w.config.Transport = elsewhere{"graph.microsoft.us": w.environment["MICROSOFT_LOGIN_URL"]}
 		w.unlike("MICROSOFT_GRAPH_URL", "https://graph.microsoft.us/v1.0")
@@ -208,8 +208,8 @@ var mistakes = []mistake{
 	{name: "Graph without its version", plant: func(w *world) { w.unlike("MICROSOFT_GRAPH_URL", w.environment["MICROSOFT_LOGIN_URL"]) }, check: "microsoft.graph_url", status: failed, says: "is not Graph", remedy: "/v1.0"},
 
 	// The public URL.
-	{name: "no gateway", make: func(made *makeup) { made.stopped = true }, check: "gateway.public_url", status: failed, says: "502", remedy: "outlook-gateway serve"},
-	{name: "no gateway for webhooks", make: func(made *makeup) { made.stopped = true }, check: "nightpos.webhooks", status: warning, says: "does not run", remedy: "start it"},
+	{name: "no gateway", make: stopped, check: "gateway.public_url", status: failed, says: "502", remedy: "outlook-gateway serve"},
+	{name: "no gateway for webhooks", make: stopped, check: "nightpos.webhooks", status: warning, says: "does not run", remedy: "start it"},
 	{name: "nothing at the public URL", plant: set("GATEWAY_PUBLIC_URL", "http://127.0.0.1:1"), check: "gateway.public_url", status: failed, says: "nothing listens", remedy: "outlook-gateway serve"},
 	{name: "something else at the public URL", plant: func(w *world) { w.between(stranger) }, check: "gateway.public_url", status: failed, says: "something else", remedy: "have the proxy pass"},
 	{name: "a public URL that redirects", plant: func(w *world) {
@@ -283,6 +283,8 @@ var mistakes = []mistake{
 	}, check: "gateway.public_dns", status: warning, says: "private addresses only", remedy: "public DNS"},
 }
 
+func stopped(made *makeup) { made.stopped = true }
+
 func nineteen(made *makeup) { made.nightpos.Version = 19 }
 
 // late sets this machine's clock an hour back.
@@ -338,6 +340,14 @@ func TestApplicationOfTheConsole(t *testing.T) {
 	}
 	if row := found["microsoft.secret_expiry"]; row.Status != warning || !strings.Contains(row.Detail, end) {
 		t.Errorf("got %+v", row)
+	}
+	w.unlike("MICROSOFT_CLIENT_ID", "11111111-2222-3333-4444-555555555555")
+	w.unlike("MICROSOFT_CLIENT_SECRET", "hush")
+	for _, row := range doctor.Run(t.Context(), w.config) {
+		found[row.Check] = row
+	}
+	if row := found["microsoft.console"]; row.Status != warning || !strings.Contains(row.Detail, simoutlook.DefaultApplication.ID) {
+		t.Errorf("with another application in the console: got %+v", row)
 	}
 }
 

@@ -26,7 +26,7 @@ var clouds = map[string][]string{
 
 func (e *examiner) checkMicrosoft(ctx context.Context) []Row {
 	s := &sheet{area: "microsoft"}
-	elsewhere := e.applyConsole(ctx)
+	elsewhere := e.applyConsole(ctx, s)
 	e.checkSecretExpiry(s, elsewhere)
 	e.checkTenant(s)
 	if !e.has("MICROSOFT_LOGIN_URL", "MICROSOFT_TENANT", "MICROSOFT_GRAPH_URL", "MICROSOFT_CLIENT_CERTIFICATE") {
