@@ -143,6 +143,9 @@ var mistakes = []mistake{
 	{name: "a door for everybody", plant: func(w *world) {
 		w.admin(nil, "ir.actions.server", "write", []int{w.find("ir.actions.server", "Outlook gateway: door")}, map[string]any{"groups_id": []any{[]any{6, 0, []int{}}}})
 	}, check: "nightpos.rules", status: failed, says: "open to every user", remedy: "outlook-gateway register"},
+	{name: "an account that may make no contacts", make: nineteen, plant: func(w *world) {
+		w.admin(nil, "res.groups", "write", []int{w.find("res.groups", "Outlook gateway: account")}, map[string]any{"implied_ids": []any{[]any{6, 0, []int{}}}})
+	}, check: "nightpos.rules", status: failed, says: "make contacts", remedy: "outlook-gateway register"},
 	{name: "a rule switched off", plant: rule(map[string]any{"active": false}), check: "nightpos.rules", status: failed, says: "is switched off", remedy: "outlook-gateway register"},
 	{name: "a rule edited", plant: rule(map[string]any{"filter_domain": "[]"}), check: "nightpos.rules", status: failed, says: "was edited", remedy: "outlook-gateway register"},
 	{name: "a rule deleted", plant: func(w *world) {

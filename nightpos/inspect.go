@@ -24,7 +24,7 @@ func (c *Client) Inspect(ctx context.Context, registration Registration) ([]Find
 	}
 	r := &registrar{client: c, registration: registration, groups: "groups_id"}
 	if signed.major >= 19 {
-		r.groups = "group_ids"
+		r.groups, r.implies = "group_ids", contactGroup
 	}
 	failed := func(err error) ([]Finding, error) {
 		return nil, fmt.Errorf("inspecting the registration in NightPOS: %w", err)
@@ -67,7 +67,29 @@ func (r *registrar) inspectGroup(ctx context.Context) ([]Finding, error) {
 	if len(users) == 0 {
 		return []Finding{{what, "does not hold the gateway's account"}}, nil
 	}
-	return nil, nil
+	implied, err := r.implied(ctx)
+	if err != nil || implied {
+		return nil, err
+	}
+	return []Finding{{what, "does not let the gateway's account make contacts"}}, nil
+}
+
+// implied says whether the group implies what this version calls for.
+func (r *registrar) implied(ctx context.Context) (bool, error) {
+	if r.implies == "" {
+		return true, nil
+	}
+	var known []struct {
+		ID int64 `json:"res_id"`
+	}
+	if err := r.searchRead(ctx, "ir.model.data", []any{[]any{"module", "=", "base"}, []any{"name", "=", r.implies}}, []string{"res_id"}, &known); err != nil || len(known) == 0 {
+		return false, err
+	}
+	var groups []struct {
+		Implied []int64 `json:"implied_ids"`
+	}
+	err := r.searchRead(ctx, "res.groups", []any{[]any{"id", "=", r.group}}, []string{"implied_ids"}, &groups)
+	return err == nil && len(groups) > 0 && slices.Contains(groups[0].Implied, known[0].ID), err
 }
 
 func (r *registrar) inspectDoor(ctx context.Context) ([]Finding, error) {
