@@ -40,11 +40,22 @@ func System() Surroundings {
 
 // arguments are the commands and their flags.
 type arguments struct {
-	Demo     demoCommand     `cmd:"" help:"Show the gateway at work between a simulated Outlook and a simulated NightPOS; needs nothing installed."`
-	Register registerCommand `cmd:"" help:"Prepare NightPOS for the gateway, or with --remove take that out again; safe to repeat."`
-	Serve    serveCommand    `cmd:"" help:"Run the gateway."`
-	Sim      simCommand      `cmd:"" help:"Run one of the simulators alone."`
-	Version  versionCommand  `cmd:"" help:"Show version, commit and Go version."`
+	Backup     backupCommand     `cmd:"" help:"Write everything that the store holds to a file, encrypted as it is stored."`
+	Demo       demoCommand       `cmd:"" help:"Show the gateway at work between a simulated Outlook and a simulated NightPOS; needs nothing installed."`
+	Disconnect disconnectCommand `cmd:"" help:"Forget a person's mailbox; touches no event."`
+	Doctor     doctorCommand     `cmd:"" help:"Check settings, store, NightPOS, Microsoft and the public URL, and say what to do."`
+	Pause      pauseCommand      `cmd:"" help:"Stop syncing a person's calendar until resumed."`
+	Preview    previewCommand    `cmd:"" help:"Show what a sync of a person's calendar would do, and do nothing."`
+	Register   registerCommand   `cmd:"" help:"Prepare NightPOS for the gateway, or with --remove take that out again; safe to repeat."`
+	Reset      resetCommand      `cmd:"" help:"Reset a person's sync, and choose what becomes of the events."`
+	Restore    restoreCommand    `cmd:"" help:"Put a backup into the store, also into one of another kind; no gateway may run meanwhile."`
+	Resume     resumeCommand     `cmd:"" help:"Go on syncing a person's calendar after a pause."`
+	Serve      serveCommand      `cmd:"" help:"Run the gateway."`
+	Sim        simCommand        `cmd:"" help:"Run one of the simulators alone."`
+	Sync       syncCommand       `cmd:"" help:"Compare a person's calendars as a whole now."`
+	Undo       undoCommand       `cmd:"" help:"Restore the events that a reset deleted."`
+	Users      usersCommand      `cmd:"" help:"List who is connected, and how each is."`
+	Version    versionCommand    `cmd:"" help:"Show version, commit and Go version."`
 }
 
 // invocation is handed to the commands.
@@ -87,7 +98,11 @@ func Run(ctx context.Context, args []string, around Surroundings) (code int) {
 		return exitUsage
 	}
 	err = chosen.Run(&invocation{Surroundings: around, ctx: ctx})
+	var usage usageError
 	switch {
+	case errors.As(err, &usage):
+		fmt.Fprintf(around.Err, "outlook-gateway: %v\n", err)
+		return exitUsage
 	case err == nil, errors.Is(err, context.Canceled) && ctx.Err() != nil:
 		return exitDone
 	default:

@@ -220,11 +220,42 @@ var tenant = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9.-]{0,252}$`)
 // means no file. The error is one line that names the setting, what is wrong
 // with it and an example; it never holds a secret's value.
 func LoadSettings(lookup func(string) (string, bool), path string) (Settings, error) {
-	file, err := readFile(path)
+	settings, problems, err := CheckSettings(lookup, path)
+	if err == nil && len(problems) > 0 {
+		err = &problems[0]
+	}
 	if err != nil {
 		return Settings{}, err
 	}
+	return settings, nil
+}
+
+// SettingProblem is what is wrong with one setting. It never holds a secret's
+// value.
+type SettingProblem struct {
+	// Name is the environment variable.
+	Name string
+	// Text is what is wrong, to be read behind the name.
+	Text string
+	// Example is what a right value looks like.
+	Example string
+}
+
+func (p *SettingProblem) Error() string { return p.Name + " " + p.Text + "; example: " + p.Example }
+
+// CheckSettings is LoadSettings for whoever wants to know everything that is
+// wrong: the settings without a problem are as LoadSettings would have them. The
+// error is about the file.
+func CheckSettings(lookup func(string) (string, bool), path string) (Settings, []SettingProblem, error) {
+	file, err := readFile(path)
+	if err != nil {
+		return Settings{}, nil, err
+	}
 	var settings Settings
+	var problems []SettingProblem
+	wrong := func(name, example, format string, arguments ...any) {
+		problems = append(problems, SettingProblem{Name: name, Text: fmt.Sprintf(format, arguments...), Example: example})
+	}
 	for _, row := range table {
 		given, _ := lookup(row.name)
 		value := strings.TrimSpace(given)
@@ -236,26 +267,30 @@ func LoadSettings(lookup func(string) (string, bool), path string) (Settings, er
 		}
 		switch {
 		case value == "" && row.required:
-			return Settings{}, fmt.Errorf("%s is missing; example: %s", row.name, row.example)
+			wrong(row.name, row.example, "is missing")
+			continue
 		case value == "":
 			continue
 		}
 		if err := row.read(&settings, value); err != nil {
-			return Settings{}, fmt.Errorf("%s is wrong: %w; example: %s", row.name, err, row.example)
+			wrong(row.name, row.example, "is wrong: %s", err)
 		}
 	}
-	switch {
-	case settings.PastDays+settings.FutureDays > maxWindow:
-		return Settings{}, fmt.Errorf("SYNC_FUTURE_DAYS is wrong: together with SYNC_PAST_DAYS it is %d days and may be %d, which is all that Outlook lists at once; example: 730",
+	if settings.PastDays+settings.FutureDays > maxWindow {
+		wrong("SYNC_FUTURE_DAYS", "730", "is wrong: together with SYNC_PAST_DAYS it is %d days and may be %d, which is all that Outlook lists at once",
 			settings.PastDays+settings.FutureDays, maxWindow)
-	case settings.NightPOSAdminLogin != "" && settings.NightPOSAdminAPIKey == "":
-		return Settings{}, errors.New("NIGHTPOS_ADMIN_API_KEY is missing: NIGHTPOS_ADMIN_LOGIN is of no use without it; example: an API key of that administrator")
-	case settings.NightPOSAdminLogin == "" && settings.NightPOSAdminAPIKey != "":
-		return Settings{}, errors.New("NIGHTPOS_ADMIN_LOGIN is missing: NIGHTPOS_ADMIN_API_KEY is of no use without it; example: admin")
-	case settings.RedisURL != "" && len(settings.SecretKeys) == 0:
-		return Settings{}, fmt.Errorf("GATEWAY_SECRET_KEY is missing: with REDIS_URL set, what is stored there must be encrypted with a key of yours; example: %s", secretKeyExample)
 	}
-	return settings, nil
+	switch {
+	case settings.NightPOSAdminLogin != "" && settings.NightPOSAdminAPIKey == "":
+		wrong("NIGHTPOS_ADMIN_API_KEY", "an API key of that administrator", "is missing: NIGHTPOS_ADMIN_LOGIN is of no use without it")
+	case settings.NightPOSAdminLogin == "" && settings.NightPOSAdminAPIKey != "":
+		wrong("NIGHTPOS_ADMIN_LOGIN", "admin", "is missing: NIGHTPOS_ADMIN_API_KEY is of no use without it")
+	}
+	keyRefused := slices.ContainsFunc(problems, func(problem SettingProblem) bool { return problem.Name == "GATEWAY_SECRET_KEY" })
+	if settings.RedisURL != "" && len(settings.SecretKeys) == 0 && !keyRefused {
+		wrong("GATEWAY_SECRET_KEY", secretKeyExample, "is missing: with REDIS_URL set, what is stored there must be encrypted with a key of yours")
+	}
+	return settings, problems, nil
 }
 
 func readFile(path string) (map[string]string, error) {

@@ -57,6 +57,7 @@ func (e *SignInError) Unwrap() error { return e.kind }
 
 // meanings are for people to read, and for nothing else.
 var meanings = map[int]string{
+	50011:   "the redirect URI is not registered with the application",
 	50034:   "the account no longer exists in its organization",
 	50053:   "the account is locked after too many attempts to sign in",
 	50055:   "the password of the account has expired",
@@ -81,6 +82,7 @@ var meanings = map[int]string{
 	700027:  "the certificate is not registered with the application, or has expired",
 	700082:  "the stored sign-in was not used for too long",
 	700084:  "the redirect URI is registered as a single-page application and has to be registered as web",
+	90002:   "there is no such tenant: check MICROSOFT_TENANT",
 	501481:  "the sign-in was finished by another browser than began it",
 	7000112: "the application is disabled in Entra",
 	7000215: "the client secret is wrong: MICROSOFT_CLIENT_SECRET must be its value, not its id",

@@ -24,6 +24,14 @@ func (m *Member) APIKey(lifetime time.Duration) string {
 
 func (s *Server) addKey(user int, expires time.Time) string {
 	secret := (s.token() + s.token())[:40]
+	t := s.begin(user, nil).as(true, nil)
+	values := map[string]any{"name": "key", "user_id": user}
+	if _, known := s.schema["res.users.apikeys"]["expiration_date"]; known && !expires.IsZero() {
+		values["expiration_date"] = expires.UTC().Truncate(time.Second)
+	}
+	t.insert("res.users.apikeys", values)
+	// Nothing else can be in the way of a new record.
+	_ = t.commit()
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
 	s.keys[secret] = apiKey{user, expires}

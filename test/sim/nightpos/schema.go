@@ -211,7 +211,7 @@ func schema(version int) map[string]model {
 		"res.users": model{
 			"login": {kind: kindText, required: true, label: "Login"}, "name": {kind: kindText}, "email": {kind: kindText},
 			"password": {kind: kindText, admin: true}, "partner_id": {kind: kindOne, relation: "res.partner"}, "tz": {kind: kindText},
-			"active": {kind: kindBool}, groups: {kind: kindMany, relation: "res.groups"},
+			"active": {kind: kindBool}, "share": {kind: kindBool}, groups: {kind: kindMany, relation: "res.groups"},
 			"notification_type":         {kind: kindSelection, selection: []string{"email", "inbox"}},
 			"microsoft_calendar_rtoken": {kind: kindText, admin: true}, "microsoft_calendar_token": {kind: kindText, admin: true},
 			"microsoft_calendar_token_validity": {kind: kindDatetime, admin: true}, "microsoft_calendar_sync_token": {kind: kindText, admin: true},
@@ -262,9 +262,13 @@ func schema(version int) map[string]model {
 			"name":     {kind: kindText, required: true, label: "Description"},
 			"duration": {kind: kindText}, "expiration_date": {kind: kindDatetime},
 		}.log(),
+		"res.users.apikeys":       model{"name": {kind: kindText}, "user_id": {kind: kindOne, relation: "res.users"}}.log(),
 		"res.users.identitycheck": model{"password": {kind: kindText}, "request": {kind: kindInt}}.log(),
 		"res.users.settings":      model{"user_id": {kind: kindOne, relation: "res.users"}}.log(),
 		"ir.config_parameter":     model{"key": {kind: kindText}, "value": {kind: kindText}}.log(),
+	}
+	if version >= 18 {
+		models["res.users.apikeys"]["expiration_date"] = field{kind: kindDatetime}
 	}
 	if version >= 19 {
 		models["res.groups"]["implied_ids"] = field{kind: kindMany, relation: "res.groups"}

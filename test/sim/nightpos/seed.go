@@ -43,6 +43,7 @@ func (s *Server) populate() error {
 	t := s.begin(adminID, map[string]any{"no_mail_to_attendees": true}).as(true, nil)
 	groups := groupsField(s.config.Version)
 	t.groups()
+	t.insert("ir.config_parameter", map[string]any{"key": "web.base.url", "value": s.config.BaseURL})
 	t.insert("res.partner", map[string]any{"name": "My Company", "active": true})
 	t.insert("res.partner", map[string]any{"name": "System", "active": false})
 	t.insert("res.partner", map[string]any{"name": "Administrator", "email": "admin@nightpos.example", "active": true, "tz": "Europe/Brussels"})

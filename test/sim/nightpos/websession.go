@@ -70,9 +70,19 @@ func (s *Server) describe(user *record) map[string]any {
 		"partner_write_date": t.show(partner, "write_date", false),
 		"uid":                user.id, "username": user.values["login"], "name": user.values["name"], "is_admin": system, "is_system": system,
 		"partner_id": user.values["partner_id"], "db": s.config.Database, "server_version": version["server_version"],
-		"server_version_info": version["server_version_info"], "web.base.url": s.config.BaseURL,
+		"server_version_info": version["server_version_info"], "web.base.url": t.baseURL(),
 		"user_context": t.userContext(),
 	}
+}
+
+// baseURL is web.base.url as it stands.
+func (t *transaction) baseURL() any {
+	for _, parameter := range t.all("ir.config_parameter") {
+		if parameter.values["key"] == "web.base.url" {
+			return t.show(parameter, "value", false)
+		}
+	}
+	return false
 }
 
 // userContext is what a person's client sends along.

@@ -1,0 +1,58 @@
+package doctor
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"time"
+)
+
+// console is the application as the running gateway has it. What administrators
+// set in its console goes before the settings that it was started with.
+type console struct {
+	ClientID  string `json:"client_id"`
+	SecretSet bool   `json:"client_secret_set"`
+	Expires   string `json:"client_secret_expires"`
+}
+
+// askConsole asks the gateway at the public URL; false when it cannot be asked.
+func (e *examiner) askConsole(ctx context.Context) (console, bool) {
+	if e.settings.AdminToken == "" || !e.has("GATEWAY_ADMIN_TOKEN", "GATEWAY_PUBLIC_URL") {
+		return console{}, false
+	}
+	got, err := e.callWith(ctx, http.MethodGet, e.settings.PublicURL+"/api/v1/settings", http.Header{
+		"Authorization": {"Bearer " + e.settings.AdminToken.Reveal()},
+	}, nil)
+	var told console
+	if err != nil || got.status != http.StatusOK || json.Unmarshal(got.body, &told) != nil {
+		return console{}, false
+	}
+	return told, true
+}
+
+// applyConsole takes over what the settings lack and the console has. Elsewhere
+// says that the secret is kept there alone.
+func (e *examiner) applyConsole(ctx context.Context, s *sheet) (elsewhere bool) {
+	told, ok := e.askConsole(ctx)
+	if !ok || told.ClientID == "" || !told.SecretSet {
+		return false
+	}
+	own := e.settings.MicrosoftClientID
+	switch {
+	case own == "" || e.settings.MicrosoftClientSecret == "" && e.settings.MicrosoftClientCertificate == "":
+		e.settings.MicrosoftClientID, elsewhere = told.ClientID, true
+	case own != told.ClientID:
+		s.warn("console", fmt.Sprintf("the running gateway uses the application %s, set in its console, and MICROSOFT_CLIENT_ID is %s, which is what is tried here", told.ClientID, own),
+			"correct the one that is out of date: under Settings in the console, or MICROSOFT_CLIENT_ID and MICROSOFT_CLIENT_SECRET")
+	}
+	if end, err := time.Parse(time.DateOnly, told.Expires); err == nil && e.settings.MicrosoftClientSecretExpires.IsZero() {
+		e.settings.MicrosoftClientSecretExpires = end
+	}
+	return elsewhere
+}
+
+// setElsewhere is the row of an application whose secret only the gateway has.
+func (s *sheet) setElsewhere(id string) {
+	s.add("application", OK, fmt.Sprintf("the application %s is set in the console; gateway.ready tells whether Microsoft takes its secret", id), "")
+}

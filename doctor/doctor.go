@@ -1,0 +1,206 @@
+package doctor
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"net"
+	"net/http"
+	"net/netip"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/nightpos/outlook-gateway/gateway"
+	"github.com/nightpos/outlook-gateway/redis"
+)
+
+// Status is how one check ended.
+type Status string
+
+// The statuses. A warning stops nothing, or is something that could not be found
+// out from here.
+const (
+	OK      Status = "ok"
+	Warning Status = "warning"
+	Failed  Status = "failed"
+)
+
+// Row is one check.
+type Row struct {
+	// Check is its stable name, such as store.eviction.
+	Check  string `json:"check"`
+	Status Status `json:"status"`
+	// Detail is what was found, or what is wrong.
+	Detail string `json:"detail"`
+	// Remedy is what to do; empty when all is well.
+	Remedy string `json:"remedy,omitempty"`
+}
+
+// Config is what an examination needs. Only Lookup has no default.
+type Config struct {
+	// Lookup reads an environment variable, File names the YAML file with the
+	// rest, if any; see gateway.LoadSettings.
+	Lookup func(string) (string, bool)
+	File   string
+	// Transport carries the calls. It must not follow redirects, and no transport
+	// does.
+	Transport http.RoundTripper
+	// Resolve finds the addresses of a host; default the system's resolver.
+	Resolve func(ctx context.Context, host string) ([]netip.Addr, error)
+	// RedisServer chooses the program of the embedded store; see redis.Config.
+	RedisServer string
+	// Now tells the time; default time.Now.
+	Now func() time.Time
+}
+
+const (
+	// callTime bounds one call to anybody: what Graph gives a validation.
+	callTime = 10 * time.Second
+	// totalTime bounds everything together.
+	totalTime = 90 * time.Second
+)
+
+// Run makes every check that what is set allows. Rows about what depends on a
+// failed check are left out.
+func Run(ctx context.Context, config Config) []Row {
+	if config.Transport == nil {
+		transport := http.DefaultTransport.(*http.Transport).Clone()
+		transport.ResponseHeaderTimeout = callTime
+		defer transport.CloseIdleConnections()
+		config.Transport = transport
+	}
+	if config.Resolve == nil {
+		config.Resolve = func(ctx context.Context, host string) ([]netip.Addr, error) {
+			return net.DefaultResolver.LookupNetIP(ctx, "ip", host)
+		}
+	}
+	if config.Now == nil {
+		config.Now = time.Now
+	}
+	ctx, cancel := context.WithTimeout(ctx, totalTime)
+	defer cancel()
+	e := &examiner{Config: config}
+	settings := e.checkSettings()
+	// The store comes first since the folder of an embedded one holds the key.
+	store := e.checkStore(ctx)
+	e.openSenders()
+	parts := make([][]Row, 3)
+	var group sync.WaitGroup
+	for index, part := range []func(context.Context) []Row{e.checkNightPOS, e.checkMicrosoft, e.checkPublicURL} {
+		group.Go(func() { parts[index] = part(ctx) })
+	}
+	group.Wait()
+	return slices.Concat(settings, store, slices.Concat(parts...), e.checkPersonalAccounts(), e.checkWebhooks(ctx))
+}
+
+// examiner is one examination.
+type examiner struct {
+	Config
+	settings gateway.Settings
+	// wrong are the settings that cannot be used.
+	wrong map[string]bool
+	// keys are the gateway's own; none when they are not known yet.
+	keys    [][]byte
+	senders *gateway.Senders
+
+	// What later checks build on.
+	nightpos nightposKnown
+	reached  bool // the public URL leads to this gateway
+}
+
+// has says whether settings are there and right.
+func (e *examiner) has(names ...string) bool {
+	return !slices.ContainsFunc(names, func(name string) bool { return e.wrong[name] })
+}
+
+// openSenders derives the secrets of the webhooks from the keys.
+func (e *examiner) openSenders() {
+	if len(e.keys) == 0 || !e.has("NIGHTPOS_DB") {
+		return
+	}
+	// The keys have been checked, and nothing else can be wrong with them.
+	e.senders, _ = gateway.NewSenders(e.keys, e.settings.NightPOSDatabase, rand.Reader)
+}
+
+// sheet collects rows of one area.
+type sheet struct {
+	area string
+	rows []Row
+}
+
+func (s *sheet) add(check string, status Status, detail, remedy string) {
+	name := s.area
+	if check != "" {
+		name += "." + check
+	}
+	s.rows = append(s.rows, Row{Check: name, Status: status, Detail: detail, Remedy: remedy})
+}
+
+func (s *sheet) ok(check, format string, arguments ...any) {
+	s.add(check, OK, fmt.Sprintf(format, arguments...), "")
+}
+
+func (s *sheet) warn(check, detail, remedy string) { s.add(check, Warning, detail, remedy) }
+func (s *sheet) fail(check, detail, remedy string) { s.add(check, Failed, detail, remedy) }
+
+// checkSettings has a row for each setting that is wrong, or one for all.
+func (e *examiner) checkSettings() []Row {
+	s := &sheet{area: "settings"}
+	settings, problems, err := gateway.CheckSettings(e.Lookup, e.File)
+	if err != nil {
+		s.fail("file", err.Error(), "correct the file, or leave --config out and set environment variables")
+		// Without the file nothing is known of what it would have set.
+		settings, problems, _ = gateway.CheckSettings(e.Lookup, "")
+	}
+	e.settings, e.wrong = settings, map[string]bool{}
+	for _, problem := range problems {
+		e.wrong[problem.Name] = true
+		s.fail(problem.Name, problem.Name+" "+problem.Text, "set it; example: "+problem.Example)
+	}
+	switch {
+	case len(s.rows) > 0:
+	case settings.AdminToken == "":
+		s.ok("", "every setting is right; GATEWAY_ADMIN_TOKEN is not set, so that only an administrator's NightPOS session opens the admin API")
+	default:
+		s.ok("", "every setting is right")
+	}
+	return s.rows
+}
+
+// checkStore looks at the store.
+func (e *examiner) checkStore(ctx context.Context) []Row {
+	s := &sheet{area: "store"}
+	e.keys = e.settings.SecretKeys
+	switch {
+	case !e.has("REDIS_URL"):
+	case e.settings.RedisURL != "":
+		e.checkRedis(ctx, s)
+	case e.has("GATEWAY_DATA_DIR"):
+		e.checkFolder(s)
+	}
+	return s.rows
+}
+
+func (e *examiner) checkFolder(s *sheet) {
+	folder, err := redis.ExamineFolder(e.settings.DataDir, e.RedisServer)
+	if err != nil {
+		s.fail("folder", "GATEWAY_DATA_DIR "+e.settings.DataDir+" cannot be used: "+err.Error(),
+			"make it a folder that the gateway's user owns, or name another one with GATEWAY_DATA_DIR, or set REDIS_URL")
+		return
+	}
+	if len(e.keys) == 0 && len(folder.Key) > 0 && e.has("GATEWAY_SECRET_KEY") {
+		e.keys = [][]byte{folder.Key}
+	}
+	if folder.Fresh {
+		s.ok("folder", "%s will be made at the first start", e.settings.DataDir)
+	} else {
+		s.ok("folder", "%s can be written to", e.settings.DataDir)
+	}
+	if folder.Program == "" {
+		s.warn("persistence", "the embedded store is not durable: no redis-server was found on PATH, so that what is acknowledged in the last seconds before a crash is lost",
+			"install redis-server on this machine, or set REDIS_URL")
+		return
+	}
+	s.ok("persistence", "a redis-server of the gateway's own keeps every write on disk (%s)", folder.Program)
+}
