@@ -5,6 +5,7 @@ import (
 	"maps"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/nightpos/outlook-gateway/test/world"
 )
@@ -246,6 +247,28 @@ func TestForeverInNightPOSIs720Times(t *testing.T) {
 		}
 		if count := master["recurrence"].(map[string]any)["range"].(map[string]any)["numberOfOccurrences"]; fmt.Sprint(count) != "720" {
 			s.Errorf("got %v occurrences, want 720", count)
+		}
+	})
+}
+
+// NightPOS knows no change of the clocks after 2037; nobody is to hear of that.
+func TestASeriesBeyond2037(t *testing.T) {
+	versions(t, func(s *scene) {
+		s.createInNightPOS(map[string]any{
+			"start": "2036-01-07 09:00:00", "stop": "2036-01-07 10:00:00", "wed": false, "interval": 13, "count": 16,
+		})
+		s.Quiet()
+		s.wantMails(1)
+		from, until := time.Date(2036, 1, 1, 0, 0, 0, 0, time.UTC), time.Date(2040, 1, 1, 0, 0, 0, 0, time.UTC)
+		for _, event := range s.Outlook.Mailbox(world.Alice).View(from, until) {
+			if event["type"] != "occurrence" {
+				t.Errorf("%v is no plain occurrence", event["start"])
+			}
+		}
+		writes := s.Writes()
+		s.Sweep()
+		if more := s.Writes() - writes; more != 0 {
+			t.Errorf("a sweep made %d writes", more)
 		}
 	})
 }
