@@ -251,6 +251,25 @@ func TestForeverInNightPOSIs720Times(t *testing.T) {
 	})
 }
 
+// Months without a 31st are left out in NightPOS and end on their last day in
+// Outlook.
+func TestARuleThatOutlookLacksBecomesSingleEvents(t *testing.T) {
+	versions(t, func(s *scene) {
+		s.createInNightPOS(map[string]any{
+			"start": "2000-01-31 09:00:00", "stop": "2000-01-31 10:00:00", "rrule_type": "monthly", "month_by": "date", "day": 31, "count": 3,
+		})
+		s.settle("2000-01-31T09:00 team", "2000-03-31T08:00 team", "2000-05-31T08:00 team")
+		s.wantMails(3)
+		s.write(s.at("2000-03-31"), map[string]any{"name": "special"})
+		s.settle("2000-01-31T09:00 team", "2000-03-31T08:00 special", "2000-05-31T08:00 team")
+		s.delete(s.instance("2000-05-31"))
+		s.settle("2000-01-31T09:00 team", "2000-03-31T08:00 special")
+		if log := s.Log(); !strings.Contains(log, "each occurrence stands in Outlook as a single event") {
+			s.Errorf("the log does not say why:\n%s", log)
+		}
+	})
+}
+
 // NightPOS knows no change of the clocks after 2037; nobody is to hear of that.
 func TestASeriesBeyond2037(t *testing.T) {
 	versions(t, func(s *scene) {
