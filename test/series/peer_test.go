@@ -316,3 +316,26 @@ func TestPeerUpdatesSeriesInNightPOS(t *testing.T) {
 		},
 	})
 }
+
+// TestPeerUpdatesSeriesWithOverlap: NightPOS lets an occurrence pass its neighbour,
+// Outlook does not; that is known before it is tried, and said.
+func TestPeerUpdatesSeriesWithOverlap(t *testing.T) {
+	for name, to := range map[string]string{"onto the neighbour's day": "2000-01-18T12:00", "past it": "2000-01-19T12:00"} {
+		t.Run("U06 update_start_of_one_event_of_recurrence_from_odoo_with_overlap "+name, func(t *testing.T) {
+			stages(t, world.Options{}, func(s *scene) {
+				s.makeInNightPOS()
+				s.settle(events("event", sevenTimes...)...)
+				s.wantEach(once)
+				s.writeAs("alice", sevenTimes[3], inNightPOSAt(to, ""))
+				s.Quiet()
+				if shown, want := s.inOutlook(), events("event", sevenTimes...); !slices.Equal(shown, want) {
+					s.Errorf("Outlook shows %q, want %q", shown, want)
+				}
+				s.wantEach(nobody)
+				if log := s.Log(); !strings.Contains(log, "cannot be moved to "+to[:10]) {
+					s.Errorf("the log does not say why:\n%s", log)
+				}
+			})
+		})
+	}
+}
