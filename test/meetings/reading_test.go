@@ -211,7 +211,7 @@ func (s *scene) mailed(after int) map[string]int {
 	counts := map[string]int{}
 	for _, mail := range s.Outlook.Mails()[after:] {
 		if strings.HasPrefix(mail.Actor, "app:") {
-			counts[mail.Kind+" "+mail.To]++
+			counts[mail.Kind+" "+strings.ToLower(mail.To)]++
 		}
 	}
 	return counts
