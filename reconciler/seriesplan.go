@@ -23,6 +23,9 @@ type SeriesPlan struct {
 	from, to Date
 	// known are the records that stand for slots.
 	known map[Date]int64
+	// expected is what Outlook should show once its master is written: Outlook may
+	// forget exceptions by that, and deletions of occurrences.
+	expected map[Date]occurrence
 }
 
 // Idle says that the plan writes nothing.
