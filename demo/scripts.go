@@ -111,8 +111,8 @@ func (t *Tour) scripts() []script {
 	// Bob is invited to both; the one starts in Outlook, the other in NightPOS.
 	first, second, alone := &pair{}, &pair{}, &pair{}
 	steps := slices.Concat(t.creations(first, second), t.edits(first, second), t.people(first, second), t.private(),
-		t.conflicts(first), t.recurring(Outlook, "Stand-up", 12), t.recurring(NightPOS, "Stocktaking", 13),
-		t.deletions(first, second, alone), t.burst(), t.reset(alone))
+		t.conflicts(first), t.deletions(first, second, alone), t.burst(),
+		t.recurring(Outlook, "Stand-up", 12), t.recurring(NightPOS, "Stocktaking", 13), t.reset(alone))
 	for index := range steps {
 		if steps[index].by.Login == "" {
 			steps[index].by = t.alice
