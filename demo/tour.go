@@ -15,7 +15,7 @@ const (
 	stepLimit = 5 * time.Second
 	// quiet is how long nothing may happen before a step counts as over: longer
 	// than any notification takes that could set off another write.
-	quiet = 200 * time.Millisecond
+	quiet = 150 * time.Millisecond
 	// restless bounds the wait for quiet.
 	restless = 2 * time.Second
 	// tourLimit is when no further step is begun, so that a tour in which nothing
