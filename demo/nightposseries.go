@@ -25,7 +25,7 @@ func scopeWord(scope Scope) (string, error) {
 func (c *nightposCalendar) Series(ctx context.Context, login, series string) ([]Event, error) {
 	number, err := strconv.Atoi(series)
 	if err != nil {
-		return nil, nil
+		return nil, fmt.Errorf("%q is not a series of NightPOS: %w", series, err)
 	}
 	var events []Event
 	for _, member := range c.members {

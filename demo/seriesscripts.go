@@ -69,21 +69,24 @@ func (t *Tour) showsSeries(s *weekly) func(context.Context) error {
 }
 
 // recurring are the steps with a series of six weeks, which begins on one side
-// and is edited there, by its organizer Alice and by Bob.
+// and is edited there but for one step, by its organizer Alice and by Bob.
 func (t *Tour) recurring(from Side, word string, hour int) []script {
 	s := &weekly{from: from, word: word}
 	calendar := t.world.Calendar(from)
-	edit := func(index int, scope Scope, change Edit) func(context.Context) error {
+	editIn := func(side Side, index int, scope Scope, change Edit) func(context.Context) error {
 		return func(ctx context.Context) error {
-			events, err := t.ofSeries(ctx, from, t.alice.Login, s)
+			events, err := t.ofSeries(ctx, side, t.alice.Login, s)
 			if err != nil {
 				return err
 			}
 			if index >= len(events) {
 				return errors.New("the occurrence is not there")
 			}
-			return calendar.Update(ctx, t.alice.Login, events[index].ID, scope, change)
+			return t.world.Calendar(side).Update(ctx, t.alice.Login, events[index].ID, scope, change)
 		}
+	}
+	edit := func(index int, scope Scope, change Edit) func(context.Context) error {
+		return editIn(from, index, scope, change)
 	}
 	remove := func(index int, scope Scope) func(context.Context) error {
 		return func(ctx context.Context) error {
@@ -145,6 +148,11 @@ func (t *Tour) recurring(from Side, word string, hour int) []script {
 				s.want[index].title = renamed
 			}
 		}),
+		step("move all", 2, 1, "an hour later, from the other side", editIn(from.Other(), 0, All, Edit{When: t.at(0, hour+1, time.Hour)}), func() {
+			for index := range s.want {
+				s.want[index].When = *t.at(7*index, hour+1, time.Hour)
+			}
+		}),
 		step("this and following", 4, 2, "the series is divided: two mails each at most", edit(3, Following, Edit{Title: &divided}), func() {
 			for index := 3; index < len(s.want); index++ {
 				s.want[index].title = divided
@@ -164,6 +172,9 @@ func (t *Tour) recurring(from Side, word string, hour int) []script {
 	}
 	for index := range steps {
 		switch steps[index].name {
+		case "move all": // from the side across
+			steps[index].from, steps[index].writes = from.Other(), only(from, 1)
+			steps[index].byPeople, steps[index].byGateway = steps[index].byGateway, steps[index].byPeople
 		case "this and following":
 			steps[index].atMost = true
 		case "answer all", "answer one":
