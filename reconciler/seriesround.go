@@ -214,31 +214,7 @@ func (w *seriesWork) read(ctx context.Context) error {
 			w.abandonSeries(subject, err)
 		}
 	}
-	w.fold()
 	return nil
-}
-
-// fold puts what has no link into the linked series that turned out to stand in
-// the same recurrence: when NightPOS has made a series anew, its new records are
-// in nobody's link until that series is settled.
-func (w *seriesWork) fold() {
-	subjects := w.series
-	w.series = nil
-	for _, found := range subjects {
-		index := slices.IndexFunc(subjects, func(other *seriesSubject) bool { return found.foldsInto(other) })
-		if index < 0 {
-			w.series = append(w.series, found)
-			continue
-		}
-		subjects[index].items = append(subjects[index].items, found.items...)
-		subjects[index].records = append(subjects[index].records, found.records...)
-	}
-}
-
-func (s *seriesSubject) foldsInto(other *seriesSubject) bool {
-	return !s.skip && !other.skip && s.link == nil && other.link != nil && (s.masterID == "" || s.masterID == other.masterID) &&
-		s.state.Recurrence != nil && other.state.Recurrence != nil &&
-		s.state.Recurrence.ID != 0 && s.state.Recurrence.ID == other.state.Recurrence.ID
 }
 
 func unique(ids []int64) []int64 {
