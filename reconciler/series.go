@@ -42,6 +42,9 @@ type SeriesRecord struct {
 	Zone string
 	// Refused says in words why the rule cannot be understood; empty otherwise.
 	Refused string
+	// GraphID and ICalUID are what NightPOS's built-in sync left of the master; empty
+	// for others.
+	GraphID, ICalUID string
 	// Occurrences are its records, archived ones included, in order of start.
 	Occurrences []Record
 }
@@ -154,6 +157,9 @@ type SeriesRecordWrite struct {
 	// Join are single records that become occurrences, and Leave occurrences that
 	// leave the series, archived; see also ActionArchive, which keeps the place.
 	Join, Leave []int64
+	// Delete are records that are deleted for good, and the recurrence with them.
+	// Nothing else of the write counts then but ID; Record is nil in the answer.
+	Delete []int64
 	// Current is the series as it was read; nil for creates.
 	Current *SeriesRecord
 }

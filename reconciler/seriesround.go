@@ -24,7 +24,10 @@ type seriesSubject struct {
 	original *SeriesCopy
 	state    SeriesState
 	plan     SeriesPlan
+	withheld Withheld
 	skip     bool
+	// err is why it was abandoned.
+	err error
 }
 
 // divert takes the subjects that turned out to be series, or whose link is a
@@ -95,10 +98,9 @@ func (r *round) runSeries(ctx context.Context) error {
 	if len(r.series) == 0 {
 		return nil
 	}
-	outlook, canOutlook := r.engine.Outlook.(SeriesOutlook)
-	nightpos, canNightPOS := r.engine.NightPOS.(SeriesNightPOS)
-	if !canOutlook || !canNightPOS {
-		return errors.New("a calendar of this engine knows no series")
+	outlook, nightpos, known := r.seriesCalendars()
+	if !known {
+		return errNoSeries
 	}
 	work := &seriesWork{round: r, outlook: outlook, nightpos: nightpos}
 	if err := work.links(ctx); err != nil {
@@ -117,6 +119,8 @@ func (r *round) runSeries(ctx context.Context) error {
 	}
 	return nil
 }
+
+var errNoSeries = errors.New("a calendar of this engine knows no series")
 
 // seriesWork is the part of a round that is about series.
 type seriesWork struct {
@@ -221,7 +225,7 @@ func unique(ids []int64) []int64 {
 }
 
 func (r *round) abandonSeries(subject *seriesSubject, err error) {
-	subject.skip = true
+	subject.skip, subject.err = true, err
 	for _, item := range subject.items {
 		r.fail(item, err)
 	}
@@ -234,12 +238,12 @@ func (w *seriesWork) seeSeries(subject *seriesSubject, copied SeriesCopy) {
 	subject.state.Series = w.unifySeries(copied)
 }
 
-func (w *seriesWork) unifySeries(copied SeriesCopy) *SeriesCopy {
+func (r *round) unifySeries(copied SeriesCopy) *SeriesCopy {
 	unified := copied
-	unified.Event = w.unifyEvent(copied.Event)
+	unified.Event = r.unifyEvent(copied.Event)
 	unified.Exceptions = make(map[Date]Copy, len(copied.Exceptions))
 	for slot, exception := range copied.Exceptions {
-		exception.Event = w.unifyEvent(exception.Event)
+		exception.Event = r.unifyEvent(exception.Event)
 		unified.Exceptions[slot] = exception
 	}
 	return &unified
@@ -505,7 +509,7 @@ func (w *seriesWork) considerSeries(subject *seriesSubject) bool {
 		state.State = released
 	}
 	plan := state.Plan()
-	subject.plan, _ = state.Withhold(plan)
+	subject.plan, subject.withheld = state.Withhold(plan)
 	return true
 }
 
