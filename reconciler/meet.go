@@ -140,8 +140,8 @@ const mostAmbiguous = 2_000
 
 // ambiguities are the items of halves that may be one of several, to be left alone
 // whoever speaks of them.
-func ambiguities(found []halves) string {
-	var keys []string
+func ambiguities(found []halves, ofSeries []string) string {
+	keys := slices.Clone(ofSeries[:min(len(ofSeries), mostAmbiguous)])
 	for _, one := range found {
 		if one.ambiguous && len(keys) < mostAmbiguous {
 			keys = append(keys, keyOf(one))

@@ -338,15 +338,14 @@ func (w *seriesWork) lookUp(ctx context.Context, subject *seriesSubject) error {
 			ids = append(ids, slices.Collect(maps.Values(link.Series.Occurrences))...)
 		}
 	} else if series := subject.state.Series; series != nil {
-		id := series.RecordID
-		if id == 0 && series.ICalUID != "" {
+		ids = append(ids, series.RecordID)
+		if series.ICalUID != "" {
 			meetings, err := w.engine.Store.Meetings(ctx, []string{series.ICalUID})
 			if err != nil {
 				return fmt.Errorf("reading which meetings are known: %w", err)
 			}
-			id = meetings[series.ICalUID]
+			ids = append(ids, meetings[series.ICalUID])
 		}
-		ids = append(ids, id)
 	}
 	ids = slices.DeleteFunc(unique(ids), func(id int64) bool { return id == 0 })
 	if len(ids) == 0 {
@@ -356,13 +355,13 @@ func (w *seriesWork) lookUp(ctx context.Context, subject *seriesSubject) error {
 	if err != nil {
 		return err
 	}
-	recurrence, single := int64(0), (*Record)(nil)
+	recurrence, archived, single := int64(0), false, (*Record)(nil)
 	for _, id := range ids {
 		record, there := found[id]
 		switch {
 		case !there:
-		case record.RecurrenceID != 0 && (recurrence == 0 || subject.link != nil && id == subject.link.RecordID):
-			recurrence = record.RecurrenceID
+		case record.RecurrenceID != 0 && (recurrence == 0 || archived && !record.Archived || subject.link != nil && id == subject.link.RecordID):
+			recurrence, archived = record.RecurrenceID, record.Archived
 		case record.RecurrenceID == 0 && (single == nil || single.Archived && !record.Archived):
 			single = &record
 		}
@@ -422,6 +421,9 @@ func (w *seriesWork) bring(ctx context.Context, subject *seriesSubject) error {
 	}
 	if !w.considerSeries(subject) {
 		return nil
+	}
+	if awaits, err := w.awaitSeries(ctx, subject); err != nil || awaits {
+		return err
 	}
 	plan := subject.plan
 	if plan.Copy != nil && plan.Copy.Action == ActionCreate && (subject.link == nil || subject.link.GraphID != "") {
