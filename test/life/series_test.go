@@ -2,6 +2,8 @@ package life_test
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -30,12 +32,15 @@ func (w *world) nightposSeries(login, title string, days int, people ...string) 
 // differ cancels the third occurrence of a series, and has the fifth elsewhere.
 func (w *world) differ(login, title string) {
 	w.Helper()
-	var ids []int
+	starts := map[string]int{}
 	for _, shown := range w.nightpos.Events() {
 		if shown["name"] == title {
-			id, _ := shown["id"].(int)
-			ids = append(ids, id)
+			starts[fmt.Sprint(shown["start"])] = shown["id"].(int)
 		}
+	}
+	var ids []int
+	for _, start := range slices.Sorted(maps.Keys(starts)) {
+		ids = append(ids, starts[start])
 	}
 	if len(ids) != seriesTimes {
 		w.Fatalf("%q has %d occurrences in NightPOS", title, len(ids))
