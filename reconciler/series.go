@@ -25,6 +25,12 @@ type SeriesCopy struct {
 	Cancelled map[Date]bool
 }
 
+// gone says that the occurrence of a slot was deleted, or called off by its
+// organizer, which an attendee's mailbox goes on showing.
+func (s *SeriesCopy) gone(slot Date) bool {
+	return s.Cancelled[slot] || s.Exceptions[slot].Cancelled
+}
+
 // SeriesRecord is a series as it stands in NightPOS. A single record is one with
 // a zero Rule and one occurrence.
 type SeriesRecord struct {
