@@ -39,14 +39,16 @@ func (r *round) meet(ctx context.Context, found []halves, add func(key string), 
 	lines := 0
 	for _, one := range found {
 		candidate := r.candidate(one)
-		switch verdict := r.verdict(candidate, one); {
+		switch {
 		case one.ambiguous:
 			progress.Ambiguous++
 		case candidate.withheld.Class != "":
 			progress.Held.add(candidate.withheld.Class)
 		case candidate.withheld.Why != "":
 			progress.Older++
-		case verdict == verdictAct:
+		}
+		// Of a pair, what mails nobody is done all the same.
+		if r.verdict(candidate, one) == verdictAct {
 			if one.match != MatchNone && one.copied.ICalUID != "" {
 				meetings[one.copied.ICalUID] = one.record.ID
 			}

@@ -67,8 +67,9 @@ func (r *round) meetSeries(ctx context.Context, listed *listedSeries, add func(k
 			progress.Held.add(subject.withheld.Class)
 		case subject.withheld.Why != "":
 			progress.Older++
-		case subject.plan.Idle() && !subject.plan.Wait, one.record == nil && one.copied.Copy.Cancelled:
-		default:
+		}
+		// Of a pair, what mails nobody is done all the same.
+		if !one.ambiguous && (!subject.plan.Idle() || subject.plan.Wait) && (one.record != nil || !one.copied.Copy.Cancelled) {
 			if one.match != MatchNone && one.copied.ICalUID != "" {
 				meetings[one.copied.ICalUID] = one.record.first()
 			}

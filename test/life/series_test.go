@@ -2,7 +2,6 @@ package life_test
 
 import (
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -32,21 +31,24 @@ func (w *world) nightposSeries(login, title string, days int, people ...string) 
 // differ cancels the third occurrence of a series, and has the fifth elsewhere.
 func (w *world) differ(login, title string) {
 	w.Helper()
-	starts := map[string]int{}
+	found := w.inOrder(title)
+	if len(found) != seriesTimes {
+		w.Fatalf("%q has %d occurrences in NightPOS", title, len(found))
+	}
+	w.must(w.nightpos.Member(login).Unlink(w.Context(), found[2]["id"].(int)))
+	w.must(w.nightpos.Member(login).Write(w.Context(), []int{found[4]["id"].(int)}, map[string]any{"location": elsewhere, "recurrence_update": "self_only"}))
+}
+
+// inOrder are the records of a title by their start.
+func (w *world) inOrder(title string) []map[string]any {
+	var found []map[string]any
 	for _, shown := range w.nightpos.Events() {
 		if shown["name"] == title {
-			starts[fmt.Sprint(shown["start"])] = shown["id"].(int)
+			found = append(found, shown)
 		}
 	}
-	var ids []int
-	for _, start := range slices.Sorted(maps.Keys(starts)) {
-		ids = append(ids, starts[start])
-	}
-	if len(ids) != seriesTimes {
-		w.Fatalf("%q has %d occurrences in NightPOS", title, len(ids))
-	}
-	w.must(w.nightpos.Member(login).Unlink(w.Context(), ids[2]))
-	w.must(w.nightpos.Member(login).Write(w.Context(), []int{ids[4]}, map[string]any{"location": elsewhere, "recurrence_update": "self_only"}))
+	slices.SortFunc(found, func(a, b map[string]any) int { return strings.Compare(a["start"].(string), b["start"].(string)) })
+	return found
 }
 
 // outlookSeries makes such a series in somebody's mailbox.
