@@ -16,6 +16,7 @@ import (
 	"github.com/nightpos/outlook-gateway/redis"
 	"github.com/nightpos/outlook-gateway/service"
 	"github.com/nightpos/outlook-gateway/test/network"
+	"github.com/nightpos/outlook-gateway/test/openapi"
 	simnightpos "github.com/nightpos/outlook-gateway/test/sim/nightpos"
 	simoutlook "github.com/nightpos/outlook-gateway/test/sim/outlook"
 )
@@ -39,6 +40,9 @@ type world struct {
 	service  *service.Service
 	engine   *redis.InProcess
 	config   service.Config
+	// api is the way to the admin API, on which every answer is held against the
+	// document that describes it.
+	api http.RoundTripper
 }
 
 // newWorld must be called in a synctest bubble. The gateway runs with nobody
@@ -52,6 +56,7 @@ func newWorld(t *testing.T, change func(*service.Config)) *world {
 func newWorldWith(t *testing.T, mail simoutlook.Config, suite simnightpos.Config, change func(*service.Config)) *world {
 	t.Helper()
 	w := &world{T: t}
+	w.api = openapi.Checked(t, w.network.Transport())
 	var err error
 	mail.BaseURL, mail.Seed, mail.Transport, mail.Switches = outlookURL, 1, w.network.Transport(), simoutlook.Switches{AnyAddress: true}
 	mail.People = []simoutlook.Person{{Name: "Alice", Address: alice}, {Name: "Bob", Address: bob}}
@@ -177,7 +182,7 @@ func (w *world) call(method, path, body string, status int, into any) http.Heade
 	request, err := http.NewRequestWithContext(w.Context(), method, gatewayURL+"/api/v1"+path, strings.NewReader(body))
 	w.must(err)
 	request.Header.Set("Authorization", "Bearer "+adminToken)
-	answer, err := (&http.Client{Transport: w.network.Transport()}).Do(request)
+	answer, err := (&http.Client{Transport: w.api}).Do(request)
 	w.must(err)
 	defer answer.Body.Close()
 	content, err := io.ReadAll(answer.Body)
