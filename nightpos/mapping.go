@@ -43,7 +43,7 @@ func (c *Client) record(row eventRow, attendees []attendeeRow, key string, organ
 	record.MasterID = string(row.MasterID)
 	event := reconciler.Event{
 		Title:       string(row.Name),
-		Body:        onceDescribed(strings.TrimSpace(string(row.Description))),
+		Body:        withoutContacts(strings.TrimSpace(string(row.Description))),
 		When:        whenOf(row),
 		Place:       string(row.Location),
 		Privacy:     reconciler.Privacy(row.Privacy),
@@ -232,26 +232,24 @@ func projectBody(body string) string {
 	return "<p>" + escape.Replace(html.UnescapeString(body)) + "</p>"
 }
 
-// onceDescribed takes away what NightPOS 19 repeats: whenever it makes occurrences
-// of a series anew, it puts the block about the organizer and the first guest
-// behind a description that has it already, in one more element around both, but
-// leaves the base occurrence as it is (measured: recording 430). A person would
-// see one series with two descriptions.
-func onceDescribed(body string) string {
+// contactBlock is what NightPOS 19 puts behind a description: the organizer and the
+// first guest, each under a heading in the language of whoever made the event
+// (recording 430).
+var contactBlock = regexp.MustCompile(`(?s)^<div>(.*?)(?:<br>)?` + contact + `(?:<br><br>` + contact + `)?</div>$`)
+
+const contact = `<strong>[^<>]*</strong><br>[^<>]*(?:<br><a href="mailto:[^"<>]*">[^<>]*</a>)?`
+
+// withoutContacts is the part of a description that somebody wrote. NightPOS 19 adds the
+// contacts to whatever is made without the gateway: also to the occurrences that
+// it makes anew whenever somebody moves a whole series, once more each time, but
+// not to the base occurrence. Outlook shows the people anyway, and would tell
+// everybody of a change that nobody made.
+func withoutContacts(description string) string {
 	for {
-		inner, wrapped := strings.CutPrefix(body, "<div>")
-		inner, closed := strings.CutSuffix(inner, "</div>")
-		if !wrapped || !closed || !strings.HasPrefix(inner, "<div>") {
-			return body
+		found := contactBlock.FindStringSubmatch(description)
+		if found == nil {
+			return description
 		}
-		end := strings.LastIndex(inner, "</div><br><strong>")
-		if end < 0 {
-			return body
-		}
-		former, block := inner[:end], inner[end+len("</div><br>"):]
-		if strings.Contains(block, "<div>") || !strings.HasSuffix(former, block) {
-			return body
-		}
-		body = former + "</div>"
+		description = strings.TrimSpace(found[1])
 	}
 }

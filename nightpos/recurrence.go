@@ -269,6 +269,13 @@ func (r Recurrence) Rule(allDay bool) (reconciler.Rule, error) {
 		if rule.Until, err = reconciler.ParseDate(string(r.Until)); err != nil {
 			return rule, fmt.Errorf("the end of a recurrence: %w", err)
 		}
+		// What is cut within its first week NightPOS ends before it begins, with
+		// its first occurrences still there (recording 223): they tell better.
+		pattern := rule
+		pattern.Until = reconciler.Date{}
+		if first := pattern.Slots(reconciler.Date{}, reconciler.Date{}, 1); len(first) == 1 && rule.Until.Before(first[0]) {
+			rule.Until = first[0]
+		}
 	case "forever":
 		rule = ProjectRule(rule)
 	default:

@@ -122,7 +122,40 @@ func seriesOf(row recurrenceRow, occurrences []reconciler.Record) reconciler.Ser
 		return series
 	}
 	series.Rule = rule
+	meant(&series)
 	return series
+}
+
+// meant shows the occurrences from 2038 on at the time that the rule means: from
+// then on NightPOS makes those of half a year an hour off, which no person did and
+// Outlook does not.
+func meant(series *reconciler.SeriesRecord) {
+	index := slices.IndexFunc(series.Occurrences, func(record reconciler.Record) bool { return follows(record) && !record.Event.When.AllDay })
+	if index < 0 {
+		return
+	}
+	first := series.Occurrences[index].Event.When
+	first.Zone = series.Zone
+	if first.Start.Year() > lastYear {
+		return
+	}
+	for index := range series.Occurrences {
+		when := &series.Occurrences[index].Event.When
+		if when.AllDay || when.Start.Year() < lastYear {
+			continue
+		}
+		local := *when
+		local.Zone = series.Zone
+		date := reconciler.SlotDate(local)
+		for _, near := range []reconciler.Date{date, date.Add(-1), date.Add(1)} {
+			if made := SlotTime(near, first); made.Start.Equal(when.Start) {
+				length := when.End.Sub(when.Start)
+				when.Start = reconciler.SlotTime(near, first).Start
+				when.End = when.Start.Add(length)
+				break
+			}
+		}
+	}
 }
 
 // wholeDays says whether most of some records last whole days; NightPOS asks the

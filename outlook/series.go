@@ -18,6 +18,13 @@ var _ reconciler.SeriesOutlook = (*Client)(nil)
 // seriesQuery asks for what is read of a master.
 var seriesQuery = "?$select=" + url.PathEscape(selectedOfSeries) + "&$expand=" + url.PathEscape(expanded+",exceptionOccurrences")
 
+// Expresses returns a *reconciler.InexpressibleError where Outlook has no such
+// rule, or no zone that keeps its clock. It asks nobody.
+func (c *Client) Expresses(rule reconciler.Rule, first reconciler.When) error {
+	_, err := RecurrenceOf(rule, first)
+	return err
+}
+
 // ReadSeries returns the masters, or single events, that exist among ids, with one
 // call for one id and one batch for up to twenty. Where Graph leaves out the
 // exceptions, as it sometimes does, further calls list the occurrences. Errors

@@ -226,3 +226,11 @@ func (s State) organizerKeepsBack() bool {
 	}
 	return first.New || first.Quiet && !s.past(s.Record.Event) && !first.Send.WithAttendees
 }
+
+// organizerKeepsAlone says that the organizer's own first sync never brings the
+// meeting to NightPOS, since it is older and only new ones cross.
+func (s State) organizerKeepsAlone() bool {
+	organizer, connected := s.ByAddress(s.Copy.Event.Organizer)
+	first := organizer.First
+	return connected && first.New && !first.Began.IsZero() && s.Copy.born().Before(first.Began.Truncate(time.Second))
+}

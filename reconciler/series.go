@@ -58,6 +58,9 @@ type SeriesRecord struct {
 // SeriesOutlook is what Outlook has to do for series. Errors follow the rules of
 // Outlook's other calls.
 type SeriesOutlook interface {
+	// Expresses returns an *InexpressibleError where Outlook has no such rule, for
+	// a first slot at that time. It asks nobody.
+	Expresses(rule Rule, first When) error
 	// ReadSeries returns the masters, or single events, that exist among ids, with
 	// all their exceptions and cancelled slots: one call for each series. An id
 	// that is absent is certainly not in the mailbox.

@@ -257,6 +257,9 @@ func (m *seriesMerge) foresee(event Event) {
 		shown[slot] = occurrence{event: next, answer: m.Series.OwnAnswer}
 	}
 	m.after.occurrences = shown
+	if m.plan.Copy != nil && m.plan.Copy.Action == ActionUpdate {
+		m.plan.expected = maps.Clone(shown)
+	}
 }
 
 // inherit is an exception after its master changed.

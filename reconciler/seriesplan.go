@@ -23,6 +23,9 @@ type SeriesPlan struct {
 	from, to Date
 	// known are the records that stand for slots.
 	known map[Date]int64
+	// expected is what Outlook should show once its master is written: Outlook may
+	// forget exceptions by that, and deletions of occurrences.
+	expected map[Date]occurrence
 }
 
 // Idle says that the plan writes nothing.
@@ -216,6 +219,9 @@ func (s *SeriesState) planCreateSeriesCopy(plan SeriesPlan, create OutlookWrite)
 		plan.keep = fateNone
 		return plan
 	}
+	if reason := s.inexpressible(view.schedule); reason != "" {
+		return s.planSingles(plan, reason)
+	}
 	plan.agreed, plan.from, plan.to = view.schedule, view.from, view.to
 	event := create.Event
 	event.When = view.first
@@ -246,6 +252,40 @@ func (s *SeriesState) planCreateSeriesCopy(plan SeriesPlan, create OutlookWrite)
 		}
 	}
 	plan.Refused = append(plan.Refused, dropCrossing(plan.Copy, view.seriesView)...)
+	return plan
+}
+
+// mostSingles is how many occurrences of a series that Outlook has no rule for are
+// brought there as single events. Each is an invitation of its own.
+const mostSingles = 24
+
+// inexpressible says why Outlook has no such rule; empty when it has.
+func (s *SeriesState) inexpressible(of schedule) string {
+	side, knows := s.Outlook.(interface {
+		Expresses(rule Rule, first When) error
+	})
+	if !knows {
+		return ""
+	}
+	if err := side.Expresses(of.rule, of.first); err != nil {
+		return err.Error()
+	}
+	return ""
+}
+
+// planSingles has each occurrence of a short series brought to Outlook as an event
+// of its own, and tells why a long one stays where it is.
+func (s *SeriesState) planSingles(plan SeriesPlan, reason string) SeriesPlan {
+	plan.Plan = Plan{Role: plan.Role}
+	plan.Copy, plan.Apart = nil, nil
+	if len(s.live) > mostSingles {
+		plan.Reason = reason + "; it has more occurrences than are brought to Outlook as single events"
+		return plan
+	}
+	for _, record := range s.live {
+		plan.Apart = append(plan.Apart, record.ID)
+	}
+	plan.Refused = []string{reason + "; each occurrence stands in Outlook as a single event"}
 	return plan
 }
 

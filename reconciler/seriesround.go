@@ -109,6 +109,9 @@ func (r *round) runSeries(ctx context.Context) error {
 	if err := work.read(ctx); err != nil {
 		return err
 	}
+	if err := work.claim(ctx); err != nil {
+		return err
+	}
 	for _, subject := range r.series {
 		if subject.skip {
 			continue
@@ -438,6 +441,92 @@ func (w *seriesWork) bring(ctx context.Context, subject *seriesSubject) error {
 	return nil
 }
 
+// claim finds the links of recurrences that no hint led to a link of: by any of
+// their records. A recurrence that took over from the linked one, which NightPOS
+// made anew, is the same series; one that was split off is another.
+func (w *seriesWork) claim(ctx context.Context) error {
+	for _, subject := range w.series {
+		if subject.skip || subject.link != nil || subject.state.Recurrence == nil {
+			continue
+		}
+		ids := make([]int64, 0, len(subject.state.Recurrence.Occurrences))
+		for _, record := range subject.state.Recurrence.Occurrences {
+			ids = append(ids, record.ID)
+		}
+		links, err := w.engine.Store.Links(ctx, w.lease.Lane, nil, ids)
+		if err != nil {
+			return fmt.Errorf("reading links: %w", err)
+		}
+		for index := range links {
+			link := &links[index]
+			mine, err := w.isOf(ctx, link, subject)
+			if err != nil {
+				w.abandonSeries(subject, err)
+				break
+			}
+			if !mine {
+				continue
+			}
+			subject.link = link
+			if link.GraphID != "" && subject.masterID != link.GraphID {
+				w.readAgain(ctx, subject, link.GraphID)
+			}
+			break
+		}
+	}
+	w.unite()
+	return nil
+}
+
+// isOf says whether a link that knows one of a recurrence's records is the link of
+// that recurrence.
+func (w *seriesWork) isOf(ctx context.Context, link *Link, subject *seriesSubject) (bool, error) {
+	series := subject.state.Series
+	switch recurrence := subject.state.Recurrence.ID; {
+	case link.Apart, recurrence == 0:
+		return false, nil
+	case series != nil && link.GraphID != "" && link.GraphID != series.ID:
+		return false, nil
+	case link.Series == nil, link.Series.RecurrenceID == recurrence, link.Series.RecurrenceID == 0:
+		return true, nil
+	}
+	former, err := w.nightpos.ReadSeries(ctx, []int64{link.Series.RecurrenceID})
+	if err != nil {
+		return false, err
+	}
+	live := slices.ContainsFunc(former[link.Series.RecurrenceID].Occurrences, func(record Record) bool { return !record.Archived })
+	return !live, nil
+}
+
+// unite leaves one subject for each series, the one that has the link.
+func (w *seriesWork) unite() {
+	for _, subject := range w.series {
+		for _, other := range w.series {
+			if subject == other || subject.skip || other.skip || !subject.same(other) || subject.link == nil && other.link != nil {
+				continue
+			}
+			subject.items = append(subject.items, other.items...)
+			subject.records = append(subject.records, other.records...)
+			if subject.state.Series == nil {
+				subject.original, subject.state.Series, subject.masterID = other.original, other.state.Series, other.masterID
+			}
+			if subject.state.Recurrence == nil {
+				subject.state.Recurrence = other.state.Recurrence
+			}
+			other.skip = true
+		}
+	}
+}
+
+// same says that two subjects turned out to be one series.
+func (s *seriesSubject) same(other *seriesSubject) bool {
+	if s.link != nil && other.link != nil {
+		return s.link.RecordID == other.link.RecordID
+	}
+	mine, others := s.state.Recurrence, other.state.Recurrence
+	return mine != nil && others != nil && mine.ID != 0 && mine.ID == others.ID
+}
+
 // apartOf finds which occurrences have an event of their own in Outlook.
 func (w *seriesWork) apartOf(ctx context.Context, subject *seriesSubject) error {
 	subject.state.Apart = map[int64]bool{}
@@ -452,28 +541,16 @@ func (w *seriesWork) apartOf(ctx context.Context, subject *seriesSubject) error 
 	if err != nil {
 		return fmt.Errorf("reading links: %w", err)
 	}
-	for index := range links {
-		link := &links[index]
-		switch {
-		case link.Apart:
+	for _, link := range links {
+		if link.Apart {
 			subject.state.Apart[link.RecordID] = true
-		case subject.link == nil && link.Series == nil && subject.state.Series == nil:
-			// A single event that became a series in NightPOS.
-			subject.link = link
-			if link.GraphID != "" {
-				return w.readAgain(ctx, subject, link.GraphID)
-			}
-		case subject.link == nil && link.Series != nil && subject.state.Series == nil && subject.state.Recurrence.ID == link.Series.RecurrenceID:
-			subject.link = link
-			if link.GraphID != "" {
-				return w.readAgain(ctx, subject, link.GraphID)
-			}
 		}
 	}
 	return nil
 }
 
-func (w *seriesWork) readAgain(ctx context.Context, subject *seriesSubject, masterID string) error {
+// readAgain reads the series of a mailbox once its link has told which it is.
+func (w *seriesWork) readAgain(ctx context.Context, subject *seriesSubject, masterID string) {
 	subject.masterID = masterID
 	copies, itemErrors, err := w.outlook.ReadSeries(ctx, w.member, []string{masterID})
 	if err == nil {
@@ -481,12 +558,11 @@ func (w *seriesWork) readAgain(ctx context.Context, subject *seriesSubject, mast
 	}
 	if err != nil {
 		w.abandonSeries(subject, err)
-		return nil
+		return
 	}
 	if copied, there := copies[masterID]; there {
 		w.seeSeries(subject, copied)
 	}
-	return nil
 }
 
 // considerSeries plans one series; false when its hints are settled already.
@@ -593,6 +669,10 @@ func (w *seriesWork) settleSeries(subject *seriesSubject, settled SeriesSettled)
 		}
 	}
 	for record, series := range settled.Occurrences {
+		if known := w.commit.Occurrences[record]; series == 0 && known != 0 {
+			// Another series of this round has it now.
+			continue
+		}
 		w.gone(record)
 		w.commit.Occurrences[record] = series
 	}

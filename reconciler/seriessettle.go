@@ -99,12 +99,15 @@ func moved(before, after *Link) map[int64]int64 {
 	changes := map[int64]int64{}
 	if before != nil && before.Series != nil {
 		for _, record := range before.Series.Occurrences {
-			changes[record] = 0
+			if record != 0 {
+				changes[record] = 0
+			}
 		}
 	}
 	if after != nil && after.Series != nil {
 		for _, record := range after.Series.Occurrences {
 			switch _, had := changes[record]; {
+			case record == 0:
 			case record == after.RecordID:
 				delete(changes, record)
 			case had && before.RecordID == after.RecordID:
@@ -215,6 +218,11 @@ func (s *SeriesState) settleSeries(settled *SeriesSettled, link *Link, plan Seri
 			series.Occurrences[slot] = record.ID
 		} else if record, there := plan.known[slot]; there {
 			series.Occurrences[slot] = record
+		}
+		if keeper.forgotten(slot) {
+			// Deleted in NightPOS, as far as the next look is concerned.
+			series.Occurrences[slot] = max(series.Occurrences[slot], 0)
+			again = true
 		}
 		exception, differs, moved := keeper.slot(slot)
 		again = again || moved
@@ -339,9 +347,38 @@ func (k *seriesKeeper) slot(slot Date) (exception LinkedException, differs, agai
 		again = again || !maps.Equal(withoutAnswers(read), withoutAnswers(nightpos))
 		nightpos = read
 	}
+	if k.dropped(slot, shown, nightpos) {
+		again = true
+	}
 	regularOutlook, regularNightPOS := k.regular(slot)
 	differs = !maps.Equal(outlook, regularOutlook) || !maps.Equal(nightpos, regularNightPOS)
 	return LinkedException{Outlook: outlook, NightPOS: nightpos}, differs, again
+}
+
+// forgotten says that Outlook shows an occurrence again that was deleted, since its
+// master was written.
+func (k *seriesKeeper) forgotten(slot Date) bool {
+	_, inOutlook := k.is.occurrences[slot]
+	_, inNightPOS := k.after.nightpos.occurrences[slot]
+	_, expected := k.plan.expected[slot]
+	return k.plan.expected != nil && !expected && inOutlook && !inNightPOS
+}
+
+// dropped says that Outlook forgot an exception, since its master was written. What
+// it forgot is then to be taken from NightPOS, where it still stands.
+func (k *seriesKeeper) dropped(slot Date, shown occurrence, nightpos Base) bool {
+	expected, there := k.plan.expected[slot]
+	if !there || expected.copied == nil || k.written[slot] {
+		return false
+	}
+	lost := false
+	wanted, now := NewBase(expected.event), NewBase(shown.event)
+	for _, scalar := range scalars {
+		if key := string(scalar.field); wanted[key] != now[key] {
+			nightpos[key], lost = "", true
+		}
+	}
+	return lost
 }
 
 // regular is what the sides show of a slot that is no exception.

@@ -119,8 +119,10 @@ func (s *SeriesState) zone() string {
 		return s.Recurrence.Zone
 	case s.Series != nil && s.Series.Event.When.Zone != "":
 		return s.Series.Event.When.Zone
+	case s.Member.Zone != "":
+		return s.Member.Zone
 	}
-	return s.Member.Zone
+	return "UTC"
 }
 
 // agreed is the schedule that the sides last agreed on; false when they never

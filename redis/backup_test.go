@@ -58,7 +58,7 @@ func fill(t *testing.T, store *redis.Store) {
 	}
 	for lane := range 3 {
 		id := fmt.Sprint(lane)
-		must(store.SaveMember(ctx, redis.MemberState{Member: reconciler.Member{ID: id, UserID: int64(lane), Login: "login " + id}, State: "connected"}))
+		must(store.SaveMember(ctx, redis.MemberState{Member: reconciler.Member{ID: id, UserID: int64(lane), Login: "login " + id}}))
 		must(store.SaveToken(ctx, id, []byte("token "+id)))
 		must(store.SaveSubscription(ctx, id, []byte("subscription \x00\xff")))
 	}

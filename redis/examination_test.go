@@ -25,7 +25,7 @@ func TestExamine(t *testing.T) {
 	}
 	defer store.Close()
 	for _, id := range []string{"6", "7", "8"} {
-		if err := store.SaveMember(t.Context(), redis.MemberState{Member: reconciler.Member{ID: id}, State: "connected"}); err != nil {
+		if err := store.SaveMember(t.Context(), redis.MemberState{Member: reconciler.Member{ID: id}}); err != nil {
 			t.Fatal(err)
 		}
 		if id == "8" {

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/nightpos/outlook-gateway/test/world"
 )
@@ -246,6 +247,47 @@ func TestForeverInNightPOSIs720Times(t *testing.T) {
 		}
 		if count := master["recurrence"].(map[string]any)["range"].(map[string]any)["numberOfOccurrences"]; fmt.Sprint(count) != "720" {
 			s.Errorf("got %v occurrences, want 720", count)
+		}
+	})
+}
+
+// Months without a 31st are left out in NightPOS and end on their last day in
+// Outlook.
+func TestARuleThatOutlookLacksBecomesSingleEvents(t *testing.T) {
+	versions(t, func(s *scene) {
+		s.createInNightPOS(map[string]any{
+			"start": "2000-01-31 09:00:00", "stop": "2000-01-31 10:00:00", "rrule_type": "monthly", "month_by": "date", "day": 31, "count": 3,
+		})
+		s.settle("2000-01-31T09:00 team", "2000-03-31T08:00 team", "2000-05-31T08:00 team")
+		s.wantMails(3)
+		s.write(s.at("2000-03-31"), map[string]any{"name": "special"})
+		s.settle("2000-01-31T09:00 team", "2000-03-31T08:00 special", "2000-05-31T08:00 team")
+		s.delete(s.instance("2000-05-31"))
+		s.settle("2000-01-31T09:00 team", "2000-03-31T08:00 special")
+		if log := s.Log(); !strings.Contains(log, "each occurrence stands in Outlook as a single event") {
+			s.Errorf("the log does not say why:\n%s", log)
+		}
+	})
+}
+
+// NightPOS knows no change of the clocks after 2037; nobody is to hear of that.
+func TestASeriesBeyond2037(t *testing.T) {
+	versions(t, func(s *scene) {
+		s.createInNightPOS(map[string]any{
+			"start": "2036-01-07 09:00:00", "stop": "2036-01-07 10:00:00", "wed": false, "interval": 13, "count": 16,
+		})
+		s.Quiet()
+		s.wantMails(1)
+		from, until := time.Date(2036, 1, 1, 0, 0, 0, 0, time.UTC), time.Date(2040, 1, 1, 0, 0, 0, 0, time.UTC)
+		for _, event := range s.Outlook.Mailbox(world.Alice).View(from, until) {
+			if event["type"] != "occurrence" {
+				t.Errorf("%v is no plain occurrence", event["start"])
+			}
+		}
+		writes := s.Writes()
+		s.Sweep()
+		if more := s.Writes() - writes; more != 0 {
+			t.Errorf("a sweep made %d writes", more)
 		}
 	})
 }

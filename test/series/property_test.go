@@ -15,11 +15,12 @@ import (
 	"github.com/nightpos/outlook-gateway/test/world"
 )
 
-// TestMain makes 1,000 histories what a run checks; -rapid.checks asks for more.
+// TestMain makes usualChecks what a run of a property checks; -rapid.checks asks
+// for more.
 func TestMain(m *testing.M) {
 	flag.Parse()
 	if checks := flag.Lookup("rapid.checks"); checks.Value.String() == checks.DefValue {
-		if err := checks.Value.Set("1000"); err != nil {
+		if err := checks.Value.Set(usualChecks); err != nil {
 			panic(err)
 		}
 	}

@@ -19,7 +19,7 @@ type scene struct {
 
 // versions runs a test against each version of NightPOS.
 func versions(t *testing.T, run func(*scene)) {
-	for _, version := range []int{17, 18, 19} {
+	for _, version := range usualVersions {
 		t.Run(fmt.Sprintf("NightPOS %d", version), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := world.New(t, world.Options{Version: version, Seed: uint64(version)})

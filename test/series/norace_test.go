@@ -1,0 +1,12 @@
+//go:build !race
+
+package series_test
+
+// How many histories are lived through where nothing else is asked for.
+const (
+	usualHistories = 60
+	usualChecks    = "1000"
+)
+
+// usualVersions are those of NightPOS that each test is made for.
+var usualVersions = []int{17, 18, 19}

@@ -1,0 +1,13 @@
+//go:build race
+
+package series_test
+
+// The race detector makes each history five times as long, and sees in a few what
+// it can see in many.
+const (
+	usualHistories = 6
+	usualChecks    = "50"
+)
+
+// usualVersions are those of NightPOS that each test is made for.
+var usualVersions = []int{19}
