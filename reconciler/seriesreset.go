@@ -194,7 +194,7 @@ func (r *round) restoreSeries(ctx context.Context, reset Reset, deleted []Delete
 	}
 	if again.Series != nil && again.Recurrence != nil {
 		plan := again.Plan()
-		plan.Copy, plan.Record, plan.Apart, plan.held = nil, nil, nil, true
+		plan.Copy, plan.Record, plan.Apart, plan.expected, plan.held = nil, nil, nil, nil, true
 		settled := again.Settle(plan, nil, nil)
 		if settled.Link != nil && settled.Err == nil {
 			settled.Link.Updated = r.engine.Now()

@@ -91,10 +91,25 @@ func (l *listedSeries) missing(link *Link) Side {
 	return ""
 }
 
+// without takes an occurrence out of its series, and the series away once none is
+// left.
+func (l *listedSeries) without(record *Record) {
+	rest := slices.DeleteFunc(l.records[record.RecurrenceID], func(other *Record) bool { return other.ID == record.ID })
+	if len(rest) == 0 {
+		delete(l.records, record.RecurrenceID)
+	} else {
+		l.records[record.RecurrenceID] = rest
+	}
+}
+
 // became says that either half of a single event's link is a series by now; it is
 // no longer among those that are to be told yet.
 func (l *listedSeries) became(link *Link, record *Record) bool {
 	if link.Apart {
+		// Its own link looks after it.
+		if record != nil {
+			l.without(record)
+		}
 		return false
 	}
 	found := false
