@@ -37,6 +37,7 @@ func (r *round) meet(ctx context.Context, found []halves, add func(key string), 
 		return nil
 	}
 	lines := 0
+	var listed []Copy
 	for _, one := range found {
 		candidate := r.candidate(one)
 		switch {
@@ -53,6 +54,9 @@ func (r *round) meet(ctx context.Context, found []halves, add func(key string), 
 				meetings[one.copied.ICalUID] = one.record.ID
 			}
 			add(keyOf(one))
+			if one.copied != nil {
+				listed = append(listed, *one.copied)
+			}
 		}
 		if first && (one.ambiguous || candidate.withheld.Why != "") && lines < heldLines {
 			lines++
@@ -75,6 +79,7 @@ func (r *round) meet(ctx context.Context, found []halves, add func(key string), 
 			}
 		}
 	}
+	r.engine.listings.keep(r.lease.Lane, r.engine.Now(), listed)
 	return progress, flush()
 }
 
