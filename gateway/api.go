@@ -52,6 +52,9 @@ const byToken = "admin token"
 // route adds a call within its limits.
 func (a *api) route(router *mux.Router, method, path string, limit time.Duration, work deed) {
 	protection := http.NewCrossOriginProtection()
+	protection.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		writeProblem(w, http.StatusForbidden, "a page of another site may not do this")
+	}))
 	router.Path("/api/v1" + path).Methods(method).Handler(protection.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !a.limiter.AllowN(a.now(), 1) {
 			w.Header().Set("Retry-After", "1")

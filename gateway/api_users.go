@@ -18,6 +18,7 @@ import (
 
 // routes adds every call of the API.
 func (a *api) routes(router *mux.Router) {
+	router.Path("/api/v1/openapi.json").Methods(http.MethodGet, http.MethodHead).HandlerFunc(describe)
 	a.route(router, http.MethodGet, "/status", apiTime, func(ctx context.Context, _ *http.Request) (int, any, error) {
 		status, err := a.admin.Status(ctx)
 		return http.StatusOK, status, err

@@ -39,7 +39,8 @@ func (c *Client) record(row eventRow, attendees []attendeeRow, key string, organ
 		Created:      parseStamp(row.CreateDate),
 		Raw:          rowsOfRecord{event: row, attendees: attendees},
 	}
-	record.GraphID, record.ICalUID = builtInIDs(row)
+	record.GraphID, record.ICalUID = builtInIDs(row.MicrosoftID, row.UniversalID)
+	record.MasterID = string(row.MasterID)
 	event := reconciler.Event{
 		Title:       string(row.Name),
 		Body:        withoutContacts(strings.TrimSpace(string(row.Description))),
@@ -74,10 +75,10 @@ func (c *Client) record(row eventRow, attendees []attendeeRow, key string, organ
 }
 
 // builtInIDs are the ids that NightPOS's built-in sync left, empty for none.
-func builtInIDs(row eventRow) (graphID, iCalUID string) {
-	graphID, iCalUID, _ = strings.Cut(string(row.MicrosoftID), ":")
-	if row.UniversalID != "" {
-		iCalUID = string(row.UniversalID)
+func builtInIDs(left, universal text) (graphID, iCalUID string) {
+	graphID, iCalUID, _ = strings.Cut(string(left), ":")
+	if universal != "" {
+		iCalUID = string(universal)
 	}
 	return graphID, iCalUID
 }

@@ -78,6 +78,8 @@ type eventRow struct {
 	// colon between them.
 	MicrosoftID text `json:"microsoft_id"`
 	UniversalID text `json:"ms_universal_event_id"`
+	// MasterID is the id of the series' master.
+	MasterID text `json:"microsoft_recurrence_master_id"`
 }
 
 // attendeeRow is what is read of a calendar.attendee.
@@ -98,7 +100,7 @@ var (
 		"partner_ids", "recurrency", "recurrence_id", "follow_recurrence", "create_date", "write_date",
 	}
 	// builtInFields are there where the built-in sync is installed.
-	builtInFields  = []string{"microsoft_id", "ms_universal_event_id"}
+	builtInFields  = []string{"microsoft_id", "ms_universal_event_id", "microsoft_recurrence_master_id"}
 	attendeeFields = []string{"event_id", "partner_id", "email", "common_name", "state", "write_date"}
 	stampFields    = []string{"create_date", "write_date"}
 	stampField     = []string{"write_date"}

@@ -44,9 +44,16 @@ func (c *Client) ReadSeries(ctx context.Context, ids []int64) (map[int64]reconci
 type recurrenceRow struct {
 	Recurrence
 	BaseID reference `json:"base_event_id"`
+	// The ids that the built-in sync leaves; see eventRow.
+	MicrosoftID text `json:"microsoft_id"`
+	UniversalID text `json:"ms_universal_event_id"`
 }
 
-var recurrenceFields = append([]string{"base_event_id"}, RecurrenceFields...)
+var (
+	recurrenceFields = append([]string{"base_event_id"}, RecurrenceFields...)
+	// builtInOfSeries are there where the built-in sync is installed.
+	builtInOfSeries = []string{"microsoft_id", "ms_universal_event_id"}
+)
 
 // seriesOperationCount is how many operations, and so results, a reading of
 // series has: that of the recurrences, their keys, and a reading of records.
@@ -58,7 +65,7 @@ const seriesOperationCount = 2 + readOperationCount
 func seriesOperations(ids []int64, of []int, place int) []operation {
 	events := []int{place + 2}
 	return []operation{
-		{Do: "read", Model: "calendar.recurrence", IDs: ids, Of: of, Fields: recurrenceFields},
+		{Do: "read", Model: "calendar.recurrence", IDs: ids, Of: of, Fields: recurrenceFields, Maybe: builtInOfSeries},
 		{Do: "keys_of", Model: "calendar.recurrence", IDs: ids, Of: of},
 		{
 			Do: "search_read", Model: "calendar.event", By: "recurrence_id", IDs: ids, Of: of,
@@ -108,6 +115,7 @@ func (c *Client) series(ctx context.Context, results []json.RawMessage) (map[int
 // seriesOf makes the domain's series from its row and its records.
 func seriesOf(row recurrenceRow, occurrences []reconciler.Record) reconciler.SeriesRecord {
 	series := reconciler.SeriesRecord{ID: row.ID, BaseID: int64(row.BaseID), Zone: string(row.Zone), Occurrences: occurrences}
+	series.GraphID, series.ICalUID = builtInIDs(row.MicrosoftID, row.UniversalID)
 	rule, err := row.Rule(wholeDays(occurrences))
 	if err != nil {
 		series.Refused = err.Error()

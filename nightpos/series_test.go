@@ -2,6 +2,7 @@ package nightpos_test
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -478,6 +479,58 @@ func TestASeriesWhoseAnswerWasLost(t *testing.T) {
 		}
 		if found, err := w.client.ReadSeries(w.Context(), []int64{series.ID}); err != nil || len(found) > 0 {
 			w.Errorf("without any record: %v, %v, want it absent", found, err)
+		}
+	})
+}
+
+// TestASeriesIsDeleted: for good, with its recurrence and the occurrences that were
+// archived.
+func TestASeriesIsDeleted(t *testing.T) {
+	inEveryVersion(t, func(w *world) {
+		made := w.writeSeries(w.newSeries("key-1", weekly(4)))
+		other := w.writeSeries(w.newSeries("key-2", weekly(2)))
+		if _, err := w.rpc("calendar.event", "write", []any{made.Occurrences[1].ID}, map[string]any{"active": false}); err != nil {
+			w.Fatal(err)
+		}
+		write := reconciler.SeriesRecordWrite{ID: made.ID, Delete: ids(made.Occurrences)}
+		if result := w.client.WriteSeries(w.Context(), write); result.Err != nil || result.Record != nil {
+			w.Fatalf("deleting it: %+v", result)
+		}
+		if result := w.client.WriteSeries(w.Context(), write); !errors.Is(result.Err, reconciler.ErrGone) {
+			w.Errorf("deleting it again: %v, want ErrGone", result.Err)
+		}
+		found, err := w.client.ReadSeries(w.Context(), []int64{made.ID, other.ID})
+		if err != nil || len(found) != 1 || len(found[other.ID].Occurrences) != 2 {
+			w.Errorf("left are %+v, %v", found, err)
+		}
+		if left, err := w.client.Read(w.Context(), ids(made.Occurrences)); err != nil || len(left) != 0 {
+			w.Errorf("%d of its records are left, %v", len(left), err)
+		}
+		if left, err := w.rpc("calendar.recurrence", "search", []any{[]any{"id", "=", made.ID}}); err != nil || fmt.Sprint(left) != "[]" {
+			w.Errorf("the recurrence is left: %v, %v", left, err)
+		}
+	})
+}
+
+// TestTheBuiltInSyncsIDsOfASeries are read in the shape of every version.
+func TestTheBuiltInSyncsIDsOfASeries(t *testing.T) {
+	inEveryVersion(t, func(w *world) {
+		made := w.writeSeries(w.newSeries("key-1", weekly(2)))
+		left := map[string]any{"microsoft_id": "master", "ms_universal_event_id": "uid"}
+		if strings.Contains(w.Name(), "17") {
+			left = map[string]any{"microsoft_id": "master:uid"}
+		}
+		if _, err := w.rpc("calendar.recurrence", "write", []any{made.ID}, left); err != nil {
+			w.Fatal(err)
+		}
+		if _, err := w.rpc("calendar.event", "write", []any{made.Occurrences[0].ID}, map[string]any{"microsoft_recurrence_master_id": "master"}); err != nil {
+			w.Fatal(err)
+		}
+		if series := w.readSeries(made.ID); series.GraphID != "master" || series.ICalUID != "uid" {
+			w.Errorf("the series has %q and %q", series.GraphID, series.ICalUID)
+		}
+		if record := w.read(made.Occurrences[0].ID); record.MasterID != "master" {
+			w.Errorf("its first occurrence has %q", record.MasterID)
 		}
 	})
 }

@@ -57,6 +57,13 @@ func (p *preparedSeries) operations() *seriesCall {
 	case write.Key != "":
 		call.recurrence = call.check(operation{Model: "calendar.recurrence", Keys: []string{write.Key}})
 	}
+	if len(write.Delete) > 0 {
+		call.add(operation{Do: "unlink", Model: "calendar.event", IDs: write.Delete})
+		if write.ID != 0 {
+			call.add(operation{Do: "unlink", Model: "calendar.recurrence", IDs: []int64{write.ID}})
+		}
+		return call
+	}
 	p.checkRecords(call)
 	p.updateRecords(call)
 	call.write(write.Leave, values{"active": false, "recurrence_id": false, "recurrency": false})

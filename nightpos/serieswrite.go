@@ -76,6 +76,8 @@ var (
 func (c *Client) prepareSeries(ctx context.Context, write reconciler.SeriesRecordWrite) (*preparedSeries, error) {
 	one := &preparedSeries{write: write}
 	switch {
+	case len(write.Delete) > 0:
+		return one, nil
 	case write.ID == 0 && write.Rule == nil:
 		return nil, errNoRule
 	case one.dissolves() && len(write.Create)+len(write.Join) > 0:
@@ -175,7 +177,7 @@ func zoneOfWrite(write reconciler.SeriesRecordWrite) string {
 func (c *Client) writeSeries(ctx context.Context, one *preparedSeries) (reconciler.SeriesRecordResult, error) {
 	call := one.operations()
 	// What has neither a key nor the records as they were would be done twice.
-	repeatable := one.write.Current != nil || one.write.ID == 0 && one.write.Key != ""
+	repeatable := one.write.Current != nil || len(one.write.Delete) > 0 || one.write.ID == 0 && one.write.Key != ""
 	results, err := c.run(ctx, "write_series", repeatable, call.operations)
 	if err != nil {
 		return reconciler.SeriesRecordResult{}, err
@@ -193,6 +195,9 @@ func (c *Client) writeSeries(ctx context.Context, one *preparedSeries) (reconcil
 		default:
 			return reconciler.SeriesRecordResult{}, reconciler.ErrStale
 		}
+	}
+	if len(one.write.Delete) > 0 {
+		return reconciler.SeriesRecordResult{}, nil
 	}
 	if one.dissolves() {
 		records, err := c.records(ctx, results[call.reading:])

@@ -92,6 +92,8 @@ type Engine struct {
 	stopped atomic.Pointer[string]
 	// portion is how much backfill is done at a time; see backfill.go.
 	portion atomic.Int64
+	// listings are what sweeps have listed; see listing.go.
+	listings listings
 }
 
 // NewEngine checks the configuration and fills in its defaults.

@@ -3,6 +3,7 @@ package reconciler
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 )
 
@@ -139,21 +140,30 @@ func (r *round) certain(ctx context.Context, side Side, links []Link) ([]Link, e
 			}
 			continue
 		}
-		ids := make([]int64, len(part))
-		for index, link := range part {
-			ids[index] = link.RecordID
+		var ids []int64
+		for _, link := range part {
+			ids = append(ids, link.records()...)
 		}
 		there, err := r.engine.NightPOS.Read(ctx, ids)
 		if err != nil {
 			return nil, fmt.Errorf("looking for what is missing: %w", err)
 		}
 		for _, link := range part {
-			if _, found := there[link.RecordID]; !found {
+			if !slices.ContainsFunc(link.records(), func(id int64) bool { _, found := there[id]; return found }) {
 				certain = append(certain, link)
 			}
 		}
 	}
 	return certain, nil
+}
+
+// records are those that a link is about: of a series all occurrences.
+func (l Link) records() []int64 {
+	ids := []int64{l.RecordID}
+	if l.Series != nil {
+		ids = append(ids, slices.Sorted(maps.Values(l.Series.Occurrences))...)
+	}
+	return ids
 }
 
 // halt has an administrator asked, or tells that the question is over.

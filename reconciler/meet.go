@@ -37,20 +37,26 @@ func (r *round) meet(ctx context.Context, found []halves, add func(key string), 
 		return nil
 	}
 	lines := 0
+	var listed []Copy
 	for _, one := range found {
 		candidate := r.candidate(one)
-		switch verdict := r.verdict(candidate, one); {
+		switch {
 		case one.ambiguous:
 			progress.Ambiguous++
 		case candidate.withheld.Class != "":
 			progress.Held.add(candidate.withheld.Class)
 		case candidate.withheld.Why != "":
 			progress.Older++
-		case verdict == verdictAct:
+		}
+		// Of a pair, what mails nobody is done all the same.
+		if r.verdict(candidate, one) == verdictAct {
 			if one.match != MatchNone && one.copied.ICalUID != "" {
 				meetings[one.copied.ICalUID] = one.record.ID
 			}
 			add(keyOf(one))
+			if one.copied != nil {
+				listed = append(listed, *one.copied)
+			}
 		}
 		if first && (one.ambiguous || candidate.withheld.Why != "") && lines < heldLines {
 			lines++
@@ -73,6 +79,7 @@ func (r *round) meet(ctx context.Context, found []halves, add func(key string), 
 			}
 		}
 	}
+	r.engine.listings.keep(r.lease.Lane, r.engine.Now(), listed)
 	return progress, flush()
 }
 
@@ -140,8 +147,8 @@ const mostAmbiguous = 2_000
 
 // ambiguities are the items of halves that may be one of several, to be left alone
 // whoever speaks of them.
-func ambiguities(found []halves) string {
-	var keys []string
+func ambiguities(found []halves, ofSeries []string) string {
+	keys := slices.Clone(ofSeries[:min(len(ofSeries), mostAmbiguous)])
 	for _, one := range found {
 		if one.ambiguous && len(keys) < mostAmbiguous {
 			keys = append(keys, keyOf(one))

@@ -83,11 +83,27 @@ func (e *Engine) Preview(ctx context.Context, lane string) ([]Foreseen, error) {
 	for index := range records {
 		recordByID[records[index].ID] = &records[index]
 	}
+	listed := gatherSeries(copies, records)
 	var foreseen []Foreseen
+	var linked []Link
 	err = e.Store.AllLinks(ctx, lane, func(link Link) error {
+		if link.Series != nil {
+			for _, id := range link.Series.Occurrences {
+				delete(recordByID, id)
+			}
+			if len(listed.copies[link.GraphID])+len(listed.records[link.Series.RecurrenceID]) > 0 {
+				linked = append(linked, link)
+			}
+			listed.forget(&link)
+			return nil
+		}
 		copied, record := copyByID[link.GraphID], recordByID[link.RecordID]
 		delete(copyByID, link.GraphID)
 		delete(recordByID, link.RecordID)
+		if listed.became(&link, record) {
+			linked = append(linked, link)
+			return nil
+		}
 		if copied == nil && record == nil {
 			return nil
 		}
@@ -101,6 +117,12 @@ func (e *Engine) Preview(ctx context.Context, lane string) ([]Foreseen, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading links: %w", err)
 	}
+	withoutOccurrences(copyByID, recordByID)
+	ofSeries, err := r.previewSeries(ctx, listed, linked)
+	if err != nil {
+		return nil, err
+	}
+	foreseen = append(foreseen, ofSeries...)
 	found, err := r.match(ctx, copyByID, recordByID)
 	if err != nil {
 		return nil, err

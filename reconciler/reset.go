@@ -32,6 +32,8 @@ type Deleted struct {
 	Role            Role
 	OrganizerUserID int64
 	Event           Event
+	// Series is set on series.
+	Series *DeletedSeries
 }
 
 // Name tells it from all others of its job.
@@ -119,7 +121,12 @@ func (r *round) resetStep(ctx context.Context, reset Reset) (more bool, err erro
 	if len(links) == 0 {
 		return false, nil
 	}
-	states, err := r.states(ctx, links)
+	single, repeating := withoutSeries(links)
+	states, err := r.states(ctx, single)
+	if err != nil {
+		return false, err
+	}
+	series, err := r.seriesStates(ctx, repeating)
 	if err != nil {
 		return false, err
 	}
@@ -135,6 +142,15 @@ func (r *round) resetStep(ctx context.Context, reset Reset) (more bool, err erro
 		if inNightPOS {
 			records = append(records, RecordWrite{Action: ActionDelete, ID: state.Record.ID, Current: state.Record})
 			deleted = append(deleted, deletedOf(SideNightPOS, state))
+		}
+	}
+	for _, subject := range series {
+		inOutlook, inNightPOS := subject.state.Deletes(reset)
+		if inOutlook {
+			deleted = append(deleted, deletedSeries(SideOutlook, &subject.state))
+		}
+		if inNightPOS {
+			deleted = append(deleted, deletedSeries(SideNightPOS, &subject.state))
 		}
 	}
 	if err := r.engine.Resets.Keep(ctx, reset.Job, deleted); err != nil {
@@ -166,6 +182,12 @@ func (r *round) resetStep(ctx context.Context, reset Reset) (more bool, err erro
 			}
 		}
 	}
+	for _, subject := range series {
+		inOutlook, inNightPOS := subject.state.Deletes(reset)
+		if err := settle(r.resetSeries(ctx, subject, inOutlook, inNightPOS)); err != nil {
+			return false, err
+		}
+	}
 	commit := Commit{}
 	for _, one := range deleted {
 		from := one.Side.Other()
@@ -191,7 +213,7 @@ func (r *round) mailsOf(one Deleted) int {
 	if one.Side != SideOutlook {
 		return 0
 	}
-	return State{Member: r.member}.mails(one.Event)
+	return len(one.addresses(r.member))
 }
 
 func deletedOf(side Side, state State) Deleted {
@@ -266,26 +288,19 @@ func (e *Engine) PreviewReset(ctx context.Context, lane string, reset Reset) (Re
 	}
 	var links []Link
 	look := func() error {
-		states, err := round.states(ctx, links)
+		single, repeating := withoutSeries(links)
 		links = nil
+		states, err := round.states(ctx, single)
 		for _, state := range states {
-			if state.Copy == nil || state.Record == nil {
-				continue
-			}
-			inOutlook, inNightPOS := state.Deletes(reset)
-			resetting.Synced++
-			if inNightPOS {
-				resetting.NightPOS++
-			}
-			if !inOutlook {
-				continue
-			}
-			resetting.Outlook++
-			for _, person := range state.Copy.Event.People {
-				if person.Key() != "" && !state.Member.Is(person) {
-					resetting.Mails[person.Key()]++
-				}
-			}
+			resetting.count(state, reset, func() Deleted { return deletedOf(SideOutlook, state) })
+		}
+		if err != nil {
+			return err
+		}
+		series, err := round.seriesStates(ctx, repeating)
+		for _, subject := range series {
+			state := &subject.state
+			resetting.count(state.State, reset, func() Deleted { return deletedSeries(SideOutlook, state) })
 		}
 		return err
 	}
@@ -302,6 +317,24 @@ func (e *Engine) PreviewReset(ctx context.Context, lane string, reset Reset) (Re
 		err = look()
 	}
 	return resetting, err
+}
+
+// count adds what a reset would do about one pair.
+func (r *Resetting) count(state State, reset Reset, inOutlook func() Deleted) {
+	if state.Copy == nil || state.Record == nil {
+		return
+	}
+	r.Synced++
+	there, here := state.Deletes(reset)
+	if here {
+		r.NightPOS++
+	}
+	if there {
+		r.Outlook++
+		for _, address := range inOutlook().addresses(state.Member) {
+			r.Mails[address]++
+		}
+	}
 }
 
 // readStep is how many pairs are read at once by who only looks.
@@ -343,6 +376,9 @@ func (r *round) restore(ctx context.Context, reset Reset, deleted []Deleted) err
 	if err != nil || back {
 		return err
 	}
+	if pair.Series != nil {
+		return r.restoreSeries(ctx, reset, deleted)
+	}
 	states, err := r.states(ctx, []Link{{RecordID: pair.RecordID, GraphID: pair.GraphID, Role: pair.Role}})
 	if err != nil {
 		return err
@@ -374,7 +410,24 @@ func (r *round) restore(ctx context.Context, reset Reset, deleted []Deleted) err
 			commit.Links = append(commit.Links, *settled.Link)
 		}
 	}
+	return r.restored(ctx, commit)
+}
+
+// restored records what was brought back.
+func (r *round) restored(ctx context.Context, commit Commit) error {
 	if err := r.engine.Store.Commit(ctx, r.lease, commit); err != nil {
+		return fmt.Errorf("recording what was restored: %w", err)
+	}
+	meetings := map[string]int64{}
+	for _, link := range commit.Links {
+		if link.ICalUID != "" {
+			meetings[link.ICalUID] = link.RecordID
+		}
+	}
+	if len(meetings) == 0 {
+		return nil
+	}
+	if err := r.engine.Store.SetMeetings(ctx, meetings); err != nil {
 		return fmt.Errorf("recording what was restored: %w", err)
 	}
 	return nil

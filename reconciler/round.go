@@ -195,6 +195,7 @@ func (r *round) gather(ctx context.Context) error {
 
 // read looks at both sides, in one call each, at the same time.
 func (r *round) read(ctx context.Context) error {
+	listed, listingErr := r.fromListing(ctx)
 	var graphIDs []string
 	var recordIDs []int64
 	for _, subject := range r.subjects {
@@ -202,7 +203,7 @@ func (r *round) read(ctx context.Context) error {
 			// Series are read as a whole.
 			continue
 		}
-		if subject.graphID != "" {
+		if _, known := listed[subject.graphID]; subject.graphID != "" && !known && (listingErr == nil || !subject.untouched()) {
 			graphIDs = append(graphIDs, subject.graphID)
 		}
 		if subject.recordID != 0 {
@@ -235,8 +236,15 @@ func (r *round) read(ctx context.Context) error {
 		}
 		err := nightposErr
 		if subject.graphID != "" && err == nil {
-			err = outlookErr
-			if err == nil {
+			copied, known := listed[subject.graphID]
+			switch {
+			case known:
+				r.see(subject, copied)
+			case listingErr != nil && subject.untouched():
+				err = listingErr
+			case outlookErr != nil:
+				err = outlookErr
+			default:
 				err = itemErrors[subject.graphID]
 			}
 		}

@@ -25,6 +25,12 @@ type SeriesCopy struct {
 	Cancelled map[Date]bool
 }
 
+// gone says that the occurrence of a slot was deleted, or called off by its
+// organizer, which an attendee's mailbox goes on showing.
+func (s *SeriesCopy) gone(slot Date) bool {
+	return s.Cancelled[slot] || s.Exceptions[slot].Cancelled
+}
+
 // SeriesRecord is a series as it stands in NightPOS. A single record is one with
 // a zero Rule and one occurrence.
 type SeriesRecord struct {
@@ -42,6 +48,9 @@ type SeriesRecord struct {
 	Zone string
 	// Refused says in words why the rule cannot be understood; empty otherwise.
 	Refused string
+	// GraphID and ICalUID are what NightPOS's built-in sync left of the master; empty
+	// for others.
+	GraphID, ICalUID string
 	// Occurrences are its records, archived ones included, in order of start.
 	Occurrences []Record
 }
@@ -157,6 +166,9 @@ type SeriesRecordWrite struct {
 	// Join are single records that become occurrences, and Leave occurrences that
 	// leave the series, archived; see also ActionArchive, which keeps the place.
 	Join, Leave []int64
+	// Delete are records that are deleted for good, and the recurrence with them.
+	// Nothing else of the write counts then but ID; Record is nil in the answer.
+	Delete []int64
 	// Current is the series as it was read; nil for creates.
 	Current *SeriesRecord
 }

@@ -242,7 +242,7 @@ func (m *seriesMerge) foresee(event Event) {
 	m.after.schedule = m.plan.agreed
 	shown := map[Date]occurrence{}
 	for _, slot := range m.after.slots(m.plan.from, m.plan.to, maxSlots) {
-		if m.Series.Cancelled[slot] {
+		if m.Series.gone(slot) {
 			continue
 		}
 		next := event

@@ -46,7 +46,7 @@ func (s *SeriesState) Withhold(plan SeriesPlan) (SeriesPlan, Withheld) {
 		return plan, withheld
 	}
 	if left.Outlook == nil {
-		plan.Copy, plan.Apart = nil, nil
+		plan.Copy, plan.Apart, plan.expected = nil, nil, nil
 	}
 	if left.NightPOS == nil {
 		plan.Record = nil

@@ -24,7 +24,10 @@ type seriesSubject struct {
 	original *SeriesCopy
 	state    SeriesState
 	plan     SeriesPlan
+	withheld Withheld
 	skip     bool
+	// err is why it was abandoned.
+	err error
 }
 
 // divert takes the subjects that turned out to be series, or whose link is a
@@ -95,10 +98,9 @@ func (r *round) runSeries(ctx context.Context) error {
 	if len(r.series) == 0 {
 		return nil
 	}
-	outlook, canOutlook := r.engine.Outlook.(SeriesOutlook)
-	nightpos, canNightPOS := r.engine.NightPOS.(SeriesNightPOS)
-	if !canOutlook || !canNightPOS {
-		return errors.New("a calendar of this engine knows no series")
+	outlook, nightpos, known := r.seriesCalendars()
+	if !known {
+		return errNoSeries
 	}
 	work := &seriesWork{round: r, outlook: outlook, nightpos: nightpos}
 	if err := work.links(ctx); err != nil {
@@ -120,6 +122,8 @@ func (r *round) runSeries(ctx context.Context) error {
 	}
 	return nil
 }
+
+var errNoSeries = errors.New("a calendar of this engine knows no series")
 
 // seriesWork is the part of a round that is about series.
 type seriesWork struct {
@@ -224,7 +228,7 @@ func unique(ids []int64) []int64 {
 }
 
 func (r *round) abandonSeries(subject *seriesSubject, err error) {
-	subject.skip = true
+	subject.skip, subject.err = true, err
 	for _, item := range subject.items {
 		r.fail(item, err)
 	}
@@ -237,12 +241,12 @@ func (w *seriesWork) seeSeries(subject *seriesSubject, copied SeriesCopy) {
 	subject.state.Series = w.unifySeries(copied)
 }
 
-func (w *seriesWork) unifySeries(copied SeriesCopy) *SeriesCopy {
+func (r *round) unifySeries(copied SeriesCopy) *SeriesCopy {
 	unified := copied
-	unified.Event = w.unifyEvent(copied.Event)
+	unified.Event = r.unifyEvent(copied.Event)
 	unified.Exceptions = make(map[Date]Copy, len(copied.Exceptions))
 	for slot, exception := range copied.Exceptions {
-		exception.Event = w.unifyEvent(exception.Event)
+		exception.Event = r.unifyEvent(exception.Event)
 		unified.Exceptions[slot] = exception
 	}
 	return &unified
@@ -337,15 +341,14 @@ func (w *seriesWork) lookUp(ctx context.Context, subject *seriesSubject) error {
 			ids = append(ids, slices.Collect(maps.Values(link.Series.Occurrences))...)
 		}
 	} else if series := subject.state.Series; series != nil {
-		id := series.RecordID
-		if id == 0 && series.ICalUID != "" {
+		ids = append(ids, series.RecordID)
+		if series.ICalUID != "" {
 			meetings, err := w.engine.Store.Meetings(ctx, []string{series.ICalUID})
 			if err != nil {
 				return fmt.Errorf("reading which meetings are known: %w", err)
 			}
-			id = meetings[series.ICalUID]
+			ids = append(ids, meetings[series.ICalUID])
 		}
-		ids = append(ids, id)
 	}
 	ids = slices.DeleteFunc(unique(ids), func(id int64) bool { return id == 0 })
 	if len(ids) == 0 {
@@ -355,13 +358,13 @@ func (w *seriesWork) lookUp(ctx context.Context, subject *seriesSubject) error {
 	if err != nil {
 		return err
 	}
-	recurrence, single := int64(0), (*Record)(nil)
+	recurrence, archived, single := int64(0), false, (*Record)(nil)
 	for _, id := range ids {
 		record, there := found[id]
 		switch {
 		case !there:
-		case record.RecurrenceID != 0 && (recurrence == 0 || subject.link != nil && id == subject.link.RecordID):
-			recurrence = record.RecurrenceID
+		case record.RecurrenceID != 0 && (recurrence == 0 || archived && !record.Archived || subject.link != nil && id == subject.link.RecordID):
+			recurrence, archived = record.RecurrenceID, record.Archived
 		case record.RecurrenceID == 0 && (single == nil || single.Archived && !record.Archived):
 			single = &record
 		}
@@ -421,6 +424,9 @@ func (w *seriesWork) bring(ctx context.Context, subject *seriesSubject) error {
 	}
 	if !w.considerSeries(subject) {
 		return nil
+	}
+	if awaits, err := w.awaitSeries(ctx, subject); err != nil || awaits {
+		return err
 	}
 	plan := subject.plan
 	if plan.Copy != nil && plan.Copy.Action == ActionCreate && (subject.link == nil || subject.link.GraphID != "") {
@@ -581,7 +587,7 @@ func (w *seriesWork) considerSeries(subject *seriesSubject) bool {
 		state.State = released
 	}
 	plan := state.Plan()
-	subject.plan, _ = state.Withhold(plan)
+	subject.plan, subject.withheld = state.Withhold(plan)
 	return true
 }
 

@@ -464,7 +464,7 @@ func viewCopy(series *SeriesCopy, from, to Date) seriesView {
 		occurrences: map[Date]occurrence{}, modified: series.Modified,
 	}
 	for _, slot := range view.slots(from, to, maxSlots) {
-		if series.Cancelled[slot] {
+		if series.gone(slot) {
 			continue
 		}
 		if exception, there := series.Exceptions[slot]; there {

@@ -1,7 +1,6 @@
 package reconciler
 
 import (
-	"cmp"
 	"maps"
 	"slices"
 )
@@ -33,7 +32,11 @@ func gatherSeries(copies []Copy, records []Record) *listedSeries {
 func (l *listedSeries) agreed(link *Link, window Window) bool {
 	copies, records := l.copies[link.GraphID], l.records[link.Series.RecurrenceID]
 	if link.Ended {
-		return len(copies) == 0 && !slices.ContainsFunc(records, func(record *Record) bool { return !record.Archived })
+		active := func(record *Record) bool { return !record.Archived }
+		if link.Alone && (len(copies) == 0 || !slices.ContainsFunc(records, active)) {
+			return true
+		}
+		return len(copies) == 0 && !slices.ContainsFunc(records, active)
 	}
 	inOutlook, inNightPOS := 0, 0
 	for _, copied := range copies {
@@ -73,20 +76,52 @@ func (l *listedSeries) forget(link *Link) {
 	delete(l.records, link.Series.RecurrenceID)
 }
 
-// rest adds what no link knows.
-func (l *listedSeries) rest(add func(key string)) {
-	for _, master := range slices.Sorted(maps.Keys(l.copies)) {
-		if slices.ContainsFunc(l.copies[master], func(copied *Copy) bool { return !copied.Cancelled }) {
-			add(OutlookKey(master))
-		}
+// missing is the side on which nothing of a linked series is listed any more, while
+// the other one shows it.
+func (l *listedSeries) missing(link *Link) Side {
+	copies, records := len(l.copies[link.GraphID]), len(l.records[link.Series.RecurrenceID])
+	switch {
+	case link.Ended || (copies == 0) == (records == 0):
+		return ""
+	case copies == 0 && slices.ContainsFunc(l.records[link.Series.RecurrenceID], func(record *Record) bool { return !record.Archived }):
+		return SideOutlook
+	case records == 0:
+		return SideNightPOS
 	}
-	for _, recurrence := range slices.Sorted(maps.Keys(l.records)) {
-		records := l.records[recurrence]
-		if slices.ContainsFunc(records, func(record *Record) bool { return !record.Archived }) {
-			first := slices.MinFunc(records, func(a, b *Record) int { return cmp.Compare(a.ID, b.ID) })
-			add(NightPOSKey(first.ID))
-		}
+	return ""
+}
+
+// without takes an occurrence out of its series, and the series away once none is
+// left.
+func (l *listedSeries) without(record *Record) {
+	rest := slices.DeleteFunc(l.records[record.RecurrenceID], func(other *Record) bool { return other.ID == record.ID })
+	if len(rest) == 0 {
+		delete(l.records, record.RecurrenceID)
+	} else {
+		l.records[record.RecurrenceID] = rest
 	}
+}
+
+// became says that either half of a single event's link is a series by now; it is
+// no longer among those that are to be told yet.
+func (l *listedSeries) became(link *Link, record *Record) bool {
+	if link.Apart {
+		// Its own link looks after it.
+		if record != nil {
+			l.without(record)
+		}
+		return false
+	}
+	found := false
+	if record != nil && record.RecurrenceID != 0 {
+		found = true
+		delete(l.records, record.RecurrenceID)
+	}
+	if _, there := l.copies[link.GraphID]; there && link.GraphID != "" {
+		found = true
+		delete(l.copies, link.GraphID)
+	}
+	return found
 }
 
 // knowsRecord says that a record of a series shows what was agreed on.

@@ -111,8 +111,9 @@ type Record struct {
 	// Created is when the record was made, in whole seconds of NightPOS's clock.
 	Created time.Time
 	// ICalUID and GraphID are what NightPOS's built-in sync left: the meeting's
-	// iCalUId, and its id in whichever mailbox synced it; empty for others.
-	ICalUID, GraphID string
+	// iCalUId, and its id in whichever mailbox synced it; empty for others. Of an
+	// occurrence, MasterID is the id of the series' master there.
+	ICalUID, GraphID, MasterID string
 	// Event is the content. Answers of people are those of the attendee rows;
 	// the organizer's own answer is in Organizer.Answer.
 	Event Event

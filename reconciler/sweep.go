@@ -86,8 +86,14 @@ func (r *round) differences(ctx context.Context, copies []Copy, records []Record
 			for _, id := range link.Series.Occurrences {
 				delete(recordByID, id)
 			}
-			if !series.agreed(&link, r.engine.window()) {
-				add(NightPOSKey(link.RecordID))
+			switch side := series.missing(&link); {
+			case side != "":
+				gone.add(side, link)
+			default:
+				gone.pairs++
+				if !series.agreed(&link, r.engine.window()) {
+					add(NightPOSKey(link.RecordID))
+				}
 			}
 			series.forget(&link)
 			return nil
@@ -95,7 +101,7 @@ func (r *round) differences(ctx context.Context, copies []Copy, records []Record
 		copied, record := copyByID[link.GraphID], recordByID[link.RecordID]
 		delete(copyByID, link.GraphID)
 		delete(recordByID, link.RecordID)
-		if record != nil && record.RecurrenceID != 0 && !link.Apart {
+		if series.became(&link, record) {
 			add(NightPOSKey(link.RecordID))
 			return nil
 		}
@@ -116,9 +122,7 @@ func (r *round) differences(ctx context.Context, copies []Copy, records []Record
 	if err != nil {
 		return nil, fmt.Errorf("reading links: %w", err)
 	}
-	series.rest(add)
-	maps.DeleteFunc(copyByID, func(_ string, copied *Copy) bool { return copied.Recurring })
-	maps.DeleteFunc(recordByID, func(_ int64, record *Record) bool { return record.RecurrenceID != 0 })
+	withoutOccurrences(copyByID, recordByID)
 	deletions, err := r.deletions(ctx, gone)
 	if err != nil {
 		return nil, err
@@ -134,7 +138,12 @@ func (r *round) differences(ctx context.Context, copies []Copy, records []Record
 	if err != nil {
 		return nil, err
 	}
-	known.Ambiguous = ambiguities(found)
+	ofSeries, ambiguous, err := r.meetSeries(ctx, series, add, known.Since.IsZero())
+	if err != nil {
+		return nil, err
+	}
+	progress = progress.plus(ofSeries)
+	known.Ambiguous = ambiguities(found, ambiguous)
 	if known.Since.IsZero() {
 		progress.Total = progress.Linked + len(items)
 	} else {
@@ -142,6 +151,12 @@ func (r *round) differences(ctx context.Context, copies []Copy, records []Record
 	}
 	known.First = progress
 	return items, nil
+}
+
+// withoutOccurrences leaves single events alone in what was listed.
+func withoutOccurrences(copies map[string]*Copy, records map[int64]*Record) {
+	maps.DeleteFunc(copies, func(_ string, copied *Copy) bool { return copied.Recurring })
+	maps.DeleteFunc(records, func(_ int64, record *Record) bool { return record.RecurrenceID != 0 })
 }
 
 // agreed says that looking at a pair as it was listed would change nothing.

@@ -177,6 +177,9 @@ func TestEmptiedStore(t *testing.T) {
 				w.outlookEvent(bob, "Alone there", 8)
 				w.nightposEvent("alice", "Over", -3, nil, bob)
 				w.nightposEvent("alice", "Secret", 9, map[string]any{"privacy": "private"}, bob)
+				w.nightposSeries("alice", "Series here", 10, bob)
+				w.outlookSeries(alice, "Series there", 11, bob, guest)
+				w.outlookSeries(bob, "Series of Bob", 12)
 				time.Sleep(time.Minute)
 				w.settle("alice", "connected")
 				w.settle("bob", "connected")
@@ -205,6 +208,12 @@ func TestEmptiedStore(t *testing.T) {
 				if got := w.standing(); got != stood {
 					t.Errorf("connecting again changed what stands:\n%s\nwant\n%s", got, stood)
 				}
+				w.sees("connected again", map[string]count{"Series here": both, "Series there": both})
+				w.call(http.MethodPost, "/users/alice/sync", "", http.StatusAccepted, nil)
+				w.settle("alice", "connected")
+				if got := w.standing(); got != stood {
+					t.Errorf("another sweep changed what stands:\n%s\nwant\n%s", got, stood)
+				}
 				// And the pairs are pairs again.
 				for _, shown := range w.nightpos.Events() {
 					if shown["name"] == "Meeting here" {
@@ -212,8 +221,15 @@ func TestEmptiedStore(t *testing.T) {
 						w.must(w.nightpos.Member("alice").Write(t.Context(), []int{id}, map[string]any{"name": "Meeting renamed"}))
 					}
 				}
+				for _, shown := range w.outlook.Mailbox(alice).Events() {
+					if shown["subject"] == "Series here" {
+						_, err := w.outlook.Mailbox(alice).Update(t.Context(), fmt.Sprint(shown["id"]), map[string]any{"subject": "Series renamed"})
+						w.must(err)
+					}
+				}
 				w.settle("alice", "connected")
 				w.shows("Meeting renamed", 1, 1)
+				w.sees("renamed", map[string]count{"Series renamed": both})
 			})
 		})
 	}

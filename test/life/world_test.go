@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -16,6 +17,7 @@ import (
 	"github.com/nightpos/outlook-gateway/redis"
 	"github.com/nightpos/outlook-gateway/service"
 	"github.com/nightpos/outlook-gateway/test/network"
+	"github.com/nightpos/outlook-gateway/test/openapi"
 	simnightpos "github.com/nightpos/outlook-gateway/test/sim/nightpos"
 	simoutlook "github.com/nightpos/outlook-gateway/test/sim/outlook"
 )
@@ -39,6 +41,15 @@ type world struct {
 	service  *service.Service
 	engine   *redis.InProcess
 	config   service.Config
+	// dataDir is where the store keeps its data; empty for nowhere.
+	dataDir string
+	// life ends when the gateway is killed.
+	life *mortal
+	// calls are those that all gateways of this world have made.
+	calls atomic.Int64
+	// api is the way to the admin API, on which every answer is held against the
+	// document that describes it.
+	api http.RoundTripper
 }
 
 // newWorld must be called in a synctest bubble. The gateway runs with nobody
@@ -52,6 +63,7 @@ func newWorld(t *testing.T, change func(*service.Config)) *world {
 func newWorldWith(t *testing.T, mail simoutlook.Config, suite simnightpos.Config, change func(*service.Config)) *world {
 	t.Helper()
 	w := &world{T: t}
+	w.api = openapi.Checked(t, w.network.Transport())
 	var err error
 	mail.BaseURL, mail.Seed, mail.Transport, mail.Switches = outlookURL, 1, w.network.Transport(), simoutlook.Switches{AnyAddress: true}
 	mail.People = []simoutlook.Person{{Name: "Alice", Address: alice}, {Name: "Bob", Address: bob}}
@@ -90,9 +102,47 @@ func (w *world) renew() {
 		w.must(w.service.Close())
 		w.must(w.engine.Close())
 	}
-	w.engine, err = redis.NewInProcess("", nil)
+	w.engine, err = redis.NewInProcess(w.dataDir, nil)
 	w.must(err)
 	w.start()
+}
+
+// kill ends the gateway as kill -9 does: from one moment on it reaches nothing any
+// more, learns no answer, and its store stands as it was. A new one starts on that.
+func (w *world) kill() {
+	w.Helper()
+	w.life.dead.Store(true)
+	w.must(w.engine.Close())
+	// What is left of it cannot do anything; how it ends is nobody's business.
+	_ = w.service.Close()
+	var err error
+	w.engine, err = redis.NewInProcess(w.dataDir, nil)
+	w.must(err)
+	w.start()
+}
+
+// mortal is the way out of a gateway, until it is killed.
+type mortal struct {
+	next http.RoundTripper
+	dead atomic.Bool
+	// calls counts what it sent, however much a batch holds.
+	calls *atomic.Int64
+}
+
+var errKilled = errors.New("the gateway was killed")
+
+// RoundTrip implements http.RoundTripper.
+func (m *mortal) RoundTrip(request *http.Request) (*http.Response, error) {
+	if m.dead.Load() {
+		return nil, errKilled
+	}
+	m.calls.Add(1)
+	answer, err := m.next.RoundTrip(request)
+	if err == nil && m.dead.Load() {
+		answer.Body.Close()
+		return nil, errKilled
+	}
+	return answer, err
 }
 
 // restart ends the gateway and starts it again on the same store.
@@ -107,7 +157,8 @@ func (w *world) start() {
 	listener, err := w.network.Listen("gateway.sim")
 	w.must(err)
 	config := w.config
-	config.Listener, config.Engine = listener, w.engine
+	w.life = &mortal{next: config.Transport, calls: &w.calls}
+	config.Listener, config.Engine, config.Transport = listener, w.engine, w.life
 	w.service, err = service.Start(context.WithoutCancel(w.Context()), config)
 	w.must(err)
 }
@@ -177,7 +228,7 @@ func (w *world) call(method, path, body string, status int, into any) http.Heade
 	request, err := http.NewRequestWithContext(w.Context(), method, gatewayURL+"/api/v1"+path, strings.NewReader(body))
 	w.must(err)
 	request.Header.Set("Authorization", "Bearer "+adminToken)
-	answer, err := (&http.Client{Transport: w.network.Transport()}).Do(request)
+	answer, err := (&http.Client{Transport: w.api}).Do(request)
 	w.must(err)
 	defer answer.Body.Close()
 	content, err := io.ReadAll(answer.Body)
