@@ -10,6 +10,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/nightpos/outlook-gateway/gateway"
+	"github.com/nightpos/outlook-gateway/reconciler"
 )
 
 // line is one line of the activity as it is shown.
@@ -109,7 +110,8 @@ func (v *view) lines(activity []gateway.ActivityLine, names *titles, mine bool) 
 		} else {
 			made.What, made.Tone = v.T("act.nothing"), "left"
 		}
-		for _, field := range one.Fields {
+		// A new event has every field.
+		for _, field := range changed(one) {
 			made.Fields = append(made.Fields, v.Word("field", field))
 		}
 		// Without the event nobody can tell that it is not private.
@@ -128,6 +130,15 @@ func (v *view) lines(activity []gateway.ActivityLine, names *titles, mine bool) 
 		shown = append(shown, made)
 	}
 	return shown
+}
+
+// changed are the fields that a line is about; none for what was made or removed as
+// a whole.
+func changed(one gateway.ActivityLine) []reconciler.Field {
+	if one.Action == string(reconciler.ActionUpdate) || one.Action == "" {
+		return one.Fields
+	}
+	return nil
 }
 
 // failing are the newest lines of events that did not cross and have not since.

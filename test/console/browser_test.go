@@ -12,6 +12,7 @@ import (
 
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/chromedp"
 )
 
@@ -124,17 +125,39 @@ func (b *tab) headed(heading string) {
 	b.until(fmt.Sprintf("document.querySelector('h1')?.textContent === %q", heading))
 }
 
-// press uses the button, or the link that looks like one, with a text.
-func (b *tab) press(text string) {
+// press uses the button, or the summary, with a text; with links, those count too.
+func (b *tab) press(text string, links ...bool) {
 	b.Helper()
+	selector := "button, [role=button], .button, summary"
+	if len(links) > 0 {
+		selector += ", main a"
+	}
 	found := b.value(fmt.Sprintf(`(() => { document.querySelector("#pressed")?.removeAttribute("id");
-		const button = [...document.querySelectorAll("button, [role=button], summary")].find((e) => e.textContent.trim() === %q && e.checkVisibility());
-		button?.setAttribute("id", "pressed"); button?.scrollIntoView({block: "center"}); return button ? "yes" : "no"; })()`, text))
+		const button = [...document.querySelectorAll(%q)].find((e) => e.textContent.trim() === %q && e.checkVisibility());
+		button?.setAttribute("id", "pressed"); button?.scrollIntoView({block: "center"}); return button ? "yes" : "no"; })()`, selector, text))
 	if found != "yes" {
 		b.picture("failed")
 		b.Fatalf("there is no button %q; the page says %s", text, b.value("document.body.innerText"))
 	}
 	b.do(chromedp.Click(chromedp.CSS("#pressed")))
+}
+
+// pick chooses an account at Microsoft.
+func (b *tab) pick(address string) {
+	b.Helper()
+	b.value(fmt.Sprintf(`[...document.querySelectorAll("button")].find((e) => e.textContent.includes(%q)).setAttribute("id", "picked"); "picked"`, address))
+	b.do(chromedp.Click(chromedp.CSS("#picked")))
+}
+
+// speak asks for pages in a language, as a browser's own settings do.
+func (b *tab) speak(language string) {
+	b.Helper()
+	b.do(chromedp.Func(func(ctx context.Context, target *chromedp.Target) error {
+		_, err := cdp.Call(ctx, target, network.SetExtraHTTPHeaders, network.SetExtraHTTPHeadersParams{
+			Headers: network.Headers{"Accept-Language": language},
+		})
+		return err
+	}))
 }
 
 // fill writes into a field.

@@ -90,6 +90,16 @@ func newWorld(t *testing.T, change func(*service.Config)) *world {
 	return w
 }
 
+// newWorldUnset is a gateway that knows no application yet; what an administrator
+// finds in Entra is left in id and secret.
+func newWorldUnset(t *testing.T, id, secret *string) *world {
+	t.Helper()
+	*id, *secret = simoutlook.DefaultApplication.ID, simoutlook.DefaultApplication.Secret
+	return newWorld(t, func(config *service.Config) {
+		config.Settings.MicrosoftClientID, config.Settings.MicrosoftClientSecret = "", ""
+	})
+}
+
 func (w *world) must(err error) {
 	w.Helper()
 	if err != nil {
