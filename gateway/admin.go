@@ -102,13 +102,16 @@ type QueueStatus struct {
 
 // User is a connected person.
 type User struct {
-	ID           int64             `json:"id"`
-	Login        string            `json:"login"`
-	Name         string            `json:"name"`
-	Mailbox      string            `json:"mailbox"`
-	State        reconciler.Phase  `json:"state"`
-	LastSync     *time.Time        `json:"last_sync"`
-	Pending      int               `json:"pending"`
+	ID       int64            `json:"id"`
+	Login    string           `json:"login"`
+	Name     string           `json:"name"`
+	Mailbox  string           `json:"mailbox"`
+	State    reconciler.Phase `json:"state"`
+	LastSync *time.Time       `json:"last_sync"`
+	Pending  int              `json:"pending"`
+	// Moving is how many of those that are pending are being worked on or are due
+	// now, rather than put off.
+	Moving       int               `json:"-"`
 	Subscription *UserSubscription `json:"subscription"`
 	// LastError is what happened and what to do, null when all is well.
 	LastError *string        `json:"last_error"`

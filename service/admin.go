@@ -154,6 +154,9 @@ func (a admin) show(ctx context.Context, state redis.MemberState) (gateway.User,
 	if user.Pending, err = s.store.Pending(ctx, state.ID, soon); err != nil {
 		return gateway.User{}, err
 	}
+	if user.Moving, err = s.store.Pending(ctx, state.ID, 0); err != nil {
+		return gateway.User{}, err
+	}
 	sweeps, err := s.store.Sweeps(ctx, state.ID)
 	if err != nil {
 		return gateway.User{}, err

@@ -20,7 +20,7 @@ const (
 	// liveStep is how often a stream looks whether something changed, and liveAge how
 	// often it sends a page on which nothing did but the time.
 	liveStep = time.Second
-	liveAge  = 15 * time.Second
+	liveAge  = 10 * time.Second
 	// liveSend is how long a browser may take to read what is sent.
 	liveSend = 10 * time.Second
 	// streamsOpen is how many streams there are at once, and streamsEach how many of
@@ -76,7 +76,7 @@ func (c *Console) sceneOf(ctx context.Context, v *view, of string) (scene, error
 				if mine && errors.Is(err, gateway.ErrNobody) {
 					err = nil
 				}
-				return user, err
+				return []any{user, user.Moving}, err
 			},
 			gather: func(ctx context.Context) (any, error) { return c.personPage(ctx, v, id, mine, names) },
 		}

@@ -159,10 +159,13 @@ func (c *Console) judge(v *view, page *personPage, outlookSync bool) {
 		say("bad", "trouble")
 		page.Trouble = new(reason)
 		*page.Trouble = v.explain(*user.LastError)
-	case user.Pending > 0:
-		say("busy", "pending", "Count", user.Pending)
+	case user.Moving > 0:
+		say("busy", "pending", "Count", user.Moving)
 	default:
 		say("good", "connected")
+		if len(page.Failed) > 0 {
+			page.Todo = v.T("state.connected.but")
+		}
 	}
 }
 

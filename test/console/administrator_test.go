@@ -81,7 +81,7 @@ func TestAnAdministrator(t *testing.T) {
 		b.value(`document.querySelector("input[name=outlook_sync][value=on]").click(); document.getElementById("conflict").value = "outlook"; "on"`)
 		b.press(x.of(t, "button.save"))
 		b.says(x.of(t, "done.settings"))
-		w.settle("alice", "connected")
+		w.until("alice", "is connected", func(user gateway.User) bool { return user.State == reconciler.PhaseConnected })
 
 		// The Reset Account dialog: two choices, what would happen, the button.
 		b.open(w.address+root+"/people/alice", "Alice")
