@@ -100,6 +100,8 @@ func (v *view) lines(activity []gateway.ActivityLine, names *titles, mine bool) 
 			made.Event, made.Private = v.T("event.private"), true
 		case one.RecordID != 0:
 			made.Event = v.T("event.number", "Number", strconv.FormatInt(one.RecordID, 10))
+		case one.OutlookID == "":
+			made.Event = v.T("event.calendar")
 		default:
 			made.Event = v.T("event.unnamed")
 		}
