@@ -27,8 +27,14 @@ func (a admin) Search(ctx context.Context, filter gateway.PeopleFilter) (gateway
 	}
 	page := gateway.PeoplePage{Counts: map[string]int{}}
 	text := strings.ToLower(strings.TrimSpace(filter.Text))
-	var found []redis.MemberState
-	for _, state := range states {
+	field, descending := strings.CutPrefix(filter.Sort, "-")
+	type match struct {
+		key   string
+		index int
+	}
+	var found []match
+	for index := range states {
+		state := &states[index]
 		phase := string(state.Phase(true))
 		page.Counts[phase]++
 		if state.Halted.Open() {
@@ -39,12 +45,11 @@ func (a admin) Search(ctx context.Context, filter gateway.PeopleFilter) (gateway
 		}
 		if text == "" || strings.Contains(strings.ToLower(state.Name), text) || strings.Contains(strings.ToLower(state.Login), text) ||
 			strings.Contains(strings.ToLower(state.Mailbox), text) {
-			found = append(found, state)
+			found = append(found, match{sortKey(field, state), index})
 		}
 	}
-	field, descending := strings.CutPrefix(filter.Sort, "-")
-	slices.SortStableFunc(found, func(one, other redis.MemberState) int {
-		order := cmp.Or(compareBy(field, one, other), cmp.Compare(one.UserID, other.UserID))
+	slices.SortFunc(found, func(one, other match) int {
+		order := cmp.Or(strings.Compare(one.key, other.key), cmp.Compare(states[one.index].UserID, states[other.index].UserID))
 		if descending {
 			return -order
 		}
@@ -52,21 +57,25 @@ func (a admin) Search(ctx context.Context, filter gateway.PeopleFilter) (gateway
 	})
 	page.Total = len(found)
 	from := min(max(filter.Offset, 0), len(found))
-	found = found[from:min(from+filter.Limit, len(found))]
-	page.Users, err = a.showAll(ctx, found)
+	var shown []redis.MemberState
+	for _, one := range found[from:min(from+filter.Limit, len(found))] {
+		shown = append(shown, states[one.index])
+	}
+	page.Users, err = a.showAll(ctx, shown)
 	return page, err
 }
 
-func compareBy(field string, one, other redis.MemberState) int {
+// sortKey is what people are sorted by, before their ids.
+func sortKey(field string, state *redis.MemberState) string {
 	switch field {
 	case "login":
-		return strings.Compare(strings.ToLower(one.Login), strings.ToLower(other.Login))
+		return strings.ToLower(state.Login)
 	case "mailbox":
-		return strings.Compare(strings.ToLower(one.Mailbox), strings.ToLower(other.Mailbox))
+		return strings.ToLower(state.Mailbox)
 	case "state":
-		return strings.Compare(string(one.Phase(true)), string(other.Phase(true)))
+		return string(state.Phase(true))
 	}
-	return strings.Compare(strings.ToLower(one.Name), strings.ToLower(other.Name))
+	return strings.ToLower(state.Name)
 }
 
 func (a admin) showAll(ctx context.Context, states []redis.MemberState) ([]gateway.User, error) {
