@@ -21,12 +21,14 @@ type line struct {
 	Private bool
 	Record  int64
 	// Deed says that it tells what somebody did rather than what crossed.
-	Deed      bool
-	What      string
-	Fields    []string
-	From      string
-	Tone      string
-	Took      string
+	Deed   bool
+	What   string
+	Fields []string
+	From   string
+	Tone   string
+	Took   string
+	// Reset says that a reset did it, or the undoing of one.
+	Reset     bool
 	Mails     int
 	Conflicts []conflict
 	Reason    *reason
@@ -107,8 +109,11 @@ func (v *view) lines(activity []gateway.ActivityLine, names *titles, mine bool) 
 		}
 		if one.Action != "" {
 			made.What, made.Tone = v.T("act."+one.Action, "Side", v.SideName(one.To)), "done"
-			made.From = v.SideName(one.From)
-			made.Took = v.Took(one.LagMS)
+			if byReset(one) {
+				made.Reset = true
+			} else {
+				made.From, made.Took = v.SideName(one.From), v.Took(one.LagMS)
+			}
 		} else {
 			made.What, made.Tone = v.T("act.nothing"), "left"
 		}
@@ -132,6 +137,11 @@ func (v *view) lines(activity []gateway.ActivityLine, names *titles, mine bool) 
 		shown = append(shown, made)
 	}
 	return shown
+}
+
+// byReset says that nobody's change made a line, but a reset or the undoing of one.
+func byReset(one gateway.ActivityLine) bool {
+	return one.Action != "" && (strings.HasPrefix(one.Reason, "reset ") || strings.HasPrefix(one.Reason, "undo "))
 }
 
 // changed are the fields that a line is about; none for what was made or removed as

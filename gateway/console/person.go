@@ -95,7 +95,7 @@ func (c *Console) personPage(ctx context.Context, v *view, id string, mine bool,
 		return nil, err
 	}
 	for _, one := range activity {
-		if one.Action != "" && one.From != "" {
+		if one.Action != "" && one.From != "" && !byReset(one) {
 			page.Changed = &one
 			break
 		}

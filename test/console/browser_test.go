@@ -59,6 +59,7 @@ func openTab(t *testing.T) *tab {
 	t.Cleanup(cancel)
 	b := &tab{T: t, ctx: ctx, folder: folder}
 	b.resize(wide)
+	b.dress("light")
 	return b
 }
 
@@ -184,6 +185,7 @@ func (b *tab) page(name string) {
 				`[...document.querySelectorAll("body *")].filter((e) => e.getBoundingClientRect().right > innerWidth + 1).map((e) => e.tagName + "." + e.className + " " + e.textContent.trim().slice(0, 30)).join(" | ")`))
 		}
 		b.picture(fmt.Sprintf("%s-%d", name, width))
+		b.axe(name)
 	}
 	b.resize(before)
 	// What the policy forbids would leave the page bare.
@@ -218,7 +220,8 @@ func (b *tab) dress(scheme string) {
 	b.Helper()
 	b.do(chromedp.Func(func(ctx context.Context, target *chromedp.Target) error {
 		_, err := cdp.Call(ctx, target, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
-			Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}},
+			// A picture in the middle of a transition shows neither of both.
+			Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}, {Name: "prefers-reduced-motion", Value: "reduce"}},
 		})
 		return err
 	}))
