@@ -19,6 +19,14 @@ type Admin interface {
 	// the order of ids; more says that there are others behind them.
 	Users(ctx context.Context, after string, limit int) (users []User, more bool, err error)
 	User(ctx context.Context, id string) (User, error)
+	// Search returns a page of the people that a filter matches.
+	Search(ctx context.Context, filter PeopleFilter) (PeoplePage, error)
+	// Troubles are what is wrong with connected people, the most frequent first.
+	Troubles(ctx context.Context) ([]Trouble, error)
+	// Titles names events of NightPOS for somebody who looks at a person's calendar:
+	// what is private is named to the people of the event only. Viewer is the user id
+	// of who looks, zero for nobody in particular. Events that are gone are absent.
+	Titles(ctx context.Context, viewer int64, records []int64) (map[int64]EventTitle, error)
 
 	// Preview says what a sweep of the person's calendar would do, and does
 	// nothing.
@@ -94,13 +102,16 @@ type QueueStatus struct {
 
 // User is a connected person.
 type User struct {
-	ID           int64             `json:"id"`
-	Login        string            `json:"login"`
-	Name         string            `json:"name"`
-	Mailbox      string            `json:"mailbox"`
-	State        reconciler.Phase  `json:"state"`
-	LastSync     *time.Time        `json:"last_sync"`
-	Pending      int               `json:"pending"`
+	ID       int64            `json:"id"`
+	Login    string           `json:"login"`
+	Name     string           `json:"name"`
+	Mailbox  string           `json:"mailbox"`
+	State    reconciler.Phase `json:"state"`
+	LastSync *time.Time       `json:"last_sync"`
+	Pending  int              `json:"pending"`
+	// Moving is how many of those that are pending are being worked on or are due
+	// now, rather than put off.
+	Moving       int               `json:"-"`
 	Subscription *UserSubscription `json:"subscription"`
 	// LastError is what happened and what to do, null when all is well.
 	LastError *string        `json:"last_error"`
@@ -146,6 +157,45 @@ type Question struct {
 	Count int             `json:"count"`
 	Of    int             `json:"of"`
 	Since time.Time       `json:"since"`
+}
+
+// PeopleFilter chooses people.
+type PeopleFilter struct {
+	// Text is part of a name, login or mailbox, empty for all.
+	Text string
+	// State is one of User's, or "question" for those who are asked something; empty
+	// for all.
+	State string
+	// Sort is name, login, mailbox or state, with a minus before it for descending.
+	Sort          string
+	Offset, Limit int
+}
+
+// PeoplePage is a page of people.
+type PeoplePage struct {
+	Users []User
+	// Total is how many match; Counts are all connected people by state, whether
+	// their subscription lives being left out.
+	Total  int
+	Counts map[string]int
+}
+
+// Trouble is one cause, and whom it befell.
+type Trouble struct {
+	// Cause is what happened, without what differs from person to person.
+	Cause string
+	Count int
+	// Users are some of them.
+	Users []User
+}
+
+// EventTitle names an event.
+type EventTitle struct {
+	// Title is empty for private events of others.
+	Title   string
+	Private bool
+	Start   time.Time
+	AllDay  bool
 }
 
 // Preview is what a sweep would do.

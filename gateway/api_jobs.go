@@ -13,12 +13,12 @@ import (
 	"github.com/gorilla/mux"
 )
 
-// checkReset says what is wrong with a reset.
-func checkReset(asked Reset) error {
+// Check returns a *Refusal that says what is wrong with a reset.
+func (r Reset) Check() error {
 	switch {
-	case !slices.Contains([]string{"leave", "outlook", "nightpos", "both"}, asked.Events):
+	case !slices.Contains([]string{"leave", "outlook", "nightpos", "both"}, r.Events):
 		return &Refusal{http.StatusUnprocessableEntity, "events must be leave, outlook, nightpos or both"}
-	case asked.NextSync != FirstSyncNew && asked.NextSync != FirstSyncAll:
+	case r.NextSync != FirstSyncNew && r.NextSync != FirstSyncAll:
 		return &Refusal{http.StatusUnprocessableEntity, "next_sync must be new or all"}
 	}
 	return nil
@@ -30,7 +30,7 @@ func (a *api) reset(ctx context.Context, id string, r *http.Request) (int, any, 
 	if err := readJSON(r, &asked); err != nil {
 		return 0, nil, err
 	}
-	if err := checkReset(asked); err != nil {
+	if err := asked.Check(); err != nil {
 		return 0, nil, err
 	}
 	job, err := a.admin.Reset(ctx, id, asked)
@@ -47,7 +47,7 @@ func (a *api) previewReset(ctx context.Context, id string, r *http.Request) (int
 	if asked.NextSync == "" {
 		asked.NextSync = FirstSyncAll
 	}
-	if err := checkReset(asked); err != nil {
+	if err := asked.Check(); err != nil {
 		return 0, nil, err
 	}
 	preview, err := a.admin.PreviewReset(ctx, id, asked)
@@ -106,31 +106,39 @@ func (a *api) saveSettings(ctx context.Context, r *http.Request) (int, any, erro
 	if err := readJSON(r, &change); err != nil {
 		return 0, nil, err
 	}
-	if change.SecretExpires != nil && *change.SecretExpires != "" {
-		if _, err := time.Parse(time.DateOnly, *change.SecretExpires); err != nil {
-			return 0, nil, &Refusal{http.StatusUnprocessableEntity, "client_secret_expires must be a date such as 2028-11-22"}
-		}
-	}
-	if change.Conflict != nil && !slices.Contains([]string{"newest", "outlook", "nightpos"}, *change.Conflict) {
-		return 0, nil, &Refusal{http.StatusUnprocessableEntity, "conflict must be newest, outlook or nightpos"}
-	}
-	if change.ClientID != nil && !plainID.MatchString(*change.ClientID) {
-		return 0, nil, &Refusal{http.StatusUnprocessableEntity, "client_id must be the application (client) id of the registration in Entra"}
+	if err := change.Check(); err != nil {
+		return 0, nil, err
 	}
 	settings, err := a.admin.SaveSettings(ctx, change)
 	if err != nil {
 		return 0, nil, err
 	}
-	a.done(ctx, "settings", 0, change.names())
+	a.done(ctx, "settings", 0, change.Names())
 	return http.StatusOK, settings, nil
+}
+
+// Check returns a *Refusal that says what is wrong with a change of settings.
+func (c SettingsChange) Check() error {
+	if c.SecretExpires != nil && *c.SecretExpires != "" {
+		if _, err := time.Parse(time.DateOnly, *c.SecretExpires); err != nil {
+			return &Refusal{http.StatusUnprocessableEntity, "client_secret_expires must be a date such as 2028-11-22"}
+		}
+	}
+	if c.Conflict != nil && !slices.Contains([]string{"newest", "outlook", "nightpos"}, *c.Conflict) {
+		return &Refusal{http.StatusUnprocessableEntity, "conflict must be newest, outlook or nightpos"}
+	}
+	if c.ClientID != nil && !plainID.MatchString(*c.ClientID) {
+		return &Refusal{http.StatusUnprocessableEntity, "client_id must be the application (client) id of the registration in Entra"}
+	}
+	return nil
 }
 
 // plainID is what an application's id looks like.
 var plainID = regexp.MustCompile(`^[A-Za-z0-9-]{1,64}$`)
 
-// names are the settings that a change is about; their values are nobody's
+// Names are the settings that a change is about; their values are nobody's
 // business.
-func (c SettingsChange) names() string {
+func (c SettingsChange) Names() string {
 	var names []string
 	for name, given := range map[string]bool{
 		"outlook_sync": c.OutlookSync != nil, "client_id": c.ClientID != nil, "client_secret": c.ClientSecret != nil,

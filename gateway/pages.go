@@ -44,7 +44,9 @@ type message struct {
 	Again, Link, Button string
 	Troubles            []message
 	NightPOS            string
-	Reference           string
+	// Console leads to the person's page.
+	Console   bool
+	Reference string
 }
 
 // fact is something to compare or to copy.
@@ -117,7 +119,7 @@ func (p *pages) connected(w http.ResponseWriter, person Person, mailbox string) 
 			"You can close this page.",
 		},
 		Facts:    []fact{{Name: "NightPOS", Value: nameAndLogin(person)}, {Name: "Outlook mailbox", Value: mailbox}},
-		NightPOS: p.nightpos,
+		NightPOS: p.nightpos, Console: true,
 	})
 }
 

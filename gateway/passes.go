@@ -12,7 +12,7 @@ import (
 )
 
 // passes makes and checks the random words that travel through browsers: states
-// of sign-ins and connect links. They are signed, so that a forged one costs no
+// of sign-ins, connect links and sessions of the console. They are signed, so that a forged one costs no
 // look-up, and what they stand for is kept in a ticket.
 type passes struct {
 	keys   map[string][][]byte
@@ -21,8 +21,10 @@ type passes struct {
 
 // The kinds of pass; one is not good for the other.
 const (
-	passState = "sign-in state"
-	passLink  = "connect link"
+	passState   = "sign-in state"
+	passLink    = "connect link"
+	passSession = "console session"
+	passForm    = "console form"
 )
 
 const passLength = 24
@@ -32,7 +34,7 @@ func newPasses(keys [][]byte, random io.Reader) (*passes, error) {
 		return nil, errors.New("signing links needs a key")
 	}
 	made := &passes{keys: map[string][][]byte{}, random: random}
-	for _, kind := range []string{passState, passLink} {
+	for _, kind := range []string{passState, passLink, passSession, passForm} {
 		for _, key := range keys {
 			derived, err := hkdf.Key(sha256.New, key, nil, kind, 32)
 			if err != nil {

@@ -17,6 +17,8 @@ type Person struct {
 	// Address is the person's mail address in NightPOS, by which Microsoft may
 	// guess the account; it may be empty.
 	Address string
+	// Zone is the IANA name of the person's own time zone, empty if unknown.
+	Zone string
 	// Administrator says that the person may change NightPOS's settings.
 	Administrator bool
 }

@@ -66,6 +66,8 @@ type Server struct {
 	router  *mux.Router
 	spill   *spill
 	metrics *Metrics
+	// visitors is nil where nobody can connect.
+	visitors *Visitors
 }
 
 // The routes, as metrics name them.
@@ -157,7 +159,20 @@ func (s *Server) connections(config Connections) error {
 		places: make(chan struct{}, apiPlaces), limiter: rate.NewLimiter(apiRate, apiBurst),
 	}
 	calls.routes(s.router)
+	s.visitors = newVisitors(signing, config.AdminToken)
+	signing.visitors = s.visitors
 	return nil
+}
+
+// Visitors knows who is at a browser; nil without Connections.
+func (s *Server) Visitors() *Visitors { return s.visitors }
+
+// Mount adds the console, which answers at / and below ConsolePath. It must be
+// called before Serve.
+func (s *Server) Mount(console http.Handler) {
+	s.router.Path("/").Handler(console)
+	s.router.Path(ConsolePath).Handler(console)
+	s.router.PathPrefix(ConsolePath + "/").Handler(console)
 }
 
 // webhook adds a route that is bounded and measured. Each has places of its own:
@@ -243,6 +258,9 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 	case err = <-served:
 		err = fmt.Errorf("serving HTTP: %w", err)
 	case <-ctx.Done():
+		if s.visitors != nil {
+			close(s.visitors.stopped)
+		}
 		ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTime)
 		defer cancel()
 		defer time.AfterFunc(unusedTime, unused.close).Stop()

@@ -24,6 +24,9 @@ const (
 	// address before it, it is registered with the application.
 	RedirectPath = "/microsoft_account/authentication"
 	routeStyle   = "/microsoft_account/style.css"
+	// ConsolePath is where the console lies besides /, which on a shared domain is
+	// NightPOS's own.
+	ConsolePath = "/microsoft_account/console"
 
 	// signInLife is how long a sign-in may take, linkLife how long a connect link
 	// is good.
@@ -53,6 +56,8 @@ type signIns struct {
 	places chan struct{}
 	now    func() time.Time
 	log    *zap.Logger
+	// visitors lets a person who came by a link see the console afterwards.
+	visitors *Visitors
 }
 
 // newSignIns checks the public address, since it decides about cookies.
@@ -360,6 +365,11 @@ func (s *signIns) authentication(ctx context.Context, w http.ResponseWriter, r *
 		return
 	}
 	s.log.Info("connected Outlook", zap.String("person", person.ID))
+	if begun.Link != "" {
+		if err := s.visitors.admit(ctx, w, r, person); err != nil {
+			s.log.Warn("a person who has connected has to sign in to see the console", zap.Error(err))
+		}
+	}
 	s.pages.connected(w, person, mailbox)
 }
 

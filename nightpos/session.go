@@ -15,6 +15,8 @@ type Session struct {
 	Login, Name string
 	// System says that the person may change NightPOS's settings.
 	System bool
+	// Zone is the IANA name of the person's own time zone, empty if unknown.
+	Zone string
 }
 
 const (
@@ -60,6 +62,10 @@ func (c *Client) Session(ctx context.Context, cookie string) (Session, error) {
 		System   bool   `json:"is_system"`
 		Username string `json:"username"`
 		Name     string `json:"name"`
+		Context  struct {
+			// The zone is false where the person has chosen none.
+			Zone any `json:"tz"`
+		} `json:"user_context"`
 	}
 	if err := json.Unmarshal(answer, &told); err != nil {
 		return Session{}, errors.New("NightPOS told something else than a session")
@@ -68,5 +74,6 @@ func (c *Client) Session(ctx context.Context, cookie string) (Session, error) {
 	if !ok || uid <= 0 || told.Database != c.config.Database {
 		return Session{}, ErrNoSession
 	}
-	return Session{UserID: int64(uid), Login: told.Username, Name: told.Name, System: told.System}, nil
+	zone, _ := told.Context.Zone.(string)
+	return Session{UserID: int64(uid), Login: told.Username, Name: told.Name, System: told.System, Zone: zone}, nil
 }

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"go.uber.org/zap"
-	"golang.org/x/sync/errgroup"
 
 	"github.com/nightpos/outlook-gateway/gateway"
 	"github.com/nightpos/outlook-gateway/reconciler"
@@ -118,16 +117,8 @@ func (a admin) Users(ctx context.Context, after string, limit int) ([]gateway.Us
 	states = slices.DeleteFunc(states, func(state redis.MemberState) bool { return state.UserID <= from })
 	more := len(states) > limit
 	states = states[:min(limit, len(states))]
-	users := make([]gateway.User, len(states))
-	group, reading := errgroup.WithContext(ctx)
-	group.SetLimit(readersAtOnce)
-	for index, state := range states {
-		group.Go(func() (err error) {
-			users[index], err = a.show(reading, state)
-			return err
-		})
-	}
-	return users, more, group.Wait()
+	users, err := a.showAll(ctx, states)
+	return users, more, err
 }
 
 // User implements gateway.Admin.
@@ -161,6 +152,9 @@ func (a admin) show(ctx context.Context, state redis.MemberState) (gateway.User,
 	now := s.config.Now()
 	user.State = state.Phase(subscription.Live(now))
 	if user.Pending, err = s.store.Pending(ctx, state.ID, soon); err != nil {
+		return gateway.User{}, err
+	}
+	if user.Moving, err = s.store.Pending(ctx, state.ID, 0); err != nil {
 		return gateway.User{}, err
 	}
 	sweeps, err := s.store.Sweeps(ctx, state.ID)

@@ -30,7 +30,7 @@ func (p people) AtBrowser(ctx context.Context, cookie string) (gateway.Person, e
 		return gateway.Person{}, err
 	}
 	return gateway.Person{
-		UserID: session.UserID, ID: strconv.FormatInt(session.UserID, 10), Login: session.Login, Name: session.Name, Administrator: session.System,
+		UserID: session.UserID, ID: strconv.FormatInt(session.UserID, 10), Login: session.Login, Name: session.Name, Zone: session.Zone, Administrator: session.System,
 	}, nil
 }
 
@@ -51,7 +51,7 @@ func (p people) Find(ctx context.Context, user string) (gateway.Person, error) {
 	if len(found) == 0 {
 		return gateway.Person{}, gateway.ErrNobody
 	}
-	return gateway.Person{UserID: found[0].UserID, ID: found[0].ID, Login: found[0].Login, Name: found[0].Name, Address: found[0].Address}, nil
+	return gateway.Person{UserID: found[0].UserID, ID: found[0].ID, Login: found[0].Login, Name: found[0].Name, Address: found[0].Address, Zone: found[0].Zone}, nil
 }
 
 // SignInURL implements gateway.People.

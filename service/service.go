@@ -15,6 +15,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/nightpos/outlook-gateway/gateway"
+	webconsole "github.com/nightpos/outlook-gateway/gateway/console"
 	"github.com/nightpos/outlook-gateway/nightpos"
 	"github.com/nightpos/outlook-gateway/outlook"
 	"github.com/nightpos/outlook-gateway/reconciler"
@@ -96,7 +97,9 @@ type Service struct {
 	console *console
 	manager *subscriptions.Manager
 	engine  *reconciler.Engine
-	started time.Time
+	// troubles are those of everybody, as they were found last.
+	troubles troubles
+	started  time.Time
 	// running ends when the service is to stop.
 	running context.Context
 	cancel  context.CancelFunc
@@ -207,7 +210,15 @@ func (s *Service) build(ctx context.Context) (parts, error) {
 			LoginURL: settings.MicrosoftLoginURL, ClientID: s.outlook.ClientID, Keys: keys, Random: config.Random, AdminToken: settings.AdminToken,
 		},
 	})
-	return parts{engine: engine, server: server, subscriptions: manager}, err
+	if err != nil {
+		return parts{}, err
+	}
+	pages, err := webconsole.New(webconsole.Config{Admin: admin{s}, Visitors: server.Visitors(), Now: config.Now, Log: config.Log.Named("console")})
+	if err != nil {
+		return parts{}, err
+	}
+	server.Mount(pages)
+	return parts{engine: engine, server: server, subscriptions: manager}, nil
 }
 
 // buildOutlook makes Microsoft's side and shows how it is.

@@ -1,0 +1,163 @@
+package console
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/nightpos/outlook-gateway/reconciler"
+)
+
+// catalogue reads one language: every form of every text.
+func catalogue(t *testing.T, language string) map[string][]string {
+	t.Helper()
+	content, err := catalogues.ReadFile("catalogue/" + language + ".json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var raw map[string]any
+	if err := json.Unmarshal(content, &raw); err != nil {
+		t.Fatal(err)
+	}
+	read := map[string][]string{}
+	for key, text := range raw {
+		switch text := text.(type) {
+		case string:
+			read[key] = []string{text}
+		case map[string]any:
+			for _, form := range text {
+				read[key] = append(read[key], fmt.Sprint(form))
+			}
+		}
+	}
+	return read
+}
+
+var placeholder = regexp.MustCompile(`{{\.\w+}}`)
+
+func placeholders(forms []string) []string {
+	found := placeholder.FindAllString(strings.Join(forms, " "), -1)
+	slices.Sort(found)
+	return slices.Compact(found)
+}
+
+// TestEveryTextExistsInBothLanguages compares the catalogues: the same keys, the
+// same values put in, nothing empty, and nothing left in English.
+func TestEveryTextExistsInBothLanguages(t *testing.T) {
+	english, thai := catalogue(t, "en"), catalogue(t, "th")
+	// The same in both.
+	names := []string{"dependency.nightpos", "dependency.microsoft"}
+	for key, forms := range english {
+		translated, found := thai[key]
+		if !found {
+			t.Errorf("%s is not in Thai", key)
+			continue
+		}
+		if got, want := placeholders(translated), placeholders(forms); !slices.Equal(got, want) {
+			t.Errorf("%s in Thai has the values %v, want %v", key, got, want)
+		}
+		for _, form := range append(forms, translated...) {
+			if strings.TrimSpace(form) == "" {
+				t.Errorf("%s is empty", key)
+			}
+		}
+		letters := placeholder.ReplaceAllString(strings.Join(translated, ""), "")
+		if !strings.ContainsFunc(letters, func(letter rune) bool { return letter >= 'ก' && letter <= '๛' }) &&
+			strings.ContainsFunc(letters, func(letter rune) bool { return letter >= 'A' && letter <= 'z' }) && !slices.Contains(names, key) {
+			t.Errorf("%s is not translated: %q", key, translated)
+		}
+	}
+	for key := range thai {
+		if _, found := english[key]; !found {
+			t.Errorf("%s is not in English", key)
+		}
+	}
+}
+
+var (
+	quoted = regexp.MustCompile(`\bT "([a-z_.]+)"`)
+	inCode = regexp.MustCompile(`\bv\.T\("([a-z_.]+)"`)
+)
+
+// TestEveryTextThatIsUsedExists looks for the keys in templates and code, and puts
+// together those that are made of words of the gateway's.
+func TestEveryTextThatIsUsedExists(t *testing.T) {
+	english := catalogue(t, "en")
+	used := map[string]bool{}
+	sources, err := filepath.Glob("*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	pages, err := filepath.Glob("template/*.html")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range append(sources, pages...) {
+		content, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, found := range append(quoted.FindAllStringSubmatch(string(content), -1), inCode.FindAllStringSubmatch(string(content), -1)...) {
+			if !strings.HasSuffix(found[1], ".") {
+				used[found[1]] = true
+			}
+		}
+	}
+	if len(used) < 100 {
+		t.Fatalf("only %d keys were found in the sources", len(used))
+	}
+	add := func(kind string, words ...string) {
+		for _, word := range words {
+			used[kind+"."+key(word)] = true
+		}
+	}
+	for _, field := range reconciler.Fields() {
+		add("field", string(field))
+	}
+	add("phase", states...)
+	actions := []reconciler.Action{
+		reconciler.ActionCreate, reconciler.ActionUpdate, reconciler.ActionDelete, reconciler.ActionArchive, reconciler.ActionUnarchive, reconciler.ActionAnswer,
+	}
+	for _, action := range actions {
+		add("act", string(action))
+		add("preview.act", string(action))
+		add("preview.count", string(action))
+	}
+	add("preview.count", "match", "skip")
+	for _, class := range (reconciler.Classes{WithAttendees: true, Alone: true, Past: true}).List() {
+		add("class", string(class), string(class)+".text", string(class)+".button", string(class)+".why")
+	}
+	for _, cause := range causes {
+		add("cause", cause.key, cause.key+".todo")
+	}
+	for done := range doneKeys {
+		add("done", done)
+	}
+	add("deed", "pause", "resume", "sync", "disconnect", "reset", "undo", "settings", "connect link", "release first sync", "deletions apply", "deletions keep", "confirm database")
+	add("dependency", "store", "nightpos", "microsoft", "application", "registration", "database")
+	add("status", "ok", "warning", "failed")
+	add("events", "leave", "outlook", "nightpos", "both")
+	add("next", "all", "new")
+	add("reset.then", "all", "new")
+	add("job.kind", "reset", "undo")
+	add("job.state", "running", "done", "failed")
+	add("conflict", "newest", "outlook", "nightpos")
+	for _, state := range []string{"none", "reset", "needs_reconnect", "switched_off", "paused", "question", "connecting", "syncing", "trouble", "pending", "connected"} {
+		add("state", state, state+".todo")
+	}
+	for key := range used {
+		if _, found := english[key]; !found {
+			t.Errorf("there is no text %s", key)
+		}
+	}
+	for key := range english {
+		if !used[key] && !slices.Contains([]string{"signin.wrong", "signin.too_many", "cause.other", "cause.other.todo"}, key) {
+			t.Errorf("the text %s is used nowhere", key)
+		}
+	}
+}

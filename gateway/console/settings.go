@@ -1,0 +1,114 @@
+package console
+
+import (
+	"context"
+	"net/http"
+	"strings"
+
+	"github.com/nightpos/outlook-gateway/gateway"
+)
+
+// settingsPage are the settings that can be changed while the gateway runs.
+type settingsPage struct {
+	gateway.ConsoleSettings
+	Policies []string
+	DaysLeft *int
+}
+
+// settings shows them. The client secret is never shown.
+func (c *Console) settings(ctx context.Context, v *view, w http.ResponseWriter, _ *http.Request) error {
+	now, err := c.Admin.Settings(ctx)
+	if err != nil {
+		return err
+	}
+	page := settingsPage{ConsoleSettings: now, Policies: []string{"newest", "outlook", "nightpos"}}
+	if status, err := c.Admin.Status(ctx); err == nil {
+		page.DaysLeft = status.SecretDaysLeft
+	}
+	c.show(v, w, http.StatusOK, "settings", page)
+	return nil
+}
+
+// saveSettings changes what the form has; a secret that was left empty stays.
+func (c *Console) saveSettings(ctx context.Context, v *view, w http.ResponseWriter, r *http.Request) error {
+	before, err := c.Admin.Settings(ctx)
+	if err != nil {
+		return err
+	}
+	form := r.PostForm
+	var change gateway.SettingsChange
+	text := func(name, is string) *string {
+		if !form.Has(name) || strings.TrimSpace(form.Get(name)) == is {
+			return nil
+		}
+		value := strings.TrimSpace(form.Get(name))
+		return &value
+	}
+	change.ClientID = text("client_id", before.ClientID)
+	change.SecretExpires = text("client_secret_expires", before.SecretExpires)
+	change.Conflict = text("conflict", before.Conflict)
+	if form.Has("outlook_sync") {
+		if on := form.Get("outlook_sync") == "on"; on != before.OutlookSync {
+			change.OutlookSync = &on
+		}
+	}
+	if secret := gateway.Secret(strings.TrimSpace(form.Get("client_secret"))); secret != "" {
+		change.ClientSecret = &secret
+	}
+	if err := change.Check(); err != nil {
+		return err
+	}
+	if names := change.Names(); names != "" {
+		if _, err := c.Admin.SaveSettings(ctx, change); err != nil {
+			return err
+		}
+		c.note(ctx, v, "settings", 0, names)
+	}
+	next := "/settings"
+	if form.Get("next") == "guide" {
+		next = "/guide"
+	}
+	c.turn(v, w, r, next, "settings")
+	return nil
+}
+
+// confirmDatabase answers the question whether the NightPOS database is the right
+// one.
+func (c *Console) confirmDatabase(ctx context.Context, v *view, w http.ResponseWriter, r *http.Request) error {
+	if err := c.Admin.ConfirmDatabase(ctx); err != nil {
+		return err
+	}
+	c.note(ctx, v, "confirm database", 0, "")
+	c.turn(v, w, r, "/gateway", "database")
+	return nil
+}
+
+// guidePage walks through the registration at Microsoft.
+type guidePage struct {
+	gateway.ConsoleSettings
+	RedirectURI string
+	// Checks are what the gateway itself can see of each step.
+	Checks    map[string]gateway.DependencyStatus
+	Connected int
+}
+
+// guide shows the way from nothing to the first synced event.
+func (c *Console) guide(ctx context.Context, v *view, w http.ResponseWriter, _ *http.Request) error {
+	now, err := c.Admin.Settings(ctx)
+	if err != nil {
+		return err
+	}
+	status, err := c.Admin.Status(ctx)
+	if err != nil {
+		return err
+	}
+	page := guidePage{ConsoleSettings: now, RedirectURI: c.Visitors.RedirectURI(), Checks: map[string]gateway.DependencyStatus{}}
+	for _, dependency := range status.Dependencies {
+		page.Checks[dependency.Name] = dependency
+	}
+	for _, number := range status.Users {
+		page.Connected += number
+	}
+	c.show(v, w, http.StatusOK, "guide", page)
+	return nil
+}
