@@ -8,8 +8,8 @@ import (
 // The matrix: who organises a meeting and who is connected when, in which calendar
 // it was made, what it looks like, what somebody does to it, and where.
 
-// colleagues have a user and a mailbox, and are not connected.
-var colleagues = []string{"dave", "erin"}
+// colleagues have a user and a mailbox, and are not connected but in TestFivePeople.
+var colleagues = []string{"dave", "erin", "frank"}
 
 // The people by their roles: bob is invited, carol is outside NightPOS.
 const (
