@@ -67,8 +67,9 @@ type meeting struct {
 	organizer string
 	series    bool
 	allDay    bool
-	// alone is how many edits of single occurrences there were: Outlook mails about
-	// each exception besides when all are changed.
+	// alone is how many edits of single occurrences there were: when all are changed,
+	// Outlook mails about each exception besides, and about those that NightPOS has
+	// changed with the rest once more.
 	alone int
 }
 
@@ -232,7 +233,7 @@ func (h *history) change(tag string, inOutlook bool) int {
 	if !all {
 		return 1
 	}
-	return 1 + known.alone
+	return 1 + 2*known.alone
 }
 
 // invite replaces the people of a meeting.
@@ -254,7 +255,7 @@ func (h *history) invite(tag string, inOutlook bool) int {
 		values["recurrence_update"] = "all_events"
 	}
 	h.must(h.NightPOS.Member(known.organizer).Write(h.Context(), []int{h.records(tag, false)[0]}, values))
-	return 1 + known.alone
+	return 1 + 2*known.alone
 }
 
 // answer has somebody who is invited, and still has the invitation, answer it.
