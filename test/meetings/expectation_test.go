@@ -215,6 +215,10 @@ func (s *scene) look(c *cell, mails, inOutlook, inNightPOS int) state {
 		NightPOS: s.inNightPOS(c.tag), Organizer: showings{}, Invited: s.inMailbox(bob, c.tag),
 		Mails: s.mailed(mails), InOutlook: s.Writes() - inOutlook, InNightPOS: s.transactions() - inNightPOS,
 	}
+	if c.kind() == kindGuest && c.connected("alice") {
+		// Both guests' lanes hear of it, and the later one may try what is done.
+		seen.InNightPOS = min(seen.InNightPOS, 1)
+	}
 	if address := c.organizerAddress(); address != "" {
 		seen.Organizer = s.inMailbox(address, c.tag)
 	}
