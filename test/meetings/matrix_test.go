@@ -51,7 +51,7 @@ var setups = []setup{
 	{organizerConnected, []string{"alice"}, nil, []string{sideOutlook, sideNightPOS}},
 	{organizerNot, []string{"bob"}, nil, []string{sideOutlook, sideNightPOS}},
 	{organizerNot, nil, []string{"bob"}, []string{sideOutlook, sideNightPOS}},
-	{organizerOutside, []string{"alice", "bob"}, nil, []string{sideOutlook}},
+	{organizerOutside, []string{"alice"}, []string{"bob"}, []string{sideOutlook}},
 	{organizerOutside, []string{"bob"}, nil, []string{sideOutlook}},
 	{organizerOutside, nil, []string{"alice", "bob"}, []string{sideOutlook}},
 	{organizerNobody, []string{"alice", "bob"}, nil, []string{sideNightPOS}},
