@@ -30,6 +30,15 @@ properties: ## Random histories of one meeting: make properties SEEDS=100000 SEE
 rules: ## Random rules of series against python-dateutil: make rules RULES=100000 SEED=7
 	go test ./test/recurrence -count=1 -v -rules=$(RULES) -seed=$(SEED) -timeout 0
 
+.PHONY: matrix
+matrix: ## Every kind of meeting with every action; the table goes to build/meetings.txt.
+	mkdir -p build
+	go test ./test/meetings -run '^TestMatrix$$' -count=1 -table=$(CURDIR)/build/meetings.txt
+
+.PHONY: people
+people: ## Random histories of five people: make people SEEDS=10000 SEED=7
+	go test ./test/meetings -run '^TestFivePeople$$' -count=1 -seeds=$(SEEDS) -seed=$(SEED) -timeout 0
+
 .PHONY: fuzz
 fuzz: ## Each fuzz test in turn, on new inputs: make fuzz FUZZTIME=5m
 	./scripts/fuzz $(FUZZTIME)

@@ -19,6 +19,9 @@ const contactsLimit = 20_000
 type contacts struct {
 	now func() time.Time
 	age time.Duration
+	// making is held by whoever makes contacts, so that two lanes do not make the
+	// same person twice.
+	making chan struct{}
 
 	mutex    sync.Mutex
 	partners map[string]remembered[int64]
@@ -32,7 +35,7 @@ type remembered[Value any] struct {
 
 func newContacts(config Config) *contacts {
 	return &contacts{
-		now: config.Now, age: config.CatalogueAge,
+		now: config.Now, age: config.CatalogueAge, making: make(chan struct{}, 1),
 		partners: map[string]remembered[int64]{}, members: map[int64]remembered[reconciler.Member]{},
 	}
 }
@@ -131,6 +134,20 @@ func (c *Client) partners(ctx context.Context, people []reconciler.Person) (map[
 	for _, row := range existing {
 		if key := (reconciler.Person{Address: string(row.Email)}).Key(); hasKey(wanted, key) {
 			settle(key, row.ID)
+		}
+	}
+	if len(wanted) == 0 {
+		return found, nil
+	}
+	select {
+	case c.contacts.making <- struct{}{}:
+		defer func() { <-c.contacts.making }()
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	for key := range wanted {
+		if id, known := c.contacts.partner(key); known {
+			settle(key, id)
 		}
 	}
 	for _, key := range keys {

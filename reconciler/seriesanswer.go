@@ -29,7 +29,9 @@ func (s *SeriesState) planSeriesAnswers(plan SeriesPlan) SeriesPlan {
 			}
 			continue
 		}
-		if told != AnswerNone && shown.copied == nil {
+		if told != AnswerNone && (shown.copied == nil || shown.answer == s.Series.OwnAnswer) {
+			// So does an exception that was not answered on its own; one that does
+			// not is answered the next time.
 			shown.answer = told
 		}
 		s.answerOccurrence(&plan, slot, shown, nightpos.record, row)

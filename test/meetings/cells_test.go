@@ -75,9 +75,6 @@ func play(t *testing.T, group *group, seed uint64) []string {
 		mails, inOutlook, inNightPOS, since := len(s.Outlook.Mails()), s.Writes(), s.transactions(), time.Now()
 		s.act(cell)
 		s.Quiet()
-		if cell.untold() {
-			s.Sweep()
-		}
 		seen, want := s.look(cell, mails, inOutlook, inNightPOS), cell.expect(before)
 		if difference := cmp.Diff(want, seen); difference != "" {
 			t.Errorf("%s, %s: %s in %s, NightPOS %d: want -, seen +\n%s\n%s", group, cell.tag, cell.action, cell.side, group.version, difference, s.calls(since))

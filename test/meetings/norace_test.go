@@ -7,3 +7,7 @@ const everyNthGroup = 1
 
 // staged are the versions of NightPOS that the complaints are played on.
 var staged = []int{17, 18, 19}
+
+// usualSeeds is how many histories of five people are lived through where nothing
+// else is asked for.
+const usualSeeds = 200

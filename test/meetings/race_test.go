@@ -8,3 +8,7 @@ const everyNthGroup = 9
 
 // staged are the versions of NightPOS that the complaints are played on.
 var staged = []int{18}
+
+// usualSeeds is how many histories of five people are lived through where nothing
+// else is asked for.
+const usualSeeds = 4
