@@ -69,6 +69,9 @@ type Options struct {
 	Colleagues []string
 	// Faults may strike any call of Graph.
 	Faults func(simoutlook.CallInfo) *simoutlook.Fault
+	// Webhook decides the fate of each webhook of NightPOS; default the ordinary
+	// one.
+	Webhook func(address string, body []byte) simnightpos.WebhookFate
 }
 
 // World is everything that a test has.
@@ -116,7 +119,7 @@ func New(t *testing.T, options Options) *World {
 	w.host(OutlookURL, w.Outlook.Handler())
 	w.NightPOS, err = simnightpos.New(simnightpos.Config{
 		Version: options.Version, BaseURL: NightPOSURL, Seed: options.Seed, Transport: w.network.Transport(),
-		People: users,
+		People: users, Webhook: options.Webhook,
 	})
 	w.must(err)
 	w.closers = append(w.closers, w.NightPOS.Close)
