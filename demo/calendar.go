@@ -9,17 +9,23 @@ import (
 // Calendar is one side as its people use it, without any gateway. People are
 // named by their login. Every method may be called concurrently.
 type Calendar interface {
-	// Events lists what a person sees between two instants, ordered by start;
-	// archived records are left out.
+	// Events lists what a person sees between two instants, ordered by start, of
+	// series their occurrences; archived records are left out.
 	Events(ctx context.Context, login string, from, to time.Time) ([]Event, error)
 	// Event is one of them, also an archived one; ErrGone when there is none. An
-	// empty login reads with the eyes of somebody who sees all of it.
+	// empty login reads with the eyes of somebody who sees all of it. In Outlook
+	// a series has an id of its own, under which its first occurrence is shown.
 	Event(ctx context.Context, login, id string) (Event, error)
+	// Series lists the occurrences that are left of a series, ordered by start;
+	// none when there is no such series.
+	Series(ctx context.Context, login, series string) ([]Event, error)
 	Create(ctx context.Context, login string, edit Edit) (id string, err error)
-	Update(ctx context.Context, login, id string, edit Edit) error
-	Delete(ctx context.Context, login, id string) error
+	// Update changes an event, or of a series the occurrences in the scope. A new
+	// time of one occurrence moves those after it, or all, by as much.
+	Update(ctx context.Context, login, id string, scope Scope, edit Edit) error
+	Delete(ctx context.Context, login, id string, scope Scope) error
 	// Answer replies to an invitation: accepted, tentative or declined.
-	Answer(ctx context.Context, login, id string, answer Answer) error
+	Answer(ctx context.Context, login, id string, scope Scope, answer Answer) error
 	// Mails are all the mails that the side would have sent, oldest first.
 	Mails() []Mail
 	// GatewayWrites is how many writing calls the gateway has made.

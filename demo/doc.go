@@ -14,6 +14,4 @@
 //   - Mails are counted where they would have been sent, by who caused them.
 //   - Only loopback addresses are listened on, and everything that was written
 //     to disk is gone afterwards.
-//
-// Series are not shown.
 package demo

@@ -1,6 +1,7 @@
 package demo
 
 import (
+	"fmt"
 	"net/http"
 	"strings"
 	"time"
@@ -40,8 +41,27 @@ func (p *page) update(r *http.Request) (any, error) {
 	if err := edit.check(); err != nil {
 		return nil, err
 	}
+	if edit.Repeat != nil {
+		return nil, refusal{http.StatusBadRequest, "Only a new event can be made to repeat here."}
+	}
+	scope, err := scopeOf(r)
+	if err != nil {
+		return nil, err
+	}
 	id := r.PathValue("id")
-	return map[string]string{"id": id}, calendar.Update(r.Context(), member.Login, id, edit)
+	return map[string]string{"id": id}, calendar.Update(r.Context(), member.Login, id, scope, edit)
+}
+
+// scopeOf is the part of a series that a request is about.
+func scopeOf(r *http.Request) (Scope, error) {
+	switch scope := Scope(r.URL.Query().Get("scope")); scope {
+	case "", One:
+		return One, nil
+	case Following, All:
+		return scope, nil
+	default:
+		return "", refusal{http.StatusBadRequest, "The scope is one, following or all."}
+	}
 }
 
 func (p *page) remove(r *http.Request) (any, error) {
@@ -49,8 +69,12 @@ func (p *page) remove(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	scope, err := scopeOf(r)
+	if err != nil {
+		return nil, err
+	}
 	id := r.PathValue("id")
-	return map[string]string{"id": id}, calendar.Delete(r.Context(), member.Login, id)
+	return map[string]string{"id": id}, calendar.Delete(r.Context(), member.Login, id, scope)
 }
 
 func (p *page) answer(r *http.Request) (any, error) {
@@ -64,8 +88,12 @@ func (p *page) answer(r *http.Request) (any, error) {
 	if err := decode(r, &body); err != nil {
 		return nil, err
 	}
+	scope, err := scopeOf(r)
+	if err != nil {
+		return nil, err
+	}
 	id := r.PathValue("id")
-	return map[string]string{"id": id}, calendar.Answer(r.Context(), member.Login, id, body.Answer)
+	return map[string]string{"id": id}, calendar.Answer(r.Context(), member.Login, id, scope, body.Answer)
 }
 
 func (p *page) archive(r *http.Request) (any, error) {
@@ -102,6 +130,9 @@ func (p *page) preset(r *http.Request) (any, error) {
 	return map[string]string{"note": note}, nil
 }
 
+// mostTimes bounds the series that the page makes: two years of weeks.
+const mostTimes = 104
+
 // check refuses what no form of either side would let through.
 func (e Edit) check() error {
 	if e.Title != nil && strings.TrimSpace(*e.Title) == "" {
@@ -115,6 +146,9 @@ func (e Edit) check() error {
 		if e.When.AllDay && (!e.When.Start.Equal(e.When.Start.Truncate(day)) || !e.When.End.Equal(e.When.End.Truncate(day))) {
 			return refusal{http.StatusBadRequest, "An all-day event starts and ends at midnight UTC."}
 		}
+	}
+	if e.Repeat != nil && (e.Repeat.Times < 2 || e.Repeat.Times > mostTimes) {
+		return refusal{http.StatusBadRequest, fmt.Sprintf("A series has 2 to %d occurrences here.", mostTimes)}
 	}
 	if e.People != nil {
 		for _, address := range *e.People {

@@ -48,7 +48,8 @@ type Event struct {
 	// Meeting is the same for a meeting on both sides, and empty until the
 	// gateway is seen to have brought it across. Watch.Paired fills it in.
 	Meeting string `json:"meeting"`
-	// UID is the calendar-wide identity that Outlook's mails carry; empty in NightPOS.
+	// UID is the calendar-wide identity that Outlook's mails carry, the same for
+	// all occurrences of a series; empty in NightPOS.
 	UID   string `json:"-"`
 	Title string `json:"title"`
 	When
@@ -71,6 +72,11 @@ type Event struct {
 	Cancelled bool `json:"cancelled"`
 	// Archived records are hidden in NightPOS.
 	Archived bool `json:"archived"`
+	// Series is what the occurrences of one series have in common on that side;
+	// empty for single events.
+	Series string `json:"series"`
+	// Exception says that an occurrence differs from its series.
+	Exception bool `json:"exception"`
 }
 
 // When is the time of a meeting. Start and End are instants in UTC, or, of
@@ -98,7 +104,26 @@ type Edit struct {
 	ShowAs   *string   `json:"show_as,omitempty"`
 	Private  *bool     `json:"private,omitempty"`
 	Reminder *int      `json:"reminder,omitempty"`
+	// Repeat makes a new event a series.
+	Repeat *Repeat `json:"repeat,omitempty"`
 }
+
+// Repeat says that an event happens every week, on the weekday of its start.
+type Repeat struct {
+	// Times is how often it happens altogether.
+	Times int `json:"times"`
+}
+
+// Scope is which occurrences of a series a person means. It says nothing about
+// single events.
+type Scope string
+
+// The scopes; the empty one is One.
+const (
+	One       Scope = "one"
+	Following Scope = "following"
+	All       Scope = "all"
+)
 
 // AnswerOf tells what a person replied, and whether that person is invited.
 func (e Event) AnswerOf(address string) (Answer, bool) {
@@ -108,6 +133,9 @@ func (e Event) AnswerOf(address string) (Answer, bool) {
 	}
 	return e.People[index].Answer, true
 }
+
+// fieldNames are what differences names, in the order in which the page shows them.
+var fieldNames = []string{"title", "time", "place", "description", "people", "answers", "show as", "privacy", "reminder", "archived"}
 
 // differences names what differs between two states of an event, in the order in
 // which the page shows them.

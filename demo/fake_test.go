@@ -61,36 +61,108 @@ func (m *memory) Event(_ context.Context, _, id string) (demo.Event, error) {
 	return event, nil
 }
 
-func (m *memory) Create(_ context.Context, login string, edit demo.Edit) (string, error) {
+func (m *memory) Series(_ context.Context, _, series string) ([]demo.Event, error) {
 	m.mutex.Lock()
+	defer m.mutex.Unlock()
+	var list []demo.Event
+	for _, event := range m.events {
+		if event.Series == series && !event.Archived {
+			list = append(list, event)
+		}
+	}
+	slices.SortFunc(list, func(a, b demo.Event) int { return a.Start.Compare(b.Start) })
+	return list, nil
+}
+
+// fresh is an id that was not given to anything yet.
+func (m *memory) fresh() string {
+	m.mutex.Lock()
+	defer m.mutex.Unlock()
 	m.next++
-	id := fmt.Sprintf("%s-%d", m.side, m.next)
 	if m.side == demo.NightPOS {
-		id = strconv.Itoa(m.next)
+		return strconv.Itoa(m.next)
 	}
-	m.mutex.Unlock()
-	uid := ""
-	if m.side == demo.Outlook {
-		uid = "uid of " + id
-	}
-	return id, m.put(demo.Event{ID: id, UID: uid, ShowAs: "busy", Reminder: 15, Mine: true, Answer: demo.None, People: []demo.Person{}}, login, edit, false)
+	return fmt.Sprintf("%s-%d", m.side, m.next)
 }
 
-func (m *memory) Update(_ context.Context, login, id string, edit demo.Edit) error {
-	m.mutex.Lock()
-	event, found := m.events[id]
-	m.mutex.Unlock()
-	if !found {
-		return demo.ErrGone
+func (m *memory) uid(of string) string {
+	if m.side == demo.NightPOS {
+		return ""
 	}
-	return m.put(event, login, edit, false)
+	return "uid of " + of
 }
 
-func (m *memory) Delete(_ context.Context, login, id string) error {
-	return m.drop(login, id, false)
+func (m *memory) Create(_ context.Context, login string, edit demo.Edit) (string, error) {
+	first := m.fresh()
+	made := demo.Event{ID: first, UID: m.uid(first), ShowAs: "busy", Reminder: 15, Mine: true, Answer: demo.None, People: []demo.Person{}}
+	if edit.Repeat == nil {
+		return first, m.put(made, login, edit, false)
+	}
+	made.Series = first
+	for week := range edit.Repeat.Times {
+		when := *edit.When
+		when.Start, when.End = when.Start.AddDate(0, 0, 7*week), when.End.AddDate(0, 0, 7*week)
+		if week > 0 {
+			made.ID = m.fresh()
+		}
+		one := edit
+		one.When = &when
+		if err := m.put(made, login, one, false); err != nil {
+			return "", err
+		}
+	}
+	return first, nil
 }
 
-func (m *memory) Answer(_ context.Context, login, id string, answer demo.Answer) error {
+// meant are the events that a person means by one of them.
+func (m *memory) meant(ctx context.Context, id string, scope demo.Scope) ([]demo.Event, error) {
+	event, err := m.Event(ctx, "", id)
+	if err != nil || event.Series == "" || scope == demo.One {
+		return []demo.Event{event}, err
+	}
+	list, err := m.Series(ctx, "", event.Series)
+	return slices.DeleteFunc(list, func(other demo.Event) bool {
+		return scope == demo.Following && other.Start.Before(event.Start)
+	}), err
+}
+
+func (m *memory) Update(ctx context.Context, login, id string, scope demo.Scope, edit demo.Edit) error {
+	list, err := m.meant(ctx, id, scope)
+	if err != nil {
+		return err
+	}
+	opened, err := m.Event(ctx, "", id)
+	if err != nil {
+		return err
+	}
+	for _, event := range list {
+		one := edit
+		if edit.When != nil {
+			by := event.Start.Sub(opened.Start)
+			one.When = &demo.When{Start: edit.When.Start.Add(by), End: edit.When.End.Add(by), AllDay: edit.When.AllDay}
+		}
+		event.Exception = event.Series != "" && scope == demo.One
+		if err := m.put(event, login, one, false); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (m *memory) Delete(ctx context.Context, login, id string, scope demo.Scope) error {
+	list, err := m.meant(ctx, id, scope)
+	if err != nil {
+		return err
+	}
+	for _, event := range list {
+		if err := m.drop(login, event.ID, false); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (m *memory) Answer(_ context.Context, login, id string, _ demo.Scope, answer demo.Answer) error {
 	m.mutex.Lock()
 	event := m.events[id]
 	event.Answer = answer
@@ -249,18 +321,13 @@ func (m *mirror) carry(change demo.Change) {
 		return
 	}
 	if target == "" {
-		to.mutex.Lock()
-		to.next++
-		target = fmt.Sprintf("%s-%d", to.side, to.next)
-		if to.side == demo.NightPOS {
-			target = strconv.Itoa(to.next)
-		}
-		to.mutex.Unlock()
+		target = to.fresh()
 		m.pairs[change.EventID], m.pairs[target] = target, change.EventID
 	}
-	event.ID, event.UID = target, ""
-	if to.side == demo.Outlook {
-		event.UID = "uid of " + target
+	event.ID, event.UID = target, to.uid(target)
+	if event.Series != "" { // named after its first occurrence, which comes first
+		event.Series = m.pairs[event.Series]
+		event.UID = to.uid(event.Series)
 	}
 	_ = to.put(event, login, demo.Edit{}, true)
 }

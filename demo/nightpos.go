@@ -71,6 +71,9 @@ func (c *nightposCalendar) Events(ctx context.Context, login string, from, to ti
 	if err != nil {
 		return nil, err
 	}
+	if err := c.markExceptions(ctx, as, records, events); err != nil {
+		return nil, err
+	}
 	events = slices.DeleteFunc(events, func(e Event) bool { return !e.End.After(from) && !e.Start.Equal(from) })
 	slices.SortStableFunc(events, func(a, b Event) int {
 		return cmp.Or(a.Start.Compare(b.Start), strings.Compare(a.Title, b.Title))
@@ -193,7 +196,11 @@ func (c *nightposCalendar) Create(ctx context.Context, login string, edit Edit) 
 }
 
 // Update implements Calendar.
-func (c *nightposCalendar) Update(ctx context.Context, login, id string, edit Edit) error {
+func (c *nightposCalendar) Update(ctx context.Context, login, id string, scope Scope, edit Edit) error {
+	part, err := scopeWord(scope)
+	if err != nil {
+		return err
+	}
 	as, err := c.account(ctx, login)
 	if err != nil {
 		return err
@@ -224,6 +231,9 @@ func (c *nightposCalendar) Update(ctx context.Context, login, id string, edit Ed
 	if err != nil {
 		return err
 	}
+	if record.Recurrence.id != 0 {
+		values["recurrence_update"] = part
+	}
 	return c.calls.call(ctx, as, nil, "calendar.event", "write", []any{[]int{record.ID}, values}, nil)
 }
 
@@ -241,8 +251,23 @@ func (c *nightposCalendar) run(ctx context.Context, login, id, method string) er
 }
 
 // Delete implements Calendar.
-func (c *nightposCalendar) Delete(ctx context.Context, login, id string) error {
-	return c.run(ctx, login, id, "unlink")
+func (c *nightposCalendar) Delete(ctx context.Context, login, id string, scope Scope) error {
+	part, err := scopeWord(scope)
+	if err != nil {
+		return err
+	}
+	as, err := c.account(ctx, login)
+	if err != nil {
+		return err
+	}
+	record, err := c.record(ctx, as, id)
+	if err != nil {
+		return err
+	}
+	if record.Recurrence.id == 0 || part == nightposScopes[One] {
+		return c.calls.call(ctx, as, nil, "calendar.event", "unlink", []any{[]int{record.ID}}, nil)
+	}
+	return c.calls.call(ctx, as, nil, "calendar.event", "action_mass_deletion", []any{[]int{record.ID}, part}, nil)
 }
 
 // SetArchived implements Archiver.
@@ -254,7 +279,11 @@ func (c *nightposCalendar) SetArchived(ctx context.Context, login, id string, ar
 }
 
 // Answer implements Calendar.
-func (c *nightposCalendar) Answer(ctx context.Context, login, id string, answer Answer) error {
+func (c *nightposCalendar) Answer(ctx context.Context, login, id string, scope Scope, answer Answer) error {
+	part, err := scopeWord(scope)
+	if err != nil {
+		return err
+	}
 	methods := map[Answer]string{Accepted: "do_accept", Tentative: "do_tentative", Declined: "do_decline"}
 	method, known := methods[answer]
 	if !known {
@@ -275,6 +304,9 @@ func (c *nightposCalendar) Answer(ctx context.Context, login, id string, answer 
 	index := slices.IndexFunc(attendees, func(a nightposAttendee) bool { return a.Partner.id == as.partner })
 	if index < 0 {
 		return fmt.Errorf("%s is not invited", as.Name)
+	}
+	if record.Recurrence.id != 0 && part != nightposScopes[One] {
+		return c.calls.call(ctx, as, nil, "calendar.event", "change_attendee_status", []any{[]int{record.ID}, string(answer), part}, nil)
 	}
 	return c.calls.call(ctx, as, nil, "calendar.attendee", method, []any{[]int{attendees[index].ID}}, nil)
 }

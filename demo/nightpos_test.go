@@ -54,11 +54,11 @@ func TestAnEventInNightPOS(t *testing.T) {
 		t.Errorf("the event (-want +got):\n%s", diff)
 	}
 
-	if err := calendar.Answer(t.Context(), "bob", id, demo.Accepted); err != nil {
+	if err := calendar.Answer(t.Context(), "bob", id, demo.One, demo.Accepted); err != nil {
 		t.Fatalf("Answer: %v", err)
 	}
 	day := demo.When{AllDay: true, Start: time.Date(2026, 11, 26, 0, 0, 0, 0, time.UTC), End: time.Date(2026, 11, 28, 0, 0, 0, 0, time.UTC)}
-	if err := calendar.Update(t.Context(), "alice", id, demo.Edit{When: &day, Reminder: pointer(-1), People: &[]string{"Bob@nightpos.example", "carol@customer.example"}}); err != nil {
+	if err := calendar.Update(t.Context(), "alice", id, demo.One, demo.Edit{When: &day, Reminder: pointer(-1), People: &[]string{"Bob@nightpos.example", "carol@customer.example"}}); err != nil {
 		t.Fatalf("Update: %v", err)
 	}
 	bobs, err := calendar.Events(t.Context(), "bob", day.Start.AddDate(0, 0, 1), day.End)
@@ -81,10 +81,10 @@ func TestAnEventInNightPOS(t *testing.T) {
 	if got, err = calendar.Event(t.Context(), "alice", id); err != nil || !got.Archived {
 		t.Errorf("archived: got %+v, %v; want it to be readable", got, err)
 	}
-	if err := calendar.Delete(t.Context(), "alice", id); err != nil {
+	if err := calendar.Delete(t.Context(), "alice", id, demo.One); err != nil {
 		t.Fatalf("Delete: %v", err)
 	}
-	if err := calendar.Update(t.Context(), "alice", id, demo.Edit{Title: pointer("x")}); !errors.Is(err, demo.ErrGone) {
+	if err := calendar.Update(t.Context(), "alice", id, demo.One, demo.Edit{Title: pointer("x")}); !errors.Is(err, demo.ErrGone) {
 		t.Errorf("after the deletion: got %v, want ErrGone", err)
 	}
 }

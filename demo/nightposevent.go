@@ -3,6 +3,7 @@ package demo
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -11,7 +12,7 @@ import (
 
 // What NightPOS's own calendar shows of an event and of those invited.
 var (
-	eventFields    = []string{"name", "active", "start", "stop", "allday", "location", "description", "partner_ids", "user_id", "privacy", "show_as", "alarm_ids"}
+	eventFields    = []string{"name", "active", "start", "stop", "allday", "location", "description", "partner_ids", "user_id", "privacy", "show_as", "alarm_ids", "recurrence_id", "follow_recurrence"}
 	attendeeFields = []string{"event_id", "partner_id", "email", "common_name", "state"}
 )
 
@@ -29,6 +30,8 @@ type nightposEvent struct {
 	Privacy     words     `json:"privacy"`
 	ShowAs      words     `json:"show_as"`
 	Alarms      []int     `json:"alarm_ids"`
+	Recurrence  reference `json:"recurrence_id"`
+	Follows     bool      `json:"follow_recurrence"`
 }
 
 type nightposAttendee struct {
@@ -60,6 +63,9 @@ func (c *nightposCalendar) show(ctx context.Context, as account, record nightpos
 		Description: plainText(string(record.Description)), Mine: record.User.id == as.user, Answer: None,
 		People: []Person{}, ShowAs: string(record.ShowAs), Archived: !record.Active,
 		Private: record.Privacy == "private" || record.Privacy == "confidential", Reminder: -1,
+	}
+	if record.Recurrence.id != 0 {
+		event.Series = strconv.Itoa(record.Recurrence.id)
 	}
 	event.Organizer = Person{Name: record.User.name, Answer: None}
 	for _, member := range c.members {
@@ -146,6 +152,13 @@ func (c *nightposCalendar) values(ctx context.Context, as account, edit Edit, or
 		values["allday"] = edit.When.AllDay
 		values["start"] = edit.When.Start.UTC().Format(time.DateTime)
 		values["stop"] = last.UTC().Format(time.DateTime)
+		if edit.Repeat != nil {
+			repeat, err := repeatValues(*edit.When, *edit.Repeat, as.Member)
+			if err != nil {
+				return nil, err
+			}
+			maps.Copy(values, repeat)
+		}
 	}
 	if edit.Reminder != nil {
 		alarms := []int{}

@@ -93,8 +93,9 @@ func newLedger(ctx context.Context, server NightPOSServer, calls *nightposCalls,
 	server.Observe(func(change NightPOSChange) {
 		l.mutex.Lock()
 		defer l.mutex.Unlock()
-		// One transaction may change an event and several of its attendees.
-		if change.User == l.gateway && change != l.latest {
+		// One transaction may change many events and their attendees, all at the
+		// time of its commit.
+		if change.User == l.gateway && (change.User != l.latest.User || !change.Time.Equal(l.latest.Time)) {
 			l.writes++
 		}
 		l.latest = change

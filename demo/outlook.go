@@ -43,10 +43,21 @@ func (c *outlookCalendar) Events(ctx context.Context, login string, from, to tim
 		return nil, err
 	}
 	var events []Event
-	for _, shown := range box.Events() {
+	masters := map[string]Event{}
+	for _, shown := range box.View(from.AddDate(0, 0, -1), to) {
 		event, err := outlookEvent(shown)
 		if err != nil {
 			return nil, err
+		}
+		if event.Series != "" {
+			master, known := masters[event.Series]
+			if !known {
+				if master, err = c.Event(ctx, login, event.Series); err != nil {
+					continue // deleted meanwhile, and its occurrences with it
+				}
+				masters[event.Series] = master
+			}
+			event.Exception = exceptional(shown, event, master)
 		}
 		if event.Start.Before(to) && event.End.After(from) || event.Start.Equal(from) {
 			events = append(events, event)
@@ -90,38 +101,69 @@ func (c *outlookCalendar) Create(ctx context.Context, login string, edit Edit) (
 }
 
 // Update implements Calendar.
-func (c *outlookCalendar) Update(ctx context.Context, login, id string, edit Edit) error {
+func (c *outlookCalendar) Update(ctx context.Context, login, id string, scope Scope, edit Edit) error {
 	member, box, err := c.member(login)
 	if err != nil {
 		return err
 	}
-	var attendees []any
-	if edit.People != nil {
-		shown, err := box.Event(id)
-		if err != nil {
-			return fmt.Errorf("%w: %w", ErrGone, err)
-		}
-		attendees, _ = shown["attendees"].([]any)
+	shown, err := box.Event(id)
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrGone, err)
 	}
+	target, err := whole(box, shown, scope)
+	if err != nil {
+		return err
+	}
+	var rule map[string]any
+	if edit.When != nil && text(target, "id") != text(shown, "id") {
+		zone, err := time.LoadLocation(member.Zone)
+		if err != nil {
+			return fmt.Errorf("the time zone of %s: %w", member.Name, err)
+		}
+		moved, changed, err := moveSeries(shown, target, *edit.When, scope, zone)
+		if err != nil {
+			return err
+		}
+		edit.When, rule = &moved, changed
+	}
+	attendees, _ := target["attendees"].([]any)
 	content, err := outlookContent(edit, member, c.members, attendees)
 	if err != nil {
 		return err
 	}
-	_, err = box.Update(ctx, id, content)
+	if rule != nil {
+		content["recurrence"] = rule
+	}
+	if following(shown, scope) {
+		_, err = box.UpdateFollowing(ctx, id, content)
+		return err
+	}
+	_, err = box.Update(ctx, text(target, "id"), content)
 	return err
 }
 
 // Delete implements Calendar.
-func (c *outlookCalendar) Delete(ctx context.Context, login, id string) error {
+func (c *outlookCalendar) Delete(ctx context.Context, login, id string, scope Scope) error {
 	_, box, err := c.member(login)
 	if err != nil {
 		return err
 	}
-	return box.Delete(ctx, id)
+	shown, err := box.Event(id)
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrGone, err)
+	}
+	if following(shown, scope) {
+		return box.DeleteFollowing(ctx, id)
+	}
+	target, err := whole(box, shown, scope)
+	if err != nil {
+		return err
+	}
+	return box.Delete(ctx, text(target, "id"))
 }
 
 // Answer implements Calendar.
-func (c *outlookCalendar) Answer(ctx context.Context, login, id string, answer Answer) error {
+func (c *outlookCalendar) Answer(ctx context.Context, login, id string, scope Scope, answer Answer) error {
 	_, box, err := c.member(login)
 	if err != nil {
 		return err
@@ -131,7 +173,18 @@ func (c *outlookCalendar) Answer(ctx context.Context, login, id string, answer A
 	if !known {
 		return fmt.Errorf("%q is not an answer", answer)
 	}
-	return box.Respond(ctx, id, action)
+	shown, err := box.Event(id)
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrGone, err)
+	}
+	if following(shown, scope) {
+		return errors.New("Outlook takes an answer to one occurrence or to all of them") //nolint:staticcheck // Outlook is a name
+	}
+	target, err := whole(box, shown, scope)
+	if err != nil {
+		return err
+	}
+	return box.Respond(ctx, text(target, "id"), action)
 }
 
 // Mails implements Calendar.
@@ -140,7 +193,7 @@ func (c *outlookCalendar) Mails() []Mail {
 	mails := make([]Mail, 0, len(sent))
 	for _, mail := range sent {
 		mails = append(mails, Mail{
-			Time: mail.Time, To: mail.To, Kind: mail.Kind, Subject: mail.Subject, UID: mail.ICalUID,
+			Time: mail.Time, To: mail.To, Kind: mail.Kind, Subject: mail.Subject, UID: seriesUID(mail.ICalUID),
 			ByGateway: strings.HasPrefix(mail.Actor, "app:"), Actor: c.name(mail.Actor),
 		})
 	}

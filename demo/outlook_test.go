@@ -75,7 +75,7 @@ func TestAnEventInOutlook(t *testing.T) {
 		if err != nil || len(bobs) != 1 || bobs[0].Mine || bobs[0].UID != got.UID {
 			t.Fatalf("Bob's calendar: got %+v, %v; want the same meeting as a guest", bobs, err)
 		}
-		if err := calendar.Answer(t.Context(), "bob", bobs[0].ID, demo.Tentative); err != nil {
+		if err := calendar.Answer(t.Context(), "bob", bobs[0].ID, demo.One, demo.Tentative); err != nil {
 			t.Fatalf("Answer: %v", err)
 		}
 		time.Sleep(time.Second) // virtual: the answer arrives
@@ -87,7 +87,7 @@ func TestAnEventInOutlook(t *testing.T) {
 		}
 
 		day := demo.When{AllDay: true, Start: time.Date(2026, 11, 26, 0, 0, 0, 0, time.UTC), End: time.Date(2026, 11, 28, 0, 0, 0, 0, time.UTC)}
-		if err := calendar.Update(t.Context(), "alice", id, demo.Edit{When: &day, Reminder: pointer(-1), People: &[]string{"bob@nightpos.example", "carol@customer.example"}}); err != nil {
+		if err := calendar.Update(t.Context(), "alice", id, demo.One, demo.Edit{When: &day, Reminder: pointer(-1), People: &[]string{"bob@nightpos.example", "carol@customer.example"}}); err != nil {
 			t.Fatalf("Update: %v", err)
 		}
 		if got, err = calendar.Event(t.Context(), "alice", id); err != nil {
@@ -99,7 +99,7 @@ func TestAnEventInOutlook(t *testing.T) {
 		if answer, _ := got.AnswerOf("bob@nightpos.example"); answer != demo.Tentative {
 			t.Errorf("Bob's answer after Carol was invited: got %q, want tentative", answer)
 		}
-		if err := calendar.Delete(t.Context(), "alice", id); err != nil {
+		if err := calendar.Delete(t.Context(), "alice", id, demo.One); err != nil {
 			t.Fatalf("Delete: %v", err)
 		}
 		if _, err := calendar.Event(t.Context(), "alice", id); !errors.Is(err, demo.ErrGone) {
@@ -136,7 +136,7 @@ func TestNobodyElseHasACalendar(t *testing.T) {
 		if _, err := calendar.Events(t.Context(), "mallory", tasting.Start, tasting.End); err == nil {
 			t.Error("got a calendar of somebody who is not in the demo")
 		}
-		if err := calendar.Answer(t.Context(), "alice", "x", "perhaps"); err == nil {
+		if err := calendar.Answer(t.Context(), "alice", "x", demo.One, "perhaps"); err == nil {
 			t.Error("got an answer accepted that there is not")
 		}
 	})
@@ -148,7 +148,7 @@ func TestMailsOfPeoplesEdits(t *testing.T) {
 	inOutlook(t, func(t *testing.T, calendar demo.Calendar, _ *simoutlook.Server) {
 		var id string
 		edit := func(change demo.Edit) func() error {
-			return func() error { return calendar.Update(t.Context(), "alice", id, change) }
+			return func() error { return calendar.Update(t.Context(), "alice", id, demo.One, change) }
 		}
 		bob, both := []string{"bob@nightpos.example"}, []string{"bob@nightpos.example", "carol@customer.example"}
 		day := demo.When{AllDay: true, Start: time.Date(2026, 11, 26, 0, 0, 0, 0, time.UTC), End: time.Date(2026, 11, 27, 0, 0, 0, 0, time.UTC)}
@@ -168,11 +168,11 @@ func TestMailsOfPeoplesEdits(t *testing.T) {
 				if err != nil || len(events) != 1 {
 					return fmt.Errorf("Bob's day: %+v, %w", events, err)
 				}
-				return calendar.Answer(t.Context(), "bob", events[0].ID, demo.Accepted)
+				return calendar.Answer(t.Context(), "bob", events[0].ID, demo.One, demo.Accepted)
 			}},
 			{"invite", "invitation", edit(demo.Edit{People: &both})},
 			{"take out", "cancellation", edit(demo.Edit{People: &bob})},
-			{"delete", "cancellation", func() error { return calendar.Delete(t.Context(), "alice", id) }},
+			{"delete", "cancellation", func() error { return calendar.Delete(t.Context(), "alice", id, demo.One) }},
 		} {
 			before := len(calendar.Mails())
 			if err := step.act(); err != nil {

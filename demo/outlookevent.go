@@ -44,7 +44,7 @@ func outlookEvent(shown map[string]any) (Event, error) {
 		return Event{}, err
 	}
 	event := Event{
-		ID: text(shown, "id"), UID: text(shown, "iCalUId"), Title: text(shown, "subject"),
+		ID: text(shown, "id"), UID: seriesUID(text(shown, "iCalUId")), Series: seriesOf(shown), Title: text(shown, "subject"),
 		When:        When{Start: start, End: end},
 		Place:       text(object(shown, "location"), "displayName"),
 		Description: plainText(text(object(shown, "body"), "content")),
@@ -146,6 +146,9 @@ func outlookContent(edit Edit, member Member, everybody []Member, present []any)
 		content["isAllDay"] = edit.When.AllDay
 		content["start"] = map[string]any{"dateTime": edit.When.Start.In(zone).Format(graphTime), "timeZone": name}
 		content["end"] = map[string]any{"dateTime": edit.When.End.In(zone).Format(graphTime), "timeZone": name}
+		if edit.Repeat != nil {
+			content["recurrence"] = repeatContent(*edit.When, *edit.Repeat, zone, member.OutlookZone)
+		}
 	}
 	if edit.People != nil {
 		content["attendees"] = outlookAttendees(*edit.People, everybody, present)

@@ -74,7 +74,7 @@ func TestThePageNeedsNothingFromElsewhere(t *testing.T) {
 			t.Errorf("the page does not name %s", member.Name)
 		}
 	}
-	for _, name := range []string{"base.css", "calendar.css", "feed.css", "main.js", "api.js", "pane.js", "drag.js", "editor.js", "feed.js", "layout.js", "time.js", "dom.js", "icon.svg"} {
+	for _, name := range []string{"base.css", "calendar.css", "feed.css", "main.js", "api.js", "pane.js", "drag.js", "editor.js", "feed.js", "layout.js", "time.js", "dom.js", "icon.svg", "series.svg", "exception.svg"} {
 		if status, _, _ := ask(t, http.MethodGet, server.URL+"/static/"+name, ""); status != http.StatusOK {
 			t.Errorf("GET /static/%s: got %d, want 200", name, status)
 		}

@@ -67,7 +67,7 @@ func (p *presets) conflict(ctx context.Context, member Member, week time.Time, t
 		return "", err
 	}
 	for _, event := range p.world.Watch.Paired(Outlook, events) {
-		if !event.Mine || event.Meeting == "" || event.Cancelled {
+		if !event.Mine || event.Meeting == "" || event.Cancelled || event.Series != "" {
 			continue
 		}
 		record, err := p.world.NightPOS.Event(ctx, member.Login, event.Meeting)
@@ -78,13 +78,13 @@ func (p *presets) conflict(ctx context.Context, member Member, week time.Time, t
 			return "", err
 		}
 		inOutlook, inNightPOS := fmt.Sprintf("Named in Outlook %d", turn), fmt.Sprintf("Named in NightPOS %d", turn)
-		if err := p.world.Outlook.Update(ctx, member.Login, event.ID, Edit{Title: &inOutlook}); err != nil {
+		if err := p.world.Outlook.Update(ctx, member.Login, event.ID, One, Edit{Title: &inOutlook}); err != nil {
 			return "", err
 		}
-		if err := p.world.NightPOS.Update(ctx, member.Login, record.ID, Edit{Title: &inNightPOS}); err != nil {
+		if err := p.world.NightPOS.Update(ctx, member.Login, record.ID, One, Edit{Title: &inNightPOS}); err != nil {
 			return "", err
 		}
 		return fmt.Sprintf("“%s” was renamed on both sides at once.", event.Title), nil
 	}
-	return "", refusal{http.StatusConflict, "This week has no meeting of yours on both sides yet: create one first."}
+	return "", refusal{http.StatusConflict, "This week has no single meeting of yours on both sides yet: create one first."}
 }

@@ -28,9 +28,9 @@ func (t *Tour) wholeDay(day int) *When {
 func (t *Tour) edit(side Side, p *pair, change Edit) func(context.Context) error {
 	return func(ctx context.Context) error {
 		if side == Outlook {
-			return t.world.Outlook.Update(ctx, t.alice.Login, p.outlook, change)
+			return t.world.Outlook.Update(ctx, t.alice.Login, p.outlook, One, change)
 		}
-		return t.world.NightPOS.Update(ctx, t.alice.Login, p.nightpos, change)
+		return t.world.NightPOS.Update(ctx, t.alice.Login, p.nightpos, One, change)
 	}
 }
 
@@ -111,7 +111,8 @@ func (t *Tour) scripts() []script {
 	// Bob is invited to both; the one starts in Outlook, the other in NightPOS.
 	first, second, alone := &pair{}, &pair{}, &pair{}
 	steps := slices.Concat(t.creations(first, second), t.edits(first, second), t.people(first, second), t.private(),
-		t.conflicts(first), t.deletions(first, second, alone), t.burst(), t.reset(alone))
+		t.conflicts(first), t.deletions(first, second, alone), t.burst(),
+		t.recurring(Outlook, "Stand-up", 12), t.recurring(NightPOS, "Stocktaking", 13), t.reset(alone))
 	for index := range steps {
 		if steps[index].by.Login == "" {
 			steps[index].by = t.alice
@@ -195,14 +196,14 @@ func (t *Tour) people(first, second *pair) []script {
 				if err != nil {
 					return err
 				}
-				return t.world.Outlook.Answer(ctx, t.bob.Login, id, Accepted)
+				return t.world.Outlook.Answer(ctx, t.bob.Login, id, One, Accepted)
 			},
 			agreed: t.answered(first, Accepted), note: "Bob accepts; Outlook tells Alice",
 		},
 		{
 			name: "answer", from: NightPOS, by: t.bob, byGateway: 1, writes: only(Outlook, 1),
 			act: func(ctx context.Context) error {
-				return t.world.NightPOS.Answer(ctx, t.bob.Login, second.nightpos, Tentative)
+				return t.world.NightPOS.Answer(ctx, t.bob.Login, second.nightpos, One, Tentative)
 			},
 			agreed: t.answered(second, Tentative), note: "Bob may come; Outlook tells Alice",
 		},
@@ -277,12 +278,14 @@ func (t *Tour) deletions(first, second, alone *pair) []script {
 	return []script{
 		{
 			name: "delete", from: Outlook, byPeople: 1, writes: only(NightPOS, 1),
-			act:    func(ctx context.Context) error { return t.world.Outlook.Delete(ctx, t.alice.Login, first.outlook) },
+			act:    func(ctx context.Context) error { return t.world.Outlook.Delete(ctx, t.alice.Login, first.outlook, One) },
 			agreed: t.gone(first, false), note: "archived in NightPOS, never erased",
 		},
 		{
 			name: "delete", from: NightPOS, byGateway: 1, writes: only(Outlook, 1),
-			act:    func(ctx context.Context) error { return t.world.NightPOS.Delete(ctx, t.alice.Login, second.nightpos) },
+			act: func(ctx context.Context) error {
+				return t.world.NightPOS.Delete(ctx, t.alice.Login, second.nightpos, One)
+			},
 			agreed: t.gone(second, true), note: "Outlook calls it off with Bob",
 		},
 		{
@@ -328,7 +331,7 @@ func (t *Tour) burst() []script {
 	pairs := make([]pair, burstSize)
 	title := func(index int) string { return fmt.Sprintf("Delivery %d", index+1) }
 	return []script{{
-		name: fmt.Sprintf("%d at once", burstSize), from: Outlook, writes: only(NightPOS, burstSize),
+		name: fmt.Sprintf("%d at once", burstSize), from: Outlook, writes: only(NightPOS, burstSize), atMost: true,
 		act: func(ctx context.Context) error {
 			for index := range pairs {
 				when := t.at(7+index%5, 8+2*(index/5), 30*time.Minute)

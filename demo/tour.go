@@ -15,12 +15,12 @@ const (
 	stepLimit = 5 * time.Second
 	// quiet is how long nothing may happen before a step counts as over: longer
 	// than any notification takes that could set off another write.
-	quiet = 250 * time.Millisecond
+	quiet = 150 * time.Millisecond
 	// restless bounds the wait for quiet.
-	restless = 3 * time.Second
+	restless = 2 * time.Second
 	// tourLimit is when no further step is begun, so that a tour in which nothing
 	// works ends within half a minute too.
-	tourLimit = 20 * time.Second
+	tourLimit = 22 * time.Second
 	// look is how often the sides are compared when nothing is heard of them.
 	look = 100 * time.Millisecond
 )
@@ -159,8 +159,8 @@ func (t *Tour) do(ctx context.Context, s script) Step {
 		problem = fmt.Errorf("the edit itself failed: %w", problem)
 	}
 	if problem == nil {
-		step.Lag = t.lag(s)
 		t.settle(ctx)
+		step.Lag = t.lag(s)
 		problem = s.agreed(ctx) // and nothing has come back
 	}
 	after := t.count()

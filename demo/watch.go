@@ -2,7 +2,6 @@ package demo
 
 import (
 	"context"
-	"errors"
 	"slices"
 	"strings"
 	"sync"
@@ -28,13 +27,17 @@ type Activity struct {
 	Lag int64 `json:"lag_ms"`
 	// Mails are those that the gateway made Outlook send for it.
 	Mails int `json:"mails"`
+	// Of series: how many occurrences it concerns, of how many.
+	Occurrences int `json:"occurrences"`
+	Of          int `json:"of"`
 	// SourceID and TargetID are the event's ids where it was edited and where it arrived.
 	SourceID string `json:"source_id"`
 	TargetID string `json:"target_id"`
 	// Meeting is that of Event; empty until the two sides are linked.
 	Meeting string `json:"meeting"`
 
-	uid string
+	uid  string
+	keys []string // of its subject
 }
 
 // Message is what followers are told: a calendar to be read again, or an
@@ -51,6 +54,8 @@ const (
 	keptSnapshots = 5000
 	// patience is how long an edit may wait for its other side.
 	patience = time.Minute
+	// linger is how soon the changes of one commit follow each other.
+	linger = 2 * time.Millisecond
 )
 
 // Watch follows the changes of both sides and pairs what a person did on one
@@ -61,11 +66,13 @@ type Watch struct {
 	changes   chan Change
 	done      chan struct{}
 
-	// snapshots is touched by the goroutine of Run only.
-	snapshots map[snapshotKey]Event
+	// What there was to see of each subject, never nothing, and which subject an
+	// event belongs to. Touched by the goroutine of Run only.
+	snapshots map[snapshotKey][]Event
+	belongs   map[snapshotKey]string
 
 	mutex      sync.Mutex
-	records    map[string]string // identity in Outlook to record in NightPOS
+	records    map[string]string // identity in Outlook to subject in NightPOS
 	identities map[string]string // and back
 	activities []Activity        // oldest first
 	number     int
@@ -74,7 +81,7 @@ type Watch struct {
 
 type snapshotKey struct {
 	side      Side
-	login, id string
+	login, id string // of a subject, or of an event
 }
 
 // NewWatch registers with both sides. Nothing is followed until Run.
@@ -84,8 +91,8 @@ func NewWatch(outlook, nightpos Calendar, log *zap.Logger) *Watch {
 		log:       log,
 		changes:   make(chan Change, 1024),
 		done:      make(chan struct{}),
-		snapshots: map[snapshotKey]Event{},
-		records:   map[string]string{}, identities: map[string]string{},
+		snapshots: map[snapshotKey][]Event{}, belongs: map[snapshotKey]string{},
+		records: map[string]string{}, identities: map[string]string{},
 		followers: map[chan Message]bool{},
 	}
 	for _, calendar := range w.calendars {
@@ -107,9 +114,49 @@ func (w *Watch) Run(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case change := <-w.changes:
-			w.take(ctx, change)
+			for _, changes := range commits(w.together(ctx, change)) {
+				w.take(ctx, changes)
+			}
 		}
 	}
+}
+
+// together is a change and those that follow it at once: one commit may change
+// many occurrences of a series.
+func (w *Watch) together(ctx context.Context, first Change) []Change {
+	changes := []Change{first}
+	for len(changes) < cap(w.changes) {
+		pause := time.NewTimer(linger)
+		select {
+		case <-ctx.Done():
+			pause.Stop()
+			return changes
+		case change := <-w.changes:
+			changes = append(changes, change)
+			pause.Stop()
+		case <-pause.C:
+			return changes
+		}
+	}
+	return changes
+}
+
+// commits parts changes into those that were made at once, in their order.
+func commits(changes []Change) [][]Change {
+	var parts [][]Change
+	for _, change := range changes {
+		index := slices.IndexFunc(parts, func(part []Change) bool {
+			first := part[0]
+			return first.Side == change.Side && first.Login == change.Login && first.Actor == change.Actor &&
+				first.ByGateway == change.ByGateway && first.Time.Equal(change.Time)
+		})
+		if index < 0 {
+			parts = append(parts, []Change{change})
+		} else {
+			parts[index] = append(parts[index], change)
+		}
+	}
+	return parts
 }
 
 // Activities returns the feed, newest first.
@@ -153,50 +200,57 @@ func (w *Watch) tell(message Message) {
 	}
 }
 
-// take compares an event with what it was and finds out what the change means.
-func (w *Watch) take(ctx context.Context, change Change) {
-	key := snapshotKey{change.Side, change.Login, change.EventID}
-	before, known := w.snapshots[key]
-	after := before
-	if !change.Deleted {
-		read, err := w.calendars[change.Side].Event(ctx, change.Login, change.EventID)
-		switch {
-		case errors.Is(err, ErrGone):
-			// Deleted meanwhile; that change is on its way.
-		case err != nil:
-			w.log.Warn("an event of the demo cannot be read", zap.String("side", string(change.Side)), zap.Error(err))
-		default:
-			after = read
-		}
-	}
-	if len(w.snapshots) >= keptSnapshots {
+// take compares what a commit is about with what it was and finds out what that
+// means.
+func (w *Watch) take(ctx context.Context, changes []Change) {
+	if len(w.snapshots) >= keptSnapshots || len(w.belongs) >= 4*keptSnapshots {
 		clear(w.snapshots)
+		clear(w.belongs)
 	}
-	w.snapshots[key] = after
-
+	subjects := w.commit(ctx, changes)
+	change := changes[0]
 	w.mutex.Lock()
 	defer w.mutex.Unlock()
-	if change.ByGateway {
-		w.pair(change.Side, after)
-		w.arrived(change, after)
-	} else if change.Actor != "" {
-		w.edited(change, known, before, after)
-	}
-	if change.Deleted {
-		delete(w.snapshots, key)
-		w.part(change.Side, after)
+	for _, about := range subjects {
+		w.rename(change, about)
+		if change.ByGateway {
+			for _, name := range about.keys {
+				if list := w.snapshots[snapshotKey{change.Side, change.Login, name}]; len(list) > 0 {
+					w.pair(change.Side, list[0])
+				}
+			}
+			w.arrived(change, about)
+		} else if change.Actor != "" {
+			w.edited(change, about)
+		}
+		if change.Side == Outlook && len(about.after) == 0 && len(about.before) > 0 {
+			w.part(about.before[0])
+		}
 	}
 	w.tell(Message{Changed: change.Side})
 }
 
-// part frees a record for another half when the last copy of its meeting has
-// left Outlook. What is known of the old half stays, for edits under way.
-func (w *Watch) part(side Side, deleted Event) {
-	if side != Outlook {
+// rename follows a series that NightPOS has made anew under another id.
+func (w *Watch) rename(change Change, about subject) {
+	if change.Side != NightPOS || len(about.after) == 0 {
 		return
 	}
-	for key, event := range w.snapshots {
-		if key.side == Outlook && event.UID == deleted.UID {
+	heir := subjectOf(about.after[0])
+	for _, name := range about.keys {
+		uid := w.identities[name]
+		if uid == "" || len(w.snapshots[snapshotKey{change.Side, change.Login, name}]) > 0 || w.identities[heir] != "" {
+			continue
+		}
+		delete(w.identities, name)
+		w.records[uid], w.identities[heir] = heir, uid
+	}
+}
+
+// part frees a record for another half when the last copy of its meeting has
+// left Outlook. What is known of the old half stays, for edits under way.
+func (w *Watch) part(deleted Event) {
+	for key, list := range w.snapshots {
+		if key.side == Outlook && list[0].UID == deleted.UID {
 			return
 		}
 	}
@@ -205,26 +259,41 @@ func (w *Watch) part(side Side, deleted Event) {
 	}
 }
 
-func (w *Watch) edited(change Change, known bool, before, after Event) {
+func (w *Watch) edited(change Change, about subject) {
+	shown := about.shown()
 	activity := Activity{
-		Time: change.Time, From: change.Side, Person: change.Actor, Title: after.Title, SourceID: change.EventID,
-		uid: after.UID, Fields: []string{},
+		Time: change.Time, From: change.Side, Person: change.Actor, Title: shown.Title, SourceID: change.EventID,
+		uid: shown.UID, keys: about.keys, Fields: []string{},
+	}
+	if about.series() {
+		activity.Of = max(len(about.before), len(about.after))
+		activity.Occurrences = activity.Of
 	}
 	switch {
-	case change.Deleted:
+	case len(about.before) == 0 && len(about.after) == 0:
+		return
+	case len(about.after) == 0 && about.archived:
+		activity.Action = "archived"
+	case len(about.after) == 0:
 		activity.Action = "deleted"
-	case !known:
+	case len(about.before) == 0:
 		activity.Action = "created"
 	default:
-		activity.Fields = differences(before, after)
-		switch {
-		case len(activity.Fields) == 0:
+		fields, count := about.changed()
+		if len(fields) == 0 {
 			return
+		}
+		activity.Fields = fields
+		if about.series() {
+			activity.Occurrences = count
+		}
+		before, after := about.before[0], about.after[0]
+		switch {
 		case before.Archived != after.Archived && after.Archived:
 			activity.Action = "archived"
 		case before.Archived != after.Archived:
 			activity.Action = "restored"
-		case activity.Fields[0] == "answers": // how the time shows follows from it
+		case fields[0] == "answers": // how the time shows follows from it
 			activity.Action = "answered"
 		default:
 			activity.Action = "edited"
@@ -241,24 +310,29 @@ func (w *Watch) edited(change Change, known bool, before, after Event) {
 
 // arrived settles every edit of the other side that this write answers: the
 // gateway may bring several edits of one meeting in one write.
-func (w *Watch) arrived(change Change, after Event) {
+func (w *Watch) arrived(change Change, about subject) {
+	shown := about.shown()
 	for index := range w.activities {
 		activity := &w.activities[index]
 		if activity.Arrived || activity.From == change.Side || change.Time.Before(activity.Time) || change.Time.Sub(activity.Time) > patience {
 			continue
 		}
-		meeting := w.meeting(activity.From, activity.SourceID, activity.uid)
-		if meeting == "" || meeting != w.meeting(change.Side, after.ID, after.UID) {
-			continue
+		meeting := w.records[activity.uid]
+		identity := activity.uid
+		if change.Side == NightPOS {
+			if !slices.Contains(about.keys, meeting) {
+				continue
+			}
+		} else {
+			meeting, identity = w.records[shown.UID], shown.UID
+			if !slices.Contains(activity.keys, meeting) {
+				continue
+			}
 		}
 		activity.Arrived = true
 		activity.Lag = change.Time.Sub(activity.Time).Milliseconds()
 		activity.TargetID = change.EventID
 		activity.Meeting = meeting
-		identity := after.UID
-		if change.Side == NightPOS {
-			identity = activity.uid
-		}
 		activity.Mails = w.mails(activity.Time, identity)
 		told := *activity
 		w.tell(Message{Activity: &told})
@@ -268,13 +342,14 @@ func (w *Watch) arrived(change Change, after Event) {
 // pair notices which two events belong together, from nothing but what can be
 // seen: the first time the gateway writes an event, its other half looks alike.
 func (w *Watch) pair(side Side, written Event) {
-	if w.meeting(side, written.ID, written.UID) != "" && (side == Outlook || w.identities[written.ID] != "") {
+	if side == Outlook && w.records[written.UID] != "" || side == NightPOS && w.identities[subjectOf(written)] != "" {
 		return
 	}
 	var found []Event
-	for key, event := range w.snapshots {
+	for key, list := range w.snapshots {
+		event := list[0]
 		alike := key.side != side && strings.TrimSpace(event.Title) == strings.TrimSpace(written.Title) && SameTime(event.When, written.When)
-		if alike && (key.side == Outlook && w.records[event.UID] == "" || key.side == NightPOS && w.identities[event.ID] == "") {
+		if alike && (key.side == Outlook && w.records[event.UID] == "" || key.side == NightPOS && w.identities[subjectOf(event)] == "") {
 			found = append(found, event)
 		}
 	}
@@ -282,9 +357,9 @@ func (w *Watch) pair(side Side, written Event) {
 		return
 	}
 	other := slices.MinFunc(found, func(a, b Event) int { return strings.Compare(a.ID, b.ID) })
-	identity, record := written.UID, other.ID
+	identity, record := written.UID, subjectOf(other)
 	if side == NightPOS {
-		identity, record = other.UID, written.ID
+		identity, record = other.UID, subjectOf(written)
 	}
 	if len(w.records) >= keptSnapshots {
 		clear(w.records)
@@ -293,22 +368,17 @@ func (w *Watch) pair(side Side, written Event) {
 	w.records[identity], w.identities[record] = record, identity
 }
 
-// meeting is what an event has in common with its other half, once that is
-// known: the record's id.
-func (w *Watch) meeting(side Side, id, uid string) string {
-	if side == NightPOS {
-		return id
-	}
-	return w.records[uid]
-}
-
-// Paired fills in which events of a side belong together with one of the other.
+// Paired fills in which events of a side belong together with one of the other:
+// what a meeting is known by is the record's id, or the recurrence.
 func (w *Watch) Paired(side Side, events []Event) []Event {
 	w.mutex.Lock()
 	defer w.mutex.Unlock()
 	for index := range events {
 		event := &events[index]
-		event.Meeting = w.meeting(side, event.ID, event.UID)
+		event.Meeting = subjectOf(*event)
+		if side == Outlook {
+			event.Meeting = w.records[event.UID]
+		}
 		if w.identities[event.Meeting] == "" {
 			event.Meeting = ""
 		}

@@ -284,6 +284,9 @@ func (c *Client) createValues(ctx context.Context, write reconciler.RecordWrite)
 // updateValues are the fields of a write, and nothing else.
 func (c *Client) updateValues(ctx context.Context, write reconciler.RecordWrite, rows rowsOfRecord) (values, error) {
 	event, vals := write.Event, values{}
+	if write.OrganizerUserID != 0 {
+		vals["user_id"] = write.OrganizerUserID
+	}
 	for field := range write.Fields {
 		switch field {
 		case reconciler.FieldTitle:

@@ -20,10 +20,7 @@ func (s State) ownRow() (Person, bool) {
 // planAttendee keeps one person's reply equal: that is all an attendee's copy
 // speaks for.
 func (s State) planAttendee() Plan {
-	plan := Plan{Role: RoleAttendee}
-	if s.Link != nil {
-		plan.Role = s.Link.Role
-	}
+	plan := Plan{Role: s.attendeeRole()}
 	row, invited := s.ownRow()
 	live := s.Link != nil && !s.ended()
 	switch {
@@ -51,12 +48,17 @@ func (s State) planAttendee() Plan {
 	return plan
 }
 
+// attendeeRole is the link's, but for a guest whose organizer has connected since.
+func (s State) attendeeRole() Role {
+	if s.Link == nil || s.Link.Role == RoleGuest && s.organizerConnected() {
+		return RoleAttendee
+	}
+	return s.Link.Role
+}
+
 // planAnswer merges the reply of a meeting that both sides show.
 func (s State) planAnswer(row Person) Plan {
-	plan := Plan{Role: RoleAttendee, keep: fateLive}
-	if s.Link != nil {
-		plan.Role = s.Link.Role
-	}
+	plan := Plan{Role: s.attendeeRole(), keep: fateLive}
 	if answer, ok := s.answerForOutlook(); ok {
 		plan.Outlook, plan.From = answer, SideNightPOS
 		if !answer.Quiet {

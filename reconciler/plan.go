@@ -84,6 +84,9 @@ func (s State) Plan() Plan {
 		if s.Record != nil && s.Record.OrganizerUserID != s.Member.UserID && s.formerOrganizer() {
 			return s.planHandOver()
 		}
+		if s.claims() {
+			return s.planClaim()
+		}
 		return s.takenOver().planOrganizer()
 	case RoleGuest:
 		return s.planGuest()
@@ -114,7 +117,9 @@ func (s State) role() (Role, string) {
 			return RoleOrganizer, "NightPOS and Outlook name different organizers"
 		}
 		return RoleOrganizer, ""
-	case s.Link != nil && s.Link.Role == RoleGuest:
+	case s.claims():
+		return RoleOrganizer, ""
+	case s.Link != nil && s.Link.Role == RoleGuest && !s.organizerConnected():
 		return RoleGuest, ""
 	case s.formerOrganizer():
 		return RoleOrganizer, ""

@@ -3,6 +3,7 @@ package reconciler
 import (
 	"maps"
 	"slices"
+	"strings"
 )
 
 // seriesMerge brings together a series that both sides show.
@@ -386,6 +387,11 @@ func (m *seriesMerge) occurrence(slot Date, outlook, nightpos occurrence) {
 		newShown(nightpos.event, agreedNightPOS, m.nightpos.modified, m.NightPOS),
 	}
 	sides[0].now = NewBase(known)
+	overlay(sides[0].now, NewBase(outlook.event), func(key string) bool {
+		// Whom the master's write invites or removes, it does so everywhere.
+		field, _, entry := strings.Cut(key, "/")
+		return entry && (Field(field) == FieldPeople || Field(field) == FieldCategories)
+	})
 	followed(sides[0], sides[1], NewBase(outlook.event))
 	if exception, there := m.exception(slot); m.rebuilt() && there && !exception.Cancelled && outlook.copied != nil {
 		sides[0].agreed, sides[1].agreed = Base{patternKey: ""}, sides[1].now

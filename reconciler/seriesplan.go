@@ -59,6 +59,9 @@ func (s *SeriesState) Withhold(plan SeriesPlan) (SeriesPlan, Withheld) {
 // Plan decides. It is a pure function, as State.Plan is.
 func (s *SeriesState) Plan() SeriesPlan {
 	s.prepare()
+	if s.claims() {
+		s.claimSeries()
+	}
 	switch {
 	case s.Series != nil && s.Series.Refused != "":
 		return SeriesPlan{Plan: Plan{Reason: s.Series.Refused}}
@@ -90,8 +93,43 @@ func (s *SeriesState) Plan() SeriesPlan {
 	case RoleAttendee:
 		return s.planSeriesAnswers(plan)
 	default:
-		return s.planSeriesContent(plan)
+		plan = s.planSeriesContent(plan)
+		if nightpos != nil && nightpos.OrganizerUserID != 0 {
+			plan.Record = s.organizedBy(plan.Record, nightpos.OrganizerUserID)
+		}
+		return plan
 	}
+}
+
+// claimSeries is State.claimed for every occurrence.
+func (s *SeriesState) claimSeries() {
+	series := *s.Recurrence
+	series.Occurrences = slices.Clone(series.Occurrences)
+	for index := range series.Occurrences {
+		event := &series.Occurrences[index].Event
+		event.People = slices.DeleteFunc(slices.Clone(event.People), s.Member.Is)
+	}
+	s.Recurrence = &series
+	s.prepare()
+}
+
+// organizedBy has a write say of every occurrence who organises it.
+func (s *SeriesState) organizedBy(write *SeriesRecordWrite, userID int64) *SeriesRecordWrite {
+	if write == nil {
+		write = &SeriesRecordWrite{ID: s.Recurrence.ID, Current: s.Recurrence}
+	}
+	write.OrganizerUserID = userID
+	for _, record := range s.live {
+		index := slices.IndexFunc(write.Writes, func(one RecordWrite) bool { return one.ID == record.ID })
+		if index < 0 {
+			write.Writes = append(write.Writes, RecordWrite{
+				Action: ActionUpdate, ID: record.ID, Stamp: record.Stamp, Current: record, Event: record.Event, Fields: FieldSet{},
+			})
+			index = len(write.Writes) - 1
+		}
+		write.Writes[index].OrganizerUserID = userID
+	}
+	return write
 }
 
 // forAll does the same to every record: archives those that are there, or brings

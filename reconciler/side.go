@@ -230,7 +230,8 @@ type RecordWrite struct {
 	Current *Record
 	// Key makes creates repeatable, as an external id of the record.
 	Key string
-	// OrganizerUserID is for creates: who organises; zero for nobody.
+	// OrganizerUserID is who organises: for creates zero for nobody, for updates
+	// zero to leave it as it is.
 	OrganizerUserID int64
 	// Attendee and Answer are for ActionAnswer: whose answer it is.
 	Attendee Person

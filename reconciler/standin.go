@@ -1,5 +1,7 @@
 package reconciler
 
+import "slices"
+
 // A meeting whose organizer has not connected Outlook, or that nobody
 // organises, cannot be a meeting in Outlook: the mailbox that makes it becomes
 // its organizer. Its connected attendees get a stand-in instead, an appointment
@@ -14,10 +16,49 @@ func (s State) standIn() bool {
 		return s.Link.Role == RoleStandIn
 	}
 	if s.Copy == nil {
-		return !s.organizerConnected()
+		return !s.organizerConnected() && !s.brought()
 	}
 	// Without a link, our own mark on an appointment tells a stand-in.
 	return s.Copy.IsOrganizer && s.Copy.RecordID == s.Record.ID && len(s.Copy.Event.People) == 0
+}
+
+// brought says that the record was made from an invitation by somebody who was
+// nobody's user or had not connected Outlook. Whoever is invited has an invitation
+// too, or gets it, and needs no stand-in besides.
+func (s State) brought() bool {
+	return s.Record != nil && s.Record.OrganizerUserID == 0 && s.Record.ExternalKey != ""
+}
+
+// claims says that the member is the organizer of a meeting that an invitation
+// brought to NightPOS before the member connected Outlook.
+func (s State) claims() bool {
+	return s.brought() && s.Copy != nil && s.Copy.IsOrganizer && s.Copy.RecordID == 0 &&
+		(s.Link == nil || s.Link.Role != RoleOrganizer)
+}
+
+// claimed is the state in which the record's organizer is no attendee any more.
+func (s State) claimed() State {
+	record := *s.Record
+	record.Event.People = slices.DeleteFunc(slices.Clone(record.Event.People), s.Member.Is)
+	s.Record = &record
+	return s
+}
+
+// planClaim brings the two sides of such a meeting together and says in NightPOS
+// who organises it.
+func (s State) planClaim() Plan {
+	plan := s.claimed().planOrganizer()
+	if plan.keep != fateLive {
+		return plan
+	}
+	if plan.NightPOS == nil {
+		plan.NightPOS = &RecordWrite{
+			Action: ActionUpdate, ID: s.Record.ID, Stamp: s.Record.Stamp, Event: s.Record.Event, Fields: FieldSet{},
+		}
+		plan.From = SideOutlook
+	}
+	plan.NightPOS.Current, plan.NightPOS.OrganizerUserID = s.Record, s.Member.UserID
+	return plan
 }
 
 func (s State) organizerConnected() bool {

@@ -26,8 +26,9 @@ export const mails = () => call("GET", "mails");
 export const events = (side, from, to) =>
   call("GET", `${side}/events`, undefined, { from: from.toISOString(), to: to.toISOString() });
 export const create = (side, edit) => call("POST", `${side}/events`, edit);
-export const update = (side, id, edit) => call("PATCH", at(side, id), edit);
-export const remove = (side, id) => call("DELETE", at(side, id));
-export const answer = (side, id, reply) => call("POST", `${at(side, id)}/answer`, { answer: reply });
+// scope is which occurrences of a series are meant: one, following or all.
+export const update = (side, id, scope, edit) => call("PATCH", at(side, id), edit, { scope });
+export const remove = (side, id, scope) => call("DELETE", at(side, id), undefined, { scope });
+export const answer = (side, id, scope, reply) => call("POST", `${at(side, id)}/answer`, { answer: reply }, { scope });
 export const archive = (id, archived) => call("POST", `${at("nightpos", id)}/archive`, { archived });
 export const preset = (name, from) => call("POST", `presets/${name}/run`, { from: from.toISOString() });

@@ -16,8 +16,9 @@ let current = null; // {side, event, before, done}
 export function openEditor(side, event, done) {
   const fresh = !event.id;
   const mine = fresh || event.mine;
+  const repeating = Boolean(event.series);
   current = { side, event, done };
-  field("editor-title").textContent = `${fresh ? "New event in" : mine ? "Event in" : "Invitation in"} ${names[side]}`;
+  field("editor-title").textContent = `${fresh ? "New event in" : mine ? (repeating ? "Series in" : "Event in") : "Invitation in"} ${names[side]}`;
   field("title").value = event.title ?? "";
   field("all-day").checked = event.all_day;
   if (event.all_day) {
@@ -31,6 +32,14 @@ export function openEditor(side, event, done) {
     field("start-time").value = timeText(event.start);
     field("end-time").value = timeText(event.end);
   }
+  field("scope").hidden = !repeating;
+  find("[name=scope]", dialog).checked = true;
+  // Outlook takes an answer to one occurrence or to all of them.
+  find("[name=scope][value=following]", dialog).disabled = !mine && side === "outlook";
+  field("repeats-field").hidden = !fresh;
+  field("repeats").value = "";
+  field("times").value = "8";
+  times();
   field("place").value = event.place ?? "";
   field("guests").value = (event.people ?? []).map((person) => person.address).join(", ");
   field("description").value = event.description ?? "";
@@ -49,7 +58,7 @@ export function openEditor(side, event, done) {
     }
   }
   field("delete").hidden = fresh;
-  field("archive").hidden = fresh || side !== "nightpos";
+  field("archive").hidden = fresh || side !== "nightpos" || repeating;
   field("save").textContent = fresh ? "Create" : "Save";
   hours();
   current.before = read();
@@ -70,6 +79,12 @@ function choose(select, value, label = (text) => text) {
 function hours() {
   for (const id of ["start-time", "end-time"]) field(id).hidden = field("all-day").checked;
 }
+
+function times() {
+  field("times-field").hidden = field("repeats-field").hidden || !field("repeats").value;
+}
+
+const scope = () => find("[name=scope]:checked", dialog).value;
 
 // read is the form as an edit; null where the times make no sense.
 function read() {
@@ -109,8 +124,13 @@ async function save() {
   const { side, event, before } = current;
   const changed = changes(before, edit);
   if (!event.id) changed.when = edit.when;
+  if (!event.id && field("repeats").value) {
+    const count = Number(field("times").value);
+    if (!Number.isInteger(count) || count < 2 || count > 104) return problem("A series has 2 to 104 occurrences here.");
+    changed.repeat = { times: count };
+  }
   await perform(() => (event.id
-    ? Object.keys(changed).length ? api.update(side, event.id, changed) : Promise.resolve()
+    ? Object.keys(changed).length ? api.update(side, event.id, scope(), changed) : Promise.resolve()
     : api.create(side, { title: edit.title, ...changed })));
 }
 
@@ -141,10 +161,11 @@ dialog.addEventListener("click", (click) => {
   if (click.target === dialog) dialog.close(); // outside of it
 });
 field("all-day").addEventListener("change", hours);
+field("repeats").addEventListener("change", times);
 field("start-date").addEventListener("change", () => {
   if (field("end-date").value < field("start-date").value) field("end-date").value = field("start-date").value;
 });
-field("delete").addEventListener("click", () => perform(() => api.remove(current.side, current.event.id)));
+field("delete").addEventListener("click", () => perform(() => api.remove(current.side, current.event.id, scope())));
 field("archive").addEventListener("click", () => {
   const { event, done } = current;
   perform(async () => {
@@ -162,8 +183,28 @@ field("archive").addEventListener("click", () => {
   });
 });
 for (const button of dialog.querySelectorAll("[data-answer]")) {
-  button.addEventListener("click", () => perform(() => api.answer(current.side, current.event.id, button.dataset.answer)));
+  button.addEventListener("click", () => perform(() => api.answer(current.side, current.event.id, scope(), button.dataset.answer)));
 }
+
+const which = find("#which");
+
+// chooseScope asks which occurrences of a series are to be moved; null when none.
+export function chooseScope(side, event) {
+  if (!event.series) return Promise.resolve("one");
+  find("#which-text").textContent = `“${event.title || "(no title)"}” repeats.`;
+  which.dataset.side = side;
+  which.returnValue = "";
+  which.showModal();
+  find("[data-scope=one]", which).focus();
+  return new Promise((resolve) => which.addEventListener("close", () => resolve(which.returnValue || null), { once: true }));
+}
+
+for (const button of which.querySelectorAll("[data-scope]")) {
+  button.addEventListener("click", () => which.close(button.dataset.scope));
+}
+which.addEventListener("click", (click) => {
+  if (click.target === which) which.close("");
+});
 
 // blank is a new event between two moments.
 export function blank(start, end, allDay) {

@@ -38,6 +38,7 @@ function line(activity) {
     ? element("span", { class: "lag" }, duration(activity.lag_ms))
     : element("span", { class: waiting ? "lag waiting" : "lag none" }, waiting ? "on its way" : "no change there");
   const details = [];
+  if (activity.of) details.push(activity.occurrences === activity.of ? `series, all ${activity.of}` : `series, ${activity.occurrences} of ${activity.of}`);
   if (activity.fields.length) details.push(activity.fields.join(", "));
   if (activity.arrived) details.push(activity.mails === 1 ? "1 mail by the gateway" : `${activity.mails} mails by the gateway`);
   return element("li", { class: activity.from },

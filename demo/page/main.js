@@ -3,7 +3,7 @@
 
 import * as api from "./api.js";
 import { attempt, find, toast } from "./dom.js";
-import { blank, openEditor } from "./editor.js";
+import { blank, chooseScope, openEditor } from "./editor.js";
 import { addActivity, setActivities, setHealth, setMails } from "./feed.js";
 import { Pane } from "./pane.js";
 import { localDay, monday, plusDays, read, weekTitle } from "./time.js";
@@ -15,7 +15,8 @@ const actions = {
   open: (side, event) => openEditor(side, event, () => refresh(side)),
   move: (side, event, start, end) => attempt(async () => {
     try {
-      await api.update(side, event.id, { when: { start: start.toISOString(), end: end.toISOString(), all_day: event.all_day } });
+      const scope = await chooseScope(side, event);
+      if (scope) await api.update(side, event.id, scope, { when: { start: start.toISOString(), end: end.toISOString(), all_day: event.all_day } });
     } finally {
       refresh(side);
     }

@@ -173,6 +173,7 @@ export class Pane {
     const badge = this.badges.get(event.id) ?? this.badges.get(event.meeting);
     const live = badge && badge.until > Date.now();
     const people = event.people.map((person) => `${person.name || person.address}: ${answers[person.answer] ?? person.answer}`);
+    const repeats = !event.series ? "" : event.exception ? "differs from its series" : "repeats";
     const state = JSON.stringify([event, live ? badge.lag : null]);
     if (card.dataset.state === state) return;
     const arrived = live && card.badge !== badge; // shown for the first time
@@ -182,11 +183,14 @@ export class Pane {
     card.dataset.id = event.id;
     card.classList.toggle("free", event.show_as === "free");
     card.classList.toggle("declined", event.answer === "declined" || event.cancelled);
+    card.classList.toggle("exception", event.exception);
     card.classList.toggle("invited", !event.mine && event.answer === "none");
-    card.setAttribute("aria-label", [event.title, span(event), event.place, event.private ? "private" : "", ...people].filter(Boolean).join(", "));
-    card.title = [event.title, span(event), event.place, ...people].filter(Boolean).join("\n");
+    card.setAttribute("aria-label", [event.title, span(event), event.place, event.private ? "private" : "", repeats, ...people].filter(Boolean).join(", "));
+    card.title = [event.title, span(event), event.place, repeats, ...people].filter(Boolean).join("\n");
     card.replaceChildren(...[
-      element("strong", {}, event.title || "(no title)"),
+      element("strong", {},
+        event.series ? element("i", { class: event.exception ? "repeating changed" : "repeating", "aria-hidden": "true" }) : null,
+        event.title || "(no title)"),
       element("span", { class: "line" },
         event.private ? element("i", { class: "lock", "aria-hidden": "true" }) : null,
         event.all_day ? null : element("span", { class: "time" }, timeText(event.start), element("span", { class: "until" }, ` – ${timeText(event.end)}`)),

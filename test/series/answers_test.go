@@ -313,7 +313,8 @@ func TestSeriesOfWholeDays(t *testing.T) {
 	})
 }
 
-// TestComplaint13 and its like are numbered after the complaints in the field.
+// TestAMoveThatOutlookForbidsIsRefusedWithAReason: what cannot be done is not
+// tried, and nobody is mailed.
 func TestAMoveThatOutlookForbidsIsRefusedWithAReason(t *testing.T) {
 	versions(t, func(s *scene) {
 		s.createInNightPOS(nil)

@@ -42,6 +42,9 @@ const (
 	Carol = "carol@customer.example"
 )
 
+// Address is the mail address of somebody with a user.
+func Address(login string) string { return login + "@nightpos.example" }
+
 const (
 	accountLogin    = "gateway"
 	accountPassword = "the-password-of-the-account"
@@ -61,6 +64,11 @@ type Options struct {
 	Conflict string
 	// Connect are the logins that are connected; default alice and bob.
 	Connect []string
+	// Colleagues are the logins of people besides alice and bob, each with a user
+	// and a mailbox.
+	Colleagues []string
+	// Faults may strike any call of Graph.
+	Faults func(simoutlook.CallInfo) *simoutlook.Fault
 }
 
 // World is everything that a test has.
@@ -87,21 +95,28 @@ func New(t *testing.T, options Options) *World {
 	if options.Connect == nil {
 		options.Connect = []string{"alice", "bob"}
 	}
+	mailboxes := []simoutlook.Person{
+		{Name: "Alice", Address: Alice, TimeZone: "Romance Standard Time"},
+		{Name: "Bob", Address: Bob, TimeZone: "Eastern Standard Time"},
+		{Name: "Carol External", Address: Carol, TimeZone: "UTC"},
+	}
+	users := []simnightpos.Person{{Name: "Gateway", Login: accountLogin, Address: "gateway@nightpos.example", Password: accountPassword}}
+	for _, login := range options.Colleagues {
+		address := Address(login)
+		mailboxes = append(mailboxes, simoutlook.Person{Name: login, Address: address, TimeZone: "UTC"})
+		users = append(users, simnightpos.Person{Name: login, Login: login, Address: address, Password: login, Zone: "UTC"})
+	}
 	var err error
 	w.Outlook, err = simoutlook.New(simoutlook.Config{
-		BaseURL: OutlookURL, Seed: options.Seed, Transport: w.network.Transport(), Switches: options.Switches,
-		People: []simoutlook.Person{
-			{Name: "Alice", Address: Alice, TimeZone: "Romance Standard Time"},
-			{Name: "Bob", Address: Bob, TimeZone: "Eastern Standard Time"},
-			{Name: "Carol External", Address: Carol, TimeZone: "UTC"},
-		},
+		BaseURL: OutlookURL, Seed: options.Seed, Transport: w.network.Transport(), Switches: options.Switches, Faults: options.Faults,
+		People: mailboxes,
 	})
 	w.must(err)
 	w.closers = append(w.closers, w.Outlook.Close)
 	w.host(OutlookURL, w.Outlook.Handler())
 	w.NightPOS, err = simnightpos.New(simnightpos.Config{
 		Version: options.Version, BaseURL: NightPOSURL, Seed: options.Seed, Transport: w.network.Transport(),
-		People: []simnightpos.Person{{Name: "Gateway", Login: accountLogin, Address: "gateway@nightpos.example", Password: accountPassword}},
+		People: users,
 	})
 	w.must(err)
 	w.closers = append(w.closers, w.NightPOS.Close)
@@ -173,9 +188,23 @@ func (w *World) Close() {
 // Connect connects a person's Outlook.
 func (w *World) Connect(login string) {
 	w.test.Helper()
-	access, refresh, expires := w.Outlook.Token(context.Background(), login+"@nightpos.example", simoutlook.DefaultApplication.ID, scopes)
+	access, refresh, expires := w.Outlook.Token(context.Background(), Address(login), simoutlook.DefaultApplication.ID, scopes)
 	_, err := w.Gateway.Connect(context.Background(), login, outlook.Token{AccessToken: access, RefreshToken: refresh, Expires: expires, Scopes: scopes})
 	w.must(err)
+}
+
+// Ask asks the admin API something that it must take.
+func (w *World) Ask(method, path, body string) {
+	w.test.Helper()
+	request, err := http.NewRequestWithContext(context.Background(), method, GatewayURL+"/api/v1"+path, strings.NewReader(body))
+	w.must(err)
+	request.Header.Set("Authorization", "Bearer "+AdminToken)
+	answer, err := w.network.Transport().RoundTrip(request)
+	w.must(err)
+	answer.Body.Close()
+	if answer.StatusCode >= http.StatusBadRequest {
+		w.test.Fatalf("%s %s was answered %s", method, path, answer.Status)
+	}
 }
 
 // patience is how long everything may take to come to rest.

@@ -1,0 +1,9 @@
+//go:build !race
+
+package meetings_test
+
+// everyNthGroup is which groups of the matrix are played.
+const everyNthGroup = 1
+
+// staged are the versions of NightPOS that the complaints are played on.
+var staged = []int{17, 18, 19}

@@ -1,0 +1,10 @@
+//go:build race
+
+package meetings_test
+
+// everyNthGroup is which groups of the matrix are played. The race detector makes
+// each ten times as long; it sees in a few what it can see in all.
+const everyNthGroup = 9
+
+// staged are the versions of NightPOS that the complaints are played on.
+var staged = []int{18}
