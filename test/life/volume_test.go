@@ -120,9 +120,19 @@ func TestLargeFirstSync(t *testing.T) {
 		if most := mostCalls + int64(*pairs+2**alone)/8; calls > most {
 			t.Errorf("%d calls were made, want at most %d", calls, most)
 		}
+		here, there := map[any]int{}, map[any]int{}
+		for _, shown := range w.nightpos.Events() {
+			here[shown["name"]]++
+		}
+		for _, shown := range w.outlook.Mailbox(alice).Events() {
+			there[shown["subject"]]++
+		}
 		for index := range *alone {
-			w.shows(fmt.Sprintf("Here %d", index), 1, 1)
-			w.shows(fmt.Sprintf("There %d", index), 1, 1)
+			for _, title := range []string{fmt.Sprintf("Here %d", index), fmt.Sprintf("There %d", index)} {
+				if here[title] != 1 || there[title] != 1 {
+					t.Errorf("%q is %d times in Outlook and %d times in NightPOS, want once", title, there[title], here[title])
+				}
+			}
 		}
 		if got := w.outlook.Counts()["POST /me/events"]; got != *alone {
 			t.Errorf("%d events were made in Outlook, want %d", got, *alone)
