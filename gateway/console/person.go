@@ -169,17 +169,6 @@ func (c *Console) judge(v *view, page *personPage, outlookSync bool) {
 	}
 }
 
-// Percent is how far a first sync or a reset is.
-func (p *personPage) Percent() int {
-	switch {
-	case p.Job != nil && p.Job.Total > 0:
-		return 100 * p.Job.Done / p.Job.Total
-	case p.User != nil && p.User.FirstSync != nil && p.User.FirstSync.Total > 0:
-		return 100 * p.User.FirstSync.Done / p.User.FirstSync.Total
-	}
-	return 0
-}
-
 // act does what a button of a person's page asks for.
 func (c *Console) act(ctx context.Context, v *view, w http.ResponseWriter, r *http.Request) error {
 	user, action := r.PathValue("user"), r.PathValue("action")
@@ -282,15 +271,14 @@ func (c *Console) link(ctx context.Context, v *view, w http.ResponseWriter, id s
 
 // previewPage is what a sweep would do.
 type previewPage struct {
-	Mine    bool
-	Name    string
-	Back    string
-	Counts  []count
-	Mails   int
-	Held    int
-	Events  []previewRow
-	Skipped int
-	More    int
+	Name, Back string
+	// Counts are the events of each action, Mails what Outlook would send and Held
+	// what it would send for what is kept back.
+	Counts      []count
+	Mails, Held int
+	Events      []previewRow
+	// More is how many events are not shown.
+	More int
 }
 
 type count struct {
@@ -308,7 +296,7 @@ const previewShown = 200
 
 // preview shows what a sweep of a calendar would do, and does nothing.
 func (c *Console) preview(ctx context.Context, v *view, w http.ResponseWriter, r *http.Request) error {
-	id, page := v.visitor.Person.ID, previewPage{Mine: true, Name: v.visitor.Person.Name, Back: v.Base + "/mine"}
+	id, page := v.visitor.Person.ID, previewPage{Back: v.Base + "/mine"}
 	if user := r.PathValue("user"); user != "" {
 		var err error
 		if id, err = c.Admin.Find(ctx, user); err != nil {

@@ -100,14 +100,6 @@ type jobPage struct {
 	Tone string
 }
 
-// Percent is how far it is.
-func (p jobPage) Percent() int {
-	if p.Total == 0 {
-		return 0
-	}
-	return 100 * p.Done / p.Total
-}
-
 func (c *Console) jobPage(ctx context.Context, v *view, id string) (jobPage, error) {
 	job, err := c.Admin.Job(ctx, id)
 	if err != nil {
