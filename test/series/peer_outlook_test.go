@@ -204,7 +204,7 @@ func TestPeerLegacySeries(t *testing.T) {
 				}
 			}, nil},
 		},
-		"L10 cancel_occurence_of_recurrent_event": {
+		"L10 cancel_occurrence_of_recurrent_event": {
 			{func(s *scene) { s.delete(s.instance(threeTimes[1])) }, events("A", threeTimes[0], threeTimes[2])},
 		},
 	} {
