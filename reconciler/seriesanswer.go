@@ -102,9 +102,8 @@ func (s *SeriesState) answerOccurrence(plan *SeriesPlan, slot Date, shown occurr
 			outlook, nightpos = s.Link.Series.Exceptions[slot].Outlook[selfKey], s.Link.Series.Exceptions[slot].NightPOS[selfKey]
 		}
 		byOutlook, byNightPOS = outlook != digest(string(shown.answer)), nightpos != digest(string(row.Answer))
-		if s.rebuilt() || s.agreedCancelled(slot) {
-			// What NightPOS forgot is told it again, and what it never knew of an
-			// occurrence that came back.
+		if s.rebuilt() {
+			// What NightPOS forgot is told it again.
 			byOutlook, byNightPOS = shown.answer != AnswerNone, false
 		}
 	}
