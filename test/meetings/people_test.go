@@ -71,6 +71,9 @@ type meeting struct {
 	// Outlook mails about each exception besides, and about those that NightPOS has
 	// changed with the rest once more.
 	alone int
+	// cut says that single occurrences were deleted. Such a series is not moved as a
+	// whole in Outlook, which would bring them back.
+	cut bool
 }
 
 type history struct {
@@ -202,7 +205,7 @@ func (h *history) change(tag string, inOutlook bool) int {
 		length, by = 24*time.Hour, 24*time.Hour
 	}
 	// In a series of whole days, one cannot be moved without meeting its neighbour.
-	rename := h.random.IntN(2) == 0 || known.allDay && known.series || begin.Hour() > 20
+	rename := h.random.IntN(2) == 0 || known.allDay && known.series || begin.Hour() > 20 || all && known.cut
 	h.tell("%s: rename %v %q or move to %v, all %v or %d, in Outlook: %v", tag, rename, title, begin.Add(by), all, index, inOutlook)
 	if inOutlook {
 		address := world.Address(known.organizer)
@@ -304,7 +307,7 @@ func (h *history) remove(tag string, inOutlook bool) int {
 	one := known.series && len(shown) > 2 && h.random.IntN(3) > 0
 	index := 0
 	if one {
-		index = h.random.IntN(len(shown))
+		index, known.cut = h.random.IntN(len(shown)), true
 	} else {
 		delete(h.meetings, tag)
 	}
