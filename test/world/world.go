@@ -69,9 +69,8 @@ type Options struct {
 	Colleagues []string
 	// Faults may strike any call of Graph.
 	Faults func(simoutlook.CallInfo) *simoutlook.Fault
-	// Webhook decides the fate of each webhook of NightPOS; default the ordinary
-	// one.
-	Webhook func(address string, body []byte) simnightpos.WebhookFate
+	// NightPOS changes how NightPOS is simulated.
+	NightPOS func(*simnightpos.Config)
 }
 
 // World is everything that a test has.
@@ -117,10 +116,14 @@ func New(t *testing.T, options Options) *World {
 	w.must(err)
 	w.closers = append(w.closers, w.Outlook.Close)
 	w.host(OutlookURL, w.Outlook.Handler())
-	w.NightPOS, err = simnightpos.New(simnightpos.Config{
+	simulated := simnightpos.Config{
 		Version: options.Version, BaseURL: NightPOSURL, Seed: options.Seed, Transport: w.network.Transport(),
-		People: users, Webhook: options.Webhook,
-	})
+		People: users,
+	}
+	if options.NightPOS != nil {
+		options.NightPOS(&simulated)
+	}
+	w.NightPOS, err = simnightpos.New(simulated)
 	w.must(err)
 	w.closers = append(w.closers, w.NightPOS.Close)
 	w.host(NightPOSURL, w.NightPOS.Handler())
