@@ -69,6 +69,12 @@ type Options struct {
 	Colleagues []string
 	// Faults may strike any call of Graph.
 	Faults func(simoutlook.CallInfo) *simoutlook.Fault
+	// Database is NightPOS's; default night.
+	Database string
+	// Engine is a store that worlds share, each under its own Namespace; default
+	// one of this world's own.
+	Engine    *redis.InProcess
+	Namespace string
 	// NightPOS changes how NightPOS is simulated.
 	NightPOS func(*simnightpos.Config)
 }
@@ -90,6 +96,9 @@ func New(t *testing.T, options Options) *World {
 	w := &World{test: t}
 	if options.Version == 0 {
 		options.Version = 18
+	}
+	if options.Database == "" {
+		options.Database = "night"
 	}
 	if options.Conflict == "" {
 		options.Conflict = "newest"
@@ -117,8 +126,8 @@ func New(t *testing.T, options Options) *World {
 	w.closers = append(w.closers, w.Outlook.Close)
 	w.host(OutlookURL, w.Outlook.Handler())
 	simulated := simnightpos.Config{
-		Version: options.Version, BaseURL: NightPOSURL, Seed: options.Seed, Transport: w.network.Transport(),
-		People: users,
+		Version: options.Version, Database: options.Database, BaseURL: NightPOSURL, Seed: options.Seed,
+		Transport: w.network.Transport(), People: users,
 	}
 	if options.NightPOS != nil {
 		options.NightPOS(&simulated)
@@ -135,9 +144,13 @@ func New(t *testing.T, options Options) *World {
 }
 
 func (w *World) startGateway(options Options) {
-	engine, err := redis.NewInProcess("", nil)
-	w.must(err)
-	w.closers = append(w.closers, func() { w.must(engine.Close()) })
+	engine := options.Engine
+	if engine == nil {
+		var err error
+		engine, err = redis.NewInProcess("", nil)
+		w.must(err)
+		w.closers = append(w.closers, func() { w.must(engine.Close()) })
+	}
 	application := simoutlook.DefaultApplication
 	config := service.Config{
 		Transport: w.network.Transport(), Engine: engine, Workers: 4, Log: zap.NewNop(),
@@ -147,13 +160,13 @@ func (w *World) startGateway(options Options) {
 			PublicURL: GatewayURL, SecretKeys: [][]byte{[]byte("0123456789abcdef0123456789abcdef")}, AdminToken: AdminToken,
 			MicrosoftClientID: application.ID, MicrosoftClientSecret: gateway.Secret(application.Secret), MicrosoftTenant: "common",
 			MicrosoftLoginURL: OutlookURL, MicrosoftGraphURL: OutlookURL + "/v1.0",
-			NightPOSURL: NightPOSURL, NightPOSDatabase: "night",
+			NightPOSURL: NightPOSURL, NightPOSDatabase: options.Database, RedisNamespace: options.Namespace,
 			NightPOSLogin: accountLogin, NightPOSAPIKey: accountPassword, NightPOSProtocol: "auto",
 			NightPOSAdminLogin: "admin", NightPOSAdminAPIKey: "admin",
 			PastDays: 365, FutureDays: 730, Conflict: options.Conflict, QuietFirstSync: true,
 		},
 	}
-	_, err = service.Register(context.Background(), config)
+	_, err := service.Register(context.Background(), config)
 	w.must(err)
 	listener, err := w.network.Listen("gateway.sim")
 	w.must(err)
@@ -198,6 +211,9 @@ func (w *World) Connect(login string) {
 	_, err := w.Gateway.Connect(context.Background(), login, outlook.Token{AccessToken: access, RefreshToken: refresh, Expires: expires, Scopes: scopes})
 	w.must(err)
 }
+
+// Transport is the way to the hosts of this world.
+func (w *World) Transport() http.RoundTripper { return w.network.Transport() }
 
 // Ask asks the admin API something that it must take.
 func (w *World) Ask(method, path, body string) {
