@@ -96,7 +96,7 @@ func TestDatabasesNeverMix(t *testing.T) {
 				day.check(t, night)
 				night.check(t, day)
 				// Who leaves one leaves nothing in the other.
-				day.Ask(http.MethodDelete, "/people/"+day.members(t)["alice"], "")
+				day.Ask(http.MethodDelete, "/users/alice", "")
 				day.Quiet()
 				if left := day.members(t); len(left) != 1 {
 					t.Errorf("in %s %v are connected, want bob alone", day.name, left)
