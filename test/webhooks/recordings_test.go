@@ -14,6 +14,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/nightpos/outlook-gateway/service"
 	simnightpos "github.com/nightpos/outlook-gateway/test/sim/nightpos"
 	"github.com/nightpos/outlook-gateway/test/world"
 )
@@ -322,4 +323,31 @@ func Test041And321Private(t *testing.T) {
 			s.Errorf("NightPOS shows %q at %q as %v", event["name"], event["location"], event["privacy"])
 		}
 	})
+}
+
+// While the built-in sync of a person has a token it works, paused or not: the
+// gateway connects that person only once it is stopped.
+func Test600And601BuiltInSync(t *testing.T) {
+	for _, version := range []int{17, 18, 19} {
+		t.Run(fmt.Sprint(version), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := world.New(t, world.Options{Version: version, Connect: []string{"bob"}})
+				defer w.Close()
+				admin, alice := w.NightPOS.Member("admin"), w.NightPOS.Member("alice").ID
+				refused := func(what string, want error, failed error) {
+					t.Helper()
+					if failed != nil {
+						t.Fatal(failed)
+					}
+					if err := w.TryConnect("alice"); !errors.Is(err, want) {
+						t.Errorf("%s: got %v, want %v", what, err, want)
+					}
+				}
+				refused("connected", service.ErrBuiltInSync, admin.WriteUser(t.Context(), alice, map[string]any{"microsoft_calendar_rtoken": "token"}))
+				refused("paused", service.ErrBuiltInSync, admin.SetParameter(t.Context(), "microsoft_calendar_sync_paused", "True"))
+				refused("stopped", nil, admin.WriteUser(t.Context(), alice, map[string]any{"microsoft_synchronization_stopped": true}))
+				w.Quiet()
+			})
+		})
+	}
 }

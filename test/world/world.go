@@ -207,9 +207,14 @@ func (w *World) Close() {
 // Connect connects a person's Outlook.
 func (w *World) Connect(login string) {
 	w.test.Helper()
+	w.must(w.TryConnect(login))
+}
+
+// TryConnect is Connect where the gateway may refuse.
+func (w *World) TryConnect(login string) error {
 	access, refresh, expires := w.Outlook.Token(context.Background(), Address(login), simoutlook.DefaultApplication.ID, scopes)
 	_, err := w.Gateway.Connect(context.Background(), login, outlook.Token{AccessToken: access, RefreshToken: refresh, Expires: expires, Scopes: scopes})
-	w.must(err)
+	return err
 }
 
 // Transport is the way to the hosts of this world.
