@@ -24,11 +24,14 @@ func (f storeFlags) store(in *invocation) (redis.Config, error) {
 	}
 	for _, problem := range problems {
 		switch problem.Name {
-		case "REDIS_URL", "GATEWAY_SECRET_KEY", "GATEWAY_DATA_DIR":
+		case "REDIS_URL", "REDIS_NAMESPACE", "GATEWAY_SECRET_KEY", "GATEWAY_DATA_DIR":
 			return redis.Config{}, &problem
 		}
 	}
-	config := redis.Config{URL: settings.RedisURL.Reveal(), DataDir: settings.DataDir, Log: in.logger(settings.LogLevel, settings.LogFormat)}
+	config := redis.Config{
+		URL: settings.RedisURL.Reveal(), Namespace: settings.RedisNamespace, DataDir: settings.DataDir,
+		Log: in.logger(settings.LogLevel, settings.LogFormat),
+	}
 	keys := settings.SecretKeys
 	if len(keys) == 0 {
 		key, err := redis.LoadOrCreateKey(settings.DataDir)

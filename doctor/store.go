@@ -14,7 +14,7 @@ import (
 func (e *examiner) checkRedis(ctx context.Context, s *sheet) {
 	ctx, cancel := context.WithTimeout(ctx, callTime)
 	defer cancel()
-	config := redis.Config{URL: e.settings.RedisURL.Reveal(), Now: e.Now}
+	config := redis.Config{URL: e.settings.RedisURL.Reveal(), Namespace: e.settings.RedisNamespace, Now: e.Now}
 	if len(e.keys) > 0 {
 		// Keys of a wrong length were refused with the settings.
 		config.Seal, _ = redis.NewSealer(e.keys...)
@@ -23,7 +23,7 @@ func (e *examiner) checkRedis(ctx context.Context, s *sheet) {
 	switch {
 	case errors.Is(err, redis.ErrSignIn):
 		s.fail("reach", "Redis refuses the user or the password of REDIS_URL",
-			"put them into REDIS_URL as redis://USER:PASSWORD@HOST:PORT/0, percent-encoded, with a user that may use every command on keys outlook-gateway:*")
+			"put them into REDIS_URL as redis://USER:PASSWORD@HOST:PORT/0, percent-encoded, with a user that may use every command on keys "+e.settings.RedisNamespace+":*")
 		return
 	case err != nil && strings.HasPrefix(err.Error(), "REDIS_URL is wrong"):
 		s.fail("reach", err.Error(), "correct REDIS_URL")

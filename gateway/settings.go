@@ -36,6 +36,8 @@ type Settings struct {
 	LogFormat string
 	// RedisURL is empty for the embedded store.
 	RedisURL Secret
+	// RedisNamespace is the first part of every key in the store.
+	RedisNamespace string
 
 	MicrosoftClientID            string
 	MicrosoftClientSecret        Secret
@@ -72,6 +74,9 @@ type setting struct {
 
 // Example: base64 of 32 bytes, as `openssl rand -base64 32` prints it.
 const secretKeyExample = "the output of `openssl rand -base64 32`" // #nosec G101 -- an explanation, not a key
+
+// namespaceForm leaves out what has a meaning in a key or a pattern of keys.
+var namespaceForm = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
 
 var table = []setting{
 	{name: "GATEWAY_LISTEN", fallback: ":8080", example: ":8080", read: func(s *Settings, v string) error {
@@ -117,6 +122,13 @@ var table = []setting{
 			if !strings.HasPrefix(part, "redis://") && !strings.HasPrefix(part, "rediss://") {
 				return errors.New("it must start with redis:// or rediss://")
 			}
+		}
+		return nil
+	}},
+	{name: "REDIS_NAMESPACE", fallback: "outlook-gateway", example: "outlook-gateway", read: func(s *Settings, v string) error {
+		s.RedisNamespace = v
+		if !namespaceForm.MatchString(v) {
+			return errors.New("it must be 1 to 64 letters, digits, hyphens and underscores")
 		}
 		return nil
 	}},

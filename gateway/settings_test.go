@@ -46,7 +46,7 @@ func encoded(fill byte) string { return base64.StdEncoding.EncodeToString(key(fi
 
 func TestSettingsDefaults(t *testing.T) {
 	want := gateway.Settings{
-		Listen: ":8080", PublicURL: "https://night.example.com", DataDir: "./data", LogLevel: zapcore.InfoLevel,
+		Listen: ":8080", PublicURL: "https://night.example.com", DataDir: "./data", LogLevel: zapcore.InfoLevel, RedisNamespace: "outlook-gateway",
 		MicrosoftTenant: "common", MicrosoftLoginURL: "https://login.microsoftonline.com", MicrosoftGraphURL: "https://graph.microsoft.com/v1.0",
 		NightPOSURL: "https://night.example.com", NightPOSDatabase: "night", NightPOSLogin: "gateway", NightPOSAPIKey: "hush-nightpos", NightPOSProtocol: "auto",
 		PastDays: 365, FutureDays: 730, Conflict: "newest", QuietFirstSync: true,
@@ -71,6 +71,7 @@ func TestSettingsGiven(t *testing.T) {
 		"GATEWAY_LISTEN": "[::1]:9000", "GATEWAY_PUBLIC_URL": "HTTPS://Night.Example.com:8443/gateway/",
 		"GATEWAY_SECRET_KEY": encoded(1) + ", " + encoded(2), "GATEWAY_ADMIN_TOKEN": strings.Repeat("a", 32),
 		"GATEWAY_DATA_DIR": "/data", "GATEWAY_LOG_LEVEL": "debug", "GATEWAY_LOG_FORMAT": "console", "REDIS_URL": "rediss://:hush@one:6379,rediss://:hush@two:6379",
+		"REDIS_NAMESPACE":     "outlook-gateway-2",
 		"MICROSOFT_CLIENT_ID": "11111111-2222-3333-4444-555555555555", "MICROSOFT_CLIENT_SECRET": "hush-microsoft", "MICROSOFT_CLIENT_SECRET_EXPIRES": "2028-11-22",
 		"MICROSOFT_TENANT": "contoso.onmicrosoft.com", "MICROSOFT_LOGIN_URL": "http://localhost:8365/", "MICROSOFT_GRAPH_URL": "http://127.0.0.1:8365/v1.0",
 		"NIGHTPOS_URL": "http://[::1]:8069", "NIGHTPOS_DB": "night", "NIGHTPOS_LOGIN": "gateway", "NIGHTPOS_API_KEY": "hush-nightpos",
@@ -81,6 +82,7 @@ func TestSettingsGiven(t *testing.T) {
 		Listen: "[::1]:9000", PublicURL: "https://night.example.com:8443/gateway", SecretKeys: [][]byte{key(1), key(2)},
 		AdminToken: gateway.Secret(strings.Repeat("a", 32)), DataDir: "/data", LogLevel: zapcore.DebugLevel, LogFormat: "console",
 		RedisURL:          "rediss://:hush@one:6379,rediss://:hush@two:6379",
+		RedisNamespace:    "outlook-gateway-2",
 		MicrosoftClientID: "11111111-2222-3333-4444-555555555555", MicrosoftClientSecret: "hush-microsoft",
 		MicrosoftClientSecretExpires: time.Date(2028, 11, 22, 0, 0, 0, 0, time.UTC),
 		MicrosoftTenant:              "contoso.onmicrosoft.com", MicrosoftLoginURL: "http://localhost:8365", MicrosoftGraphURL: "http://127.0.0.1:8365/v1.0",
@@ -179,6 +181,8 @@ func TestWrongSettingsAreNamed(t *testing.T) {
 		{"GATEWAY_LOG_LEVEL", "loud", "one of"},
 		{"GATEWAY_LOG_FORMAT", "xml", "one of"},
 		{"REDIS_URL", "localhost:6379", "redis://"},
+		{"REDIS_NAMESPACE", "two:databases", "letters"},
+		{"REDIS_NAMESPACE", "all*", "letters"},
 		{"REDIS_URL", "redis://:hush@one:6379,two:6379", "redis://"},
 		{"MICROSOFT_CLIENT_ID", "two words", "application"},
 		{"MICROSOFT_CLIENT_SECRET_EXPIRES", "22.11.2028", "date"},

@@ -89,7 +89,9 @@ func TestDayOfBadWebhooks(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				bad := &faults{random: rand.New(rand.NewPCG(uint64(version), 3))}
-				w := world.New(t, world.Options{Version: version, Seed: uint64(version), Webhook: bad.webhook})
+				w := world.New(t, world.Options{Version: version, Seed: uint64(version), NightPOS: func(config *simnightpos.Config) {
+					config.Webhook = bad.webhook
+				}})
 				defer w.Close()
 				w.Quiet()
 				watch := &stopwatch{written: map[string]time.Time{}, seen: map[string]time.Time{}}

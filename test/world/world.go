@@ -69,9 +69,14 @@ type Options struct {
 	Colleagues []string
 	// Faults may strike any call of Graph.
 	Faults func(simoutlook.CallInfo) *simoutlook.Fault
-	// Webhook decides the fate of each webhook of NightPOS; default the ordinary
-	// one.
-	Webhook func(address string, body []byte) simnightpos.WebhookFate
+	// Database is NightPOS's; default night.
+	Database string
+	// Engine is a store that worlds share, each under its own Namespace; default
+	// one of this world's own.
+	Engine    *redis.InProcess
+	Namespace string
+	// NightPOS changes how NightPOS is simulated.
+	NightPOS func(*simnightpos.Config)
 }
 
 // World is everything that a test has.
@@ -91,6 +96,9 @@ func New(t *testing.T, options Options) *World {
 	w := &World{test: t}
 	if options.Version == 0 {
 		options.Version = 18
+	}
+	if options.Database == "" {
+		options.Database = "night"
 	}
 	if options.Conflict == "" {
 		options.Conflict = "newest"
@@ -117,10 +125,14 @@ func New(t *testing.T, options Options) *World {
 	w.must(err)
 	w.closers = append(w.closers, w.Outlook.Close)
 	w.host(OutlookURL, w.Outlook.Handler())
-	w.NightPOS, err = simnightpos.New(simnightpos.Config{
-		Version: options.Version, BaseURL: NightPOSURL, Seed: options.Seed, Transport: w.network.Transport(),
-		People: users, Webhook: options.Webhook,
-	})
+	simulated := simnightpos.Config{
+		Version: options.Version, Database: options.Database, BaseURL: NightPOSURL, Seed: options.Seed,
+		Transport: w.network.Transport(), People: users,
+	}
+	if options.NightPOS != nil {
+		options.NightPOS(&simulated)
+	}
+	w.NightPOS, err = simnightpos.New(simulated)
 	w.must(err)
 	w.closers = append(w.closers, w.NightPOS.Close)
 	w.host(NightPOSURL, w.NightPOS.Handler())
@@ -132,9 +144,13 @@ func New(t *testing.T, options Options) *World {
 }
 
 func (w *World) startGateway(options Options) {
-	engine, err := redis.NewInProcess("", nil)
-	w.must(err)
-	w.closers = append(w.closers, func() { w.must(engine.Close()) })
+	engine := options.Engine
+	if engine == nil {
+		var err error
+		engine, err = redis.NewInProcess("", nil)
+		w.must(err)
+		w.closers = append(w.closers, func() { w.must(engine.Close()) })
+	}
 	application := simoutlook.DefaultApplication
 	config := service.Config{
 		Transport: w.network.Transport(), Engine: engine, Workers: 4, Log: zap.NewNop(),
@@ -144,13 +160,13 @@ func (w *World) startGateway(options Options) {
 			PublicURL: GatewayURL, SecretKeys: [][]byte{[]byte("0123456789abcdef0123456789abcdef")}, AdminToken: AdminToken,
 			MicrosoftClientID: application.ID, MicrosoftClientSecret: gateway.Secret(application.Secret), MicrosoftTenant: "common",
 			MicrosoftLoginURL: OutlookURL, MicrosoftGraphURL: OutlookURL + "/v1.0",
-			NightPOSURL: NightPOSURL, NightPOSDatabase: "night",
+			NightPOSURL: NightPOSURL, NightPOSDatabase: options.Database, RedisNamespace: options.Namespace,
 			NightPOSLogin: accountLogin, NightPOSAPIKey: accountPassword, NightPOSProtocol: "auto",
 			NightPOSAdminLogin: "admin", NightPOSAdminAPIKey: "admin",
 			PastDays: 365, FutureDays: 730, Conflict: options.Conflict, QuietFirstSync: true,
 		},
 	}
-	_, err = service.Register(context.Background(), config)
+	_, err := service.Register(context.Background(), config)
 	w.must(err)
 	listener, err := w.network.Listen("gateway.sim")
 	w.must(err)
@@ -191,10 +207,18 @@ func (w *World) Close() {
 // Connect connects a person's Outlook.
 func (w *World) Connect(login string) {
 	w.test.Helper()
+	w.must(w.TryConnect(login))
+}
+
+// TryConnect is Connect where the gateway may refuse.
+func (w *World) TryConnect(login string) error {
 	access, refresh, expires := w.Outlook.Token(context.Background(), Address(login), simoutlook.DefaultApplication.ID, scopes)
 	_, err := w.Gateway.Connect(context.Background(), login, outlook.Token{AccessToken: access, RefreshToken: refresh, Expires: expires, Scopes: scopes})
-	w.must(err)
+	return err
 }
+
+// Transport is the way to the hosts of this world.
+func (w *World) Transport() http.RoundTripper { return w.network.Transport() }
 
 // Ask asks the admin API something that it must take.
 func (w *World) Ask(method, path, body string) {

@@ -53,6 +53,23 @@ func (m *Member) Create(ctx context.Context, values map[string]any) (int, error)
 	return intOf(made), err
 }
 
+// CreateAll makes events in one call and returns their ids.
+func (m *Member) CreateAll(ctx context.Context, values ...map[string]any) ([]int, error) {
+	list := make([]any, 0, len(values))
+	for _, one := range values {
+		list = append(list, plain(one))
+	}
+	made, err := m.run(ctx, "calendar.event", "create", list)
+	if err != nil {
+		return nil, err
+	}
+	var ids []int
+	for _, id := range plain(made).([]any) {
+		ids = append(ids, intOf(id))
+	}
+	return ids, nil
+}
+
 // Write changes events.
 func (m *Member) Write(ctx context.Context, ids []int, values map[string]any) error {
 	_, err := m.run(ctx, "calendar.event", "write", ids, plain(values))
