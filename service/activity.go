@@ -103,6 +103,12 @@ func (a admin) Audit(ctx context.Context, deed gateway.Deed) error {
 	return a.service.store.Audit(ctx, text)
 }
 
+// note keeps what the gateway itself did for everybody, beside what
+// administrators do.
+func (s *Service) note(ctx context.Context, action, detail string) error {
+	return admin{s}.Audit(ctx, gateway.Deed{At: s.config.Now().UTC(), By: "gateway", Action: action, Detail: detail})
+}
+
 // deeds are what administrators did.
 func (a admin) deeds(ctx context.Context, filter gateway.ActivityFilter) ([]gateway.ActivityLine, error) {
 	if filter.Event != "" {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -76,6 +77,9 @@ type clerk struct {
 	// recognise sees whether the database is the right one, once it is registered;
 	// nil before the gateway is put together.
 	recognise func(context.Context) error
+	// note leaves a line in the activity log; nil before the gateway is put
+	// together.
+	note func(ctx context.Context, action, detail string) error
 	// ordinary says that the account is no administrator's, as it should be:
 	// somebody else has registered the gateway, or must. Only try changes it.
 	ordinary bool
@@ -140,6 +144,9 @@ func (c *clerk) register(ctx context.Context) error {
 		for _, line := range changed {
 			c.log.Info("registering in NightPOS: " + line)
 		}
+		if len(changed) > 0 {
+			c.tell(ctx, "registration mended", strings.Join(changed, "; "))
+		}
 		if !errors.Is(err, nightpos.ErrAccess) {
 			return err
 		}
@@ -153,6 +160,16 @@ func (c *clerk) register(ctx context.Context) error {
 		err = fmt.Errorf("%w: `outlook-gateway register` with NIGHTPOS_ADMIN_LOGIN and NIGHTPOS_ADMIN_API_KEY of an administrator does it", err)
 	}
 	return err
+}
+
+// tell notes something for the administrators, who find it in the activity log.
+func (c *clerk) tell(ctx context.Context, action, detail string) {
+	if c.note == nil {
+		return
+	}
+	if err := c.note(ctx, action, detail); err != nil {
+		c.log.Warn("what became of the registration is missing in the activity log", zap.Error(err))
+	}
 }
 
 // run looks again and again whether everything is in place, and mends it where
@@ -173,8 +190,14 @@ func (c *clerk) run(ctx context.Context) {
 			return
 		case err != nil && (before == nil || before.Error() != err.Error()):
 			c.log.Warn("NightPOS is not registered; changes made there are found by sweeps only", zap.Error(err))
+			if errors.Is(err, nightpos.ErrNotRegistered) {
+				c.tell(ctx, "registration found broken", err.Error())
+			}
 		case err == nil && before != nil:
 			c.log.Info("NightPOS is registered again")
+			if errors.Is(before, nightpos.ErrNotRegistered) {
+				c.tell(ctx, "registration in place again", "")
+			}
 		}
 		timer.Reset(c.pause())
 	}

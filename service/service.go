@@ -196,7 +196,7 @@ func (s *Service) build(ctx context.Context) (parts, error) {
 	if err := errors.Join(s.console.follow(ctx), s.console.remember(ctx)); err != nil {
 		return parts{}, err
 	}
-	s.clerk.recognise = s.recognise
+	s.clerk.recognise, s.clerk.note = s.recognise, s.note
 	if s.clerk.state() == nil {
 		if err := s.recognise(ctx); err != nil {
 			config.Log.Warn("it could not be asked which database NightPOS is; it is asked again", zap.Error(err))
