@@ -71,6 +71,8 @@ func (c *Config) fill() {
 	}
 	if c.Random == nil {
 		c.Random = rand.Reader
+	} else {
+		c.Random = &sharedReader{from: c.Random}
 	}
 	if c.Workers <= 0 {
 		c.Workers = 16
@@ -398,4 +400,16 @@ func (s *Service) dependencies(suite *nightpos.Client) []gateway.Dependency {
 			return nil
 		}},
 	}
+}
+
+// sharedReader lets several read from what is made for one at a time.
+type sharedReader struct {
+	guard sync.Mutex
+	from  io.Reader
+}
+
+func (r *sharedReader) Read(into []byte) (int, error) {
+	r.guard.Lock()
+	defer r.guard.Unlock()
+	return r.from.Read(into)
 }

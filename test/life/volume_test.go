@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -36,9 +37,9 @@ const lease = 30 * time.Second
 // change meanwhile is quick.
 func TestLargeFirstSync(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		dataDir, slow := t.TempDir(), false
+		dataDir, slow := t.TempDir(), new(atomic.Bool)
 		w := newWorldSlow(t, func() time.Duration {
-			if slow {
+			if slow.Load() {
 				return latency
 			}
 			return 0
@@ -56,7 +57,7 @@ func TestLargeFirstSync(t *testing.T) {
 		}
 		time.Sleep(time.Hour)
 		known := w.calls.Load()
-		slow = true
+		slow.Store(true)
 		w.connect("alice", "")
 		began := time.Now()
 

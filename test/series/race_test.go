@@ -5,8 +5,8 @@ package series_test
 // The race detector makes each history five times as long, and sees in a few what
 // it can see in many.
 const (
-	usualHistories = 6
-	usualChecks    = "50"
+	usualHistories = 4
+	usualChecks    = "30"
 )
 
 // usualVersions are those of NightPOS that each test is made for.
