@@ -135,7 +135,7 @@ var alarmMinutes = map[int]int{1: 15, 2: 30, 3: 60, 4: 120, 5: 1440}
 func (w *world) nightposReading(shown map[string]any) (reading, answers) {
 	read := reading{
 		ID: fmt.Sprint(number(shown["id"])), Title: textIn(shown, "name"), Place: textIn(shown, "location"),
-		Body: plain(textIn(shown, "description")), Private: textIn(shown, "privacy"),
+		Body: plain(withoutContacts(textIn(shown, "description"))), Private: textIn(shown, "privacy"),
 		Free: textIn(shown, "show_as") == "free", Reminder: -1,
 	}
 	if read.Private == "" {
@@ -180,3 +180,10 @@ func (w *world) nightposReading(shown map[string]any) (reading, answers) {
 
 // stamp brings NightPOS's instants into the shape of Outlook's.
 func stamp(instant string) string { return strings.Replace(instant, " ", "T", 1)[:16] }
+
+// withoutContacts leaves out what NightPOS 19 puts behind the description of an
+// event that a person makes: who organises it and who comes.
+func withoutContacts(description string) string {
+	written, _, _ := strings.Cut(description, "<strong>Organized by</strong>")
+	return written
+}
