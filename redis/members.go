@@ -357,7 +357,16 @@ func (s *Store) SaveSetting(ctx context.Context, name string, value []byte) erro
 	return nil
 }
 
-// Setting returns a setting that an administrator made, or ErrNotFound.
+// replaceSettingScript sets a setting if it is still the one that was read. KEYS
+// settings. ARGV name, former value, new value.
+var replaceSettingScript = goredis.NewScript(`
+if redis.call('HGET', KEYS[1], ARGV[1]) == ARGV[2] then redis.call('HSET', KEYS[1], ARGV[1], ARGV[3]) end
+return 1
+`)
+
+// Setting returns a setting that an administrator made, or ErrNotFound. One that a
+// former key encrypted is encrypted anew, since nothing else ever would: settings
+// outlive every key.
 func (s *Store) Setting(ctx context.Context, name string) ([]byte, error) {
 	sealed, err := s.client.HGet(ctx, s.keys.settings(), name).Bytes()
 	if errors.Is(err, goredis.Nil) {
@@ -366,5 +375,17 @@ func (s *Store) Setting(ctx context.Context, name string) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading setting %s: %w", name, err)
 	}
-	return s.Seal.Open(sealed, s.keys.settings()+"/"+name)
+	place := s.keys.settings() + "/" + name
+	value, err := s.Seal.Open(sealed, place)
+	if err != nil || !s.Seal.Former(sealed) {
+		return value, err
+	}
+	anew, err := s.Seal.Seal(value, place)
+	if err != nil {
+		return nil, err
+	}
+	if err := replaceSettingScript.Run(ctx, s.client, []string{s.keys.settings()}, name, sealed, anew).Err(); err != nil {
+		return nil, fmt.Errorf("encrypting setting %s with the present key: %w", name, err)
+	}
+	return value, nil
 }

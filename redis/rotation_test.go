@@ -58,6 +58,25 @@ func TestKeysRotateWhileReplicasRun(t *testing.T) {
 	}
 }
 
+// TestSettingsOutliveTheKeyThatEncryptedThem: nothing saves a setting again, so
+// reading it while both keys are known has to.
+func TestSettingsOutliveTheKeyThatEncryptedThem(t *testing.T) {
+	address := startServers(t, 1)[0]
+	before, leading, after := rotated(t, address, 1), rotated(t, address, 2, 1), rotated(t, address, 2)
+	if err := before.SaveSetting(t.Context(), "client_secret", []byte("hush")); err != nil {
+		t.Fatal(err)
+	}
+	if text, err := after.Setting(t.Context(), "client_secret"); err == nil {
+		t.Fatalf("with the new key alone too early: got %q, want an error", text)
+	}
+	if text, err := leading.Setting(t.Context(), "client_secret"); err != nil || string(text) != "hush" {
+		t.Fatalf("with both keys: got %q, %v, want the setting", text, err)
+	}
+	if text, err := after.Setting(t.Context(), "client_secret"); err != nil || string(text) != "hush" {
+		t.Errorf("with the new key alone: got %q, %v, want the setting", text, err)
+	}
+}
+
 // TestSealedValuesOpenInTheirPlaceOnly copies what is encrypted to where somebody
 // who can write to Redis might want it.
 func TestSealedValuesOpenInTheirPlaceOnly(t *testing.T) {

@@ -21,6 +21,9 @@ type Sealer interface {
 	// Open is the reverse. It fails when the key is unknown, the value was
 	// changed, or it belongs to another place.
 	Open(sealed []byte, place string) ([]byte, error)
+	// Former says that a value was sealed with another key than those that are
+	// sealed now: once that key is taken off the list, it no longer opens.
+	Former(sealed []byte) bool
 }
 
 // keyLength is what the cipher needs, in bytes.
@@ -82,6 +85,11 @@ func (s *sealer) Open(sealed []byte, place string) ([]byte, error) {
 		return nil, fmt.Errorf("decrypting %s: the value was changed or belongs elsewhere", place)
 	}
 	return plain, nil
+}
+
+// Former implements Sealer.
+func (s *sealer) Former(sealed []byte) bool {
+	return len(sealed) >= len(keyID{}) && keyID(sealed[:4]) != s.first
 }
 
 // LoadOrCreateKey returns the key of an embedded store, which is kept beside
