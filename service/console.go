@@ -20,8 +20,6 @@ import (
 const (
 	// consoleSetting is under what the store keeps what was set in the console.
 	consoleSetting = "console"
-	// consoleStep is within what time every replica follows a change.
-	consoleStep = 5 * time.Second
 	// switchedOff is the reason of everything that waits for Outlook sync to be
 	// switched on.
 	switchedOff = "Outlook sync is switched off in the settings"
@@ -133,7 +131,7 @@ func (c *console) halt(ctx context.Context) error {
 
 // run follows what other replicas were told.
 func (c *console) run(ctx context.Context) {
-	ticker := time.NewTicker(consoleStep)
+	ticker := time.NewTicker(c.service.config.SettingsEvery)
 	defer ticker.Stop()
 	for {
 		select {

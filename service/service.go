@@ -43,6 +43,9 @@ type Config struct {
 	Spread *mathrand.Rand
 	// Workers is how many lanes are worked on at once; default 16.
 	Workers int
+	// SettingsEvery is within what time a replica follows what was set in the
+	// console at another one; default 5 s.
+	SettingsEvery time.Duration
 	// SweepEvery is how often a calendar is compared as a whole; default one day.
 	SweepEvery time.Duration
 	// ChangesEvery is about how often both sides of a calendar are asked what
@@ -76,6 +79,9 @@ func (c *Config) fill() {
 	}
 	if c.Workers <= 0 {
 		c.Workers = 16
+	}
+	if c.SettingsEvery <= 0 {
+		c.SettingsEvery = 5 * time.Second
 	}
 	if c.SweepEvery <= 0 {
 		c.SweepEvery = 24 * time.Hour
