@@ -221,7 +221,9 @@ func (s *SeriesState) settleSeries(settled *SeriesSettled, link *Link, plan Seri
 		}
 		if keeper.forgotten(slot) {
 			// Deleted in NightPOS, as far as the next look is concerned.
-			series.Occurrences[slot] = max(series.Occurrences[slot], 0)
+			if _, there := series.Occurrences[slot]; !there {
+				series.Occurrences[slot] = 0
+			}
 			again = true
 		}
 		exception, differs, moved := keeper.slot(slot)

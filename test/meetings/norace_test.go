@@ -10,4 +10,4 @@ var staged = []int{17, 18, 19}
 
 // usualSeeds is how many histories of five people are lived through where nothing
 // else is asked for.
-const usualSeeds = 60
+const usualSeeds = 100
