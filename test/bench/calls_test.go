@@ -69,16 +69,7 @@ type calendar struct {
 func (w *world) fill(count int) calendar {
 	w.t.Helper()
 	box := w.outlook.Mailbox(mailbox(0))
-	day := time.Now().UTC().AddDate(0, 0, 1).Truncate(24 * time.Hour)
-	for number := range count {
-		start := day.Add(time.Duration(number) * 15 * time.Minute)
-		_, err := box.Create(w.t.Context(), map[string]any{
-			"subject": fmt.Sprintf("Event %d", number),
-			"start":   map[string]any{"dateTime": start.Format("2006-01-02T15:04:05"), "timeZone": "UTC"},
-			"end":     map[string]any{"dateTime": start.Add(15 * time.Minute).Format("2006-01-02T15:04:05"), "timeZone": "UTC"},
-		})
-		w.must(err)
-	}
+	w.enter(0, count)
 	// A new calendar is swept once more after this long.
 	time.Sleep(2*redis.MemberLife + time.Second)
 	w.settle()

@@ -28,6 +28,8 @@ const (
 	// aimCalls is what the calls of NightPOS for 1,000 changes, reads and writes
 	// together, are to stay under.
 	aimCalls = 60
+	// mostAtOnce is how many calls for one mailbox Graph carries out at a time.
+	mostAtOnce = 4
 
 	crowd = 1000
 )
@@ -173,6 +175,8 @@ func reportLag(t *testing.T) {
 const (
 	graphTime    = 50 * time.Millisecond
 	nightposTime = 25 * time.Millisecond
+	// busyTime is for both where the issue is how much the gateway adds.
+	busyTime = 100 * time.Millisecond
 )
 
 func reportCalls(t *testing.T) {

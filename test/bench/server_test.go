@@ -29,6 +29,12 @@ func redisProgram(t testing.TB) string {
 // docker-compose.yml, on a free port of loopback, and returns its REDIS_URL.
 func startRedis(t testing.TB) string {
 	t.Helper()
+	return startRedisSyncing(t, "always")
+}
+
+// startRedisSyncing is startRedis with another value of appendfsync.
+func startRedisSyncing(t testing.TB, when string) string {
+	t.Helper()
 	program := redisProgram(t)
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -37,7 +43,7 @@ func startRedis(t testing.TB) string {
 	address := listener.Addr().(*net.TCPAddr)
 	listener.Close()
 	command := exec.Command(program, "--bind", "127.0.0.1", "--port", strconv.Itoa(address.Port), "--dir", t.TempDir(),
-		"--appendonly", "yes", "--appendfsync", "always", "--maxmemory-policy", "noeviction", "--loglevel", "warning")
+		"--appendonly", "yes", "--appendfsync", when, "--maxmemory-policy", "noeviction", "--loglevel", "warning")
 	command.Stderr = os.Stderr
 	if err := command.Start(); err != nil {
 		t.Fatal(err)

@@ -36,6 +36,11 @@ var (
 type wishes struct {
 	// people are connected, each with a calendar on both sides.
 	people int
+	// late are how many of them connect later only: the last ones.
+	late int
+	// events are in each person's Outlook before they connect, unless that is
+	// late.
+	events int
 	// redisURL is the store; empty for the one inside the process.
 	redisURL string
 	// network carries everything; nil for loopback.
@@ -56,6 +61,8 @@ type world struct {
 	gateway  *service.Service
 	config   service.Config
 	members  []reconciler.Member
+	traffic  *traffic
+	deaf     *deafness
 	// calm is closed while both calendars answer; see hold.
 	mutex   sync.Mutex
 	calm    chan struct{}
@@ -69,7 +76,8 @@ func mailbox(number int) string { return login(number) + "@nightpos.example" }
 // sync is done. The caller closes it.
 func newWorld(t testing.TB, wanted wishes) *world {
 	t.Helper()
-	w := &world{t: t, calm: make(chan struct{})}
+	w := &world{t: t, calm: make(chan struct{}), traffic: &traffic{}, deaf: &deafness{next: http.DefaultTransport}}
+	w.traffic.reset()
 	close(w.calm)
 	outlookListener, outlookURL := w.listen(wanted.network, "outlook.sim")
 	nightposListener, nightposURL := w.listen(wanted.network, "nightpos.sim")
@@ -77,6 +85,7 @@ func newWorld(t testing.TB, wanted wishes) *world {
 	var transport http.RoundTripper
 	if wanted.network != nil {
 		transport = wanted.network.Transport()
+		w.deaf.next = transport
 	}
 	latency := func(took time.Duration) func(string, string) time.Duration {
 		return func(string, string) time.Duration {
@@ -92,7 +101,7 @@ func newWorld(t testing.TB, wanted wishes) *world {
 	}
 
 	simulated := simoutlook.Config{
-		BaseURL: outlookURL, Seed: 1, Transport: transport, Latency: latency(wanted.graphTime),
+		BaseURL: outlookURL, Seed: 1, Transport: w.deaf, Latency: latency(wanted.graphTime),
 		Switches: simoutlook.Switches{NotificationDelay: &simoutlook.Span{}, LongLivedTokens: true},
 	}
 	users := []simnightpos.Person{{Name: "Gateway", Login: accountLogin, Address: "gateway@nightpos.example", Password: accountPassword}}
@@ -105,7 +114,10 @@ func newWorld(t testing.TB, wanted wishes) *world {
 	w.outlook, err = simoutlook.New(simulated)
 	w.must(err)
 	w.atClose(w.outlook.Close)
-	w.host(outlookListener, w.outlook.Handler())
+	w.host(outlookListener, w.traffic.watch(w.outlook.Handler()))
+	for number := range wanted.people - wanted.late {
+		w.enter(number, wanted.events)
+	}
 	w.nightpos, err = simnightpos.New(simnightpos.Config{
 		BaseURL: nightposURL, Database: database, Seed: 1, Transport: transport, Latency: latency(wanted.nightposTime),
 		CommitDelay: wanted.commitDelay, People: users,
@@ -140,7 +152,7 @@ func newWorld(t testing.TB, wanted wishes) *world {
 	w.gateway, err = service.Start(t.Context(), w.config)
 	w.must(err)
 	w.atClose(w.stop)
-	for number := range wanted.people {
+	for number := range wanted.people - wanted.late {
 		w.connect(number)
 	}
 	w.settle()
@@ -202,6 +214,42 @@ func serve(t testing.TB, listener net.Listener, handler http.Handler) (end func(
 		server.Close()
 		group.Wait()
 	}
+}
+
+// quarter is the quarter of an hour from tomorrow on in which the event of that
+// number is.
+func quarter(number int) (start, end time.Time) {
+	start = time.Now().UTC().AddDate(0, 0, 1).Truncate(24 * time.Hour).Add(time.Duration(number) * 15 * time.Minute)
+	return start, start.Add(15 * time.Minute)
+}
+
+// enter has a person make events in Outlook, one each quarter of an hour.
+func (w *world) enter(person, events int) {
+	w.t.Helper()
+	for number := range events {
+		w.enterOne(person, number, fmt.Sprintf("Event %d", number))
+	}
+}
+
+func (w *world) enterOne(person, number int, title string) {
+	w.t.Helper()
+	start, end := quarter(number)
+	_, err := w.outlook.Mailbox(mailbox(person)).Create(w.t.Context(), map[string]any{
+		"subject": title,
+		"start":   map[string]any{"dateTime": start.Format("2006-01-02T15:04:05"), "timeZone": "UTC"},
+		"end":     map[string]any{"dateTime": end.Format("2006-01-02T15:04:05"), "timeZone": "UTC"},
+	})
+	w.must(err)
+}
+
+// record has a person make one event in NightPOS.
+func (w *world) record(person, number int, title string) {
+	w.t.Helper()
+	start, end := quarter(number)
+	_, err := w.nightpos.Member(login(person)).Create(w.t.Context(), map[string]any{
+		"name": title, "start": start.Format(time.DateTime), "stop": end.Format(time.DateTime),
+	})
+	w.must(err)
 }
 
 func (w *world) connect(number int) {
