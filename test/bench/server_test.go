@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -78,4 +79,24 @@ func driver(t testing.TB, url string) *goredis.Client {
 	client := goredis.NewClient(options)
 	t.Cleanup(func() { client.Close() })
 	return client
+}
+
+// usedMemory is how many bytes a redis-server holds.
+func usedMemory(t testing.TB, url string) int64 {
+	t.Helper()
+	text, err := driver(t, url).Info(t.Context(), "memory").Result()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(text) {
+		if value, found := strings.CutPrefix(line, "used_memory:"); found {
+			used, err := strconv.ParseInt(strings.TrimSpace(value), 10, 64)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return used
+		}
+	}
+	t.Fatal("INFO memory does not tell used_memory")
+	return 0
 }
