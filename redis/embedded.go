@@ -38,7 +38,7 @@ func (s *Store) embed(ctx context.Context) error {
 			return err
 		}
 		s.engine, s.kind, s.durable = engine, "embedded, in this process", false
-		s.client = engine.client()
+		s.client = engine.client(nil)
 		s.Log.Warn("the store is not durable: no REDIS_URL is set and no redis-server was found on PATH; what is acknowledged in the last seconds before a crash is lost")
 		return nil
 	}

@@ -71,16 +71,23 @@ func NewInProcess(dataDir string, log *zap.Logger) (*InProcess, error) {
 	return e, nil
 }
 
+// Dial opens a connection to the engine, whatever the address. It is what
+// Config.Dialer replaces for a store with an engine, and may call.
+func (e *InProcess) Dial(context.Context, string, string) (net.Conn, error) {
+	connection, err := e.engine.Dial()
+	if err != nil {
+		return nil, err
+	}
+	return newPipe(connection), nil
+}
+
 // client makes a client of the engine.
-func (e *InProcess) client() *goredis.Client {
+func (e *InProcess) client(dialer func(context.Context, string, string) (net.Conn, error)) *goredis.Client {
+	if dialer == nil {
+		dialer = e.Dial
+	}
 	return goredis.NewClient(&goredis.Options{
-		Dialer: func(context.Context, string, string) (net.Conn, error) {
-			connection, err := e.engine.Dial()
-			if err != nil {
-				return nil, err
-			}
-			return newPipe(connection), nil
-		},
+		Dialer: dialer,
 		DisableIdentity: true, Protocol: 2, MaxRetries: -1, MaintNotificationsConfig: quiet(),
 		ContextTimeoutEnabled: true,
 		// Nobody ever waits for a connection: go-redis does so with timers that it

@@ -69,7 +69,8 @@ type Config struct {
 	Lease time.Duration
 	// Now tells the time; default time.Now.
 	Now func() time.Time
-	// Dialer replaces the network; nil means the system's.
+	// Dialer replaces the network, or the way to the engine; nil means the
+	// system's, or InProcess.Dial.
 	Dialer func(ctx context.Context, network, address string) (net.Conn, error)
 	// Log is told of trouble that heals by itself; default none.
 	Log *zap.Logger
@@ -150,7 +151,7 @@ func (s *Store) connect(ctx context.Context) error {
 	case s.Engine != nil:
 		s.engine = s.Engine
 		s.kind, s.durable = "in-process", false
-		s.client = s.engine.client()
+		s.client = s.engine.client(s.Dialer)
 		return nil
 	case s.URL != "":
 		options, err := parseURL(s.URL)

@@ -37,6 +37,7 @@ func openStore(ctx context.Context, config Config, keys [][]byte) (*redis.Store,
 	}
 	return redis.Open(ctx, redis.Config{
 		URL: config.Settings.RedisURL.Reveal(), DataDir: config.Settings.DataDir, Engine: config.Engine, Server: config.RedisServer,
+		Dialer: config.RedisDialer,
 		Namespace: config.Settings.RedisNamespace,
 		Seal:      seal, Now: config.Now, Log: config.Log.Named("store"),
 	})

@@ -35,6 +35,8 @@ type Config struct {
 	// Engine and RedisServer choose another embedded store; see redis.Config.
 	Engine      *redis.InProcess
 	RedisServer string
+	// RedisDialer opens connections to the store instead of the network.
+	RedisDialer func(ctx context.Context, network, address string) (net.Conn, error)
 	// Now tells the time; default time.Now.
 	Now func() time.Time
 	// Random makes nonces; default the system's.

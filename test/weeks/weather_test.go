@@ -20,12 +20,50 @@ const (
 	silent     // NightPOS's webhooks are lost, as when the gateway cannot be reached
 )
 
+// trouble is what goes wrong in a storm besides.
+type trouble string
+
+const (
+	noTrouble trouble = "nothing more"
+	// To the calls:
+	oddAnswers  trouble = "Graph answers with any error"
+	slowCalls   trouble = "some calls take a minute"
+	endedAccess trouble = "the tokens at hand have ended"
+	// At Microsoft:
+	forgottenTokens      trouble = "Graph forgets how far it told"
+	removedSubscriptions trouble = "Graph removes the subscriptions"
+	// To the store:
+	storeDown        trouble = "the store is down"
+	storeSlow        trouble = "the store is slow"
+	forgottenScripts trouble = "the store forgets its scripts"
+	// To the gateway:
+	killedReplica trouble = "a replica is killed"
+	frozenReplica trouble = "a replica is stopped for longer than a lease"
+	moved         trouble = "the gateway starts anew at another address"
+	rekeyed       trouble = "the gateway starts anew with another key"
+)
+
+// troubles are those that a storm brings, one at a time.
+var troubles = []trouble{
+	noTrouble, noTrouble, oddAnswers, slowCalls, endedAccess, forgottenTokens, removedSubscriptions,
+	storeDown, storeSlow, forgottenScripts, killedReplica, killedReplica, frozenReplica, moved, rekeyed,
+}
+
+// oddStatuses are answers of Graph that are not those of a busy server.
+var oddStatuses = []int{
+	http.StatusBadRequest, http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound, http.StatusConflict,
+	http.StatusGone, http.StatusPreconditionFailed, http.StatusInternalServerError,
+}
+
 // weather decides the fate of calls. Its methods are called concurrently.
 type weather struct {
 	mutex  sync.Mutex
 	random *rand.Rand
 	sky    sky
-	lost   bool
+	// odd is how many odd answers may be given yet, and slow how many calls may
+	// take a minute.
+	odd, slow int
+	lost      bool
 }
 
 func newWeather(seed uint64) *weather {
@@ -35,7 +73,37 @@ func newWeather(seed uint64) *weather {
 func (w *weather) turn(to sky) {
 	w.mutex.Lock()
 	defer w.mutex.Unlock()
-	w.sky = to
+	w.sky, w.odd, w.slow = to, 0, 0
+}
+
+// beset has a few calls answered oddly, or slowly.
+func (w *weather) beset(odd, slow int) {
+	w.mutex.Lock()
+	defer w.mutex.Unlock()
+	w.odd, w.slow = odd, slow
+}
+
+// deafen says that webhooks are being lost.
+func (w *weather) deafen() {
+	w.mutex.Lock()
+	defer w.mutex.Unlock()
+	w.lost = true
+}
+
+// latency is how long a call to NightPOS takes.
+func (w *weather) latency(string, string) time.Duration {
+	w.mutex.Lock()
+	defer w.mutex.Unlock()
+	return w.minute()
+}
+
+// minute is a minute now and then.
+func (w *weather) minute() time.Duration {
+	if w.slow == 0 || w.random.IntN(4) > 0 {
+		return 0
+	}
+	w.slow--
+	return time.Minute
 }
 
 // unheard says whether a webhook was lost since the last call.
@@ -49,11 +117,22 @@ func (w *weather) unheard() bool {
 
 // graph is the fate of a call to Microsoft. Sign-in and subscriptions fail like
 // the rest.
-func (w *weather) graph(simoutlook.CallInfo) *simoutlook.Fault {
+func (w *weather) graph(call simoutlook.CallInfo) *simoutlook.Fault {
 	w.mutex.Lock()
 	defer w.mutex.Unlock()
 	if w.sky != storm {
 		return nil
+	}
+	if w.odd > 0 && w.random.IntN(3) == 0 {
+		status := oddStatuses[w.random.IntN(len(oddStatuses))]
+		// That is what Graph says of a delta link alone.
+		if status != http.StatusGone || strings.HasSuffix(call.Path, "/delta") {
+			w.odd--
+			return &simoutlook.Fault{Status: status}
+		}
+	}
+	if late := w.minute(); late > 0 {
+		return &simoutlook.Fault{Delay: late}
 	}
 	late := time.Duration(w.random.IntN(400)) * time.Millisecond
 	switch w.random.IntN(12) {

@@ -13,11 +13,14 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"github.com/nightpos/outlook-gateway/service"
 )
 
 var (
 	seeds = flag.Int("seeds", usualWeeks, "how many weeks TestWeeks simulates")
 	seed  = flag.Uint64("seed", 1, "the seed of the first week")
+	keep  = flag.String("keep", "", "which parts of the week happen, such as 3.w,3.1; all, if empty; see TestShortest")
 )
 
 // TestWeeks lives through as many weeks as asked for, each from a seed of its
@@ -36,11 +39,18 @@ func TestWeeks(t *testing.T) {
 	}
 }
 
-// week is one history.
+// week is one history. Its parts are the weather of each episode and each edit,
+// named 3.w and 3.1: the dice of each are its own, so that leaving some out changes
+// no others.
 type week struct {
 	*world
+	seed   uint64
 	random *rand.Rand
-	born   int
+	parts  map[string]bool // all, if nil
+	// trouble is what goes wrong in this episode, besides its weather.
+	trouble trouble
+	number  int
+	born    int
 	// expect says which meetings must be there, by tag; those whose fate the
 	// order of the edits decides are not in it.
 	expect map[string]bool
@@ -67,11 +77,36 @@ func newWeek(t *testing.T, seed uint64) *week {
 	if seed%4 == 3 {
 		replicas = 2
 	}
-	w := &week{world: newWorld(t, seed, replicas), random: rand.New(rand.NewPCG(seed, 0)), expect: map[string]bool{}, refused: map[string]bool{}, owed: map[string]bool{}, over: map[string]bool{}}
+	w := &week{
+		world: newWorld(t, seed, replicas), seed: seed, parts: partsOf(*keep), expect: map[string]bool{}, refused: map[string]bool{},
+		owed: map[string]bool{}, over: map[string]bool{},
+	}
 	w.quiet()
 	// The first rounds of changes are made a while after the first sweep.
 	time.Sleep(30 * time.Minute)
 	return w
+}
+
+// partsOf reads the value of -keep.
+func partsOf(list string) map[string]bool {
+	if list == "" {
+		return nil
+	}
+	parts := map[string]bool{}
+	for _, part := range strings.Split(list, ",") {
+		parts[part] = true
+	}
+	return parts
+}
+
+// happens says whether a part of this episode does.
+func (w *week) happens(part string) bool {
+	return w.parts == nil || w.parts[fmt.Sprintf("%d.%s", w.number, part)]
+}
+
+// dice are those of one part of this episode.
+func (w *week) dice(part int) *rand.Rand {
+	return rand.New(rand.NewPCG(w.seed, uint64(w.number)<<8|uint64(part)))
 }
 
 // remove and restore note what a person did to a meeting as a whole.
@@ -82,8 +117,10 @@ func (w *week) live() {
 	defer w.close()
 	end := firstMonday.AddDate(0, 0, 7)
 	for time.Now().Before(end) {
+		w.number++
 		w.episodeOfEdits()
 		if w.t.Failed() {
+			w.t.Logf("seed %d, episode %d, with %s", w.seed, w.number, w.trouble)
 			for _, edit := range w.episode {
 				w.t.Log(edit)
 			}
@@ -96,7 +133,7 @@ func (w *week) live() {
 			w.t.Log(w.outlook.Delivery(), w.subscriptions(alice), w.subscriptions(bob))
 			return
 		}
-		time.Sleep(time.Duration(w.random.Int64N(int64(6 * time.Hour))))
+		time.Sleep(time.Duration(w.dice(255).Int64N(int64(6 * time.Hour))))
 	}
 	for _, address := range []string{alice, bob} {
 		if live := w.subscriptions(address); live != 1 {
@@ -106,41 +143,82 @@ func (w *week) live() {
 	w.checkLogs()
 }
 
+// course is how an episode goes.
+type course struct {
+	weather sky
+	trouble trouble
+	restart bool
+	edits   int
+	pauses  []time.Duration
+	after   time.Duration
+	sweep   bool
+}
+
+// course draws one; the fewer parts of it happen, the fairer it is.
+func (w *week) course() course {
+	dice := w.dice(0)
+	drawn := course{weather: []sky{fair, fair, fair, storm, storm, silent}[dice.IntN(6)], trouble: noTrouble, edits: 1}
+	if dice.IntN(2) == 0 {
+		drawn.edits += dice.IntN(6)
+	}
+	trouble := troubles[dice.IntN(len(troubles))]
+	drawn.restart = dice.IntN(3) == 0
+	drawn.after = time.Duration(dice.IntN(60)) * time.Second
+	drawn.sweep = dice.IntN(4) == 0
+	for range drawn.edits {
+		pause := time.Duration(0)
+		if step := dice.IntN(4); step > 0 {
+			pause = time.Duration(dice.IntN(1<<(step*4))) * time.Millisecond
+		}
+		drawn.pauses = append(drawn.pauses, pause)
+	}
+	if !w.happens("w") {
+		drawn.weather = fair
+	}
+	if drawn.weather == storm {
+		drawn.trouble = trouble
+	}
+	drawn.restart = drawn.weather == storm && (drawn.restart || drawn.trouble == moved || drawn.trouble == rekeyed)
+	return drawn
+}
+
 // episodeOfEdits is one episode: some edits under some weather, then fair weather until
 // everything is quiet, then the checks.
 func (w *week) episodeOfEdits() {
 	w.episode, w.removed, w.revived = nil, map[string]bool{}, map[string]bool{}
-	before := w.tally()
-	weather := []sky{fair, fair, fair, storm, storm, silent}[w.random.IntN(6)]
-	edits := 1
-	if w.random.IntN(2) == 0 {
-		edits += w.random.IntN(6)
-	}
+	before, drawn := w.tally(), w.course()
+	w.trouble = drawn.trouble
 	untold := w.untold()
-	w.turn(weather)
-	replicas := len(w.replicas)
-	restart := weather == storm && w.random.IntN(3) == 0
-	for number := range edits {
-		if restart && number == edits/2 {
-			w.stop()
+	w.turn(drawn.weather)
+	replicas, stopped := len(w.replicas), false
+	for number := range drawn.edits {
+		if number == drawn.edits/2 {
+			w.beset(drawn.trouble)
+			if drawn.restart {
+				w.stop()
+				stopped = true
+			}
 		}
-		w.episode = append(w.episode, w.act())
-		if pause := w.random.IntN(4); pause > 0 {
-			time.Sleep(time.Duration(w.random.IntN(1<<(pause*4))) * time.Millisecond)
+		if w.happens(fmt.Sprint(number + 1)) {
+			w.random = w.dice(number + 1)
+			w.episode = append(w.episode, w.act())
 		}
+		time.Sleep(drawn.pauses[number])
 	}
-	if weather != fair {
-		time.Sleep(time.Duration(w.random.IntN(60)) * time.Second)
+	if drawn.weather != fair {
+		time.Sleep(drawn.after)
 	}
 	w.turn(fair)
-	if restart {
+	w.relieve(drawn.trouble)
+	if stopped {
 		w.start(replicas)
 	}
-	if lost := w.weather.unheard(); (lost || weather == silent) && !restart {
-		// Nobody heard of it: the next round of changes finds it, and what was
-		// unlinked, the next sweep.
+	w.revive()
+	if lost := w.weather.unheard(); (lost || drawn.weather == silent || drawn.trouble == oddAnswers) && !stopped {
+		// Nobody heard of it: the next round of changes finds it. The next sweep finds
+		// what was unlinked, and tries again what was refused for good.
 		wait := foundAfter
-		if slices.ContainsFunc(w.episode, func(done edit) bool { return done.what == "unlink" }) {
+		if drawn.trouble == oddAnswers || slices.ContainsFunc(w.episode, func(done edit) bool { return done.what == "unlink" }) {
 			wait = sweepEvery + time.Minute
 		}
 		time.Sleep(wait)
@@ -148,13 +226,64 @@ func (w *week) episodeOfEdits() {
 	w.quiet()
 	w.settleExpectations()
 	w.checkEqual()
-	if weather == fair && edits == 1 {
+	if drawn.weather == fair && len(w.episode) == 1 {
 		w.checkOneEdit(before)
 	}
 	w.checkMails(before)
-	w.checkUntold(weather, before, untold)
-	if w.random.IntN(4) == 0 {
+	w.checkUntold(drawn.weather, before, untold)
+	if drawn.sweep {
 		w.checkSweepWritesNothing()
+	}
+}
+
+// beset has the trouble of an episode begin, and relieve has it end.
+func (w *week) beset(with trouble) {
+	dice := w.dice(254)
+	victim := w.replicas[dice.IntN(len(w.replicas))].ways
+	switch with {
+	case oddAnswers:
+		w.weather.beset(1+dice.IntN(6), 0)
+	case slowCalls:
+		w.weather.beset(0, 1+dice.IntN(3))
+	case endedAccess:
+		w.outlook.EndAccess(w.context, []string{alice, bob}[dice.IntN(2)])
+	case forgottenTokens:
+		w.outlook.ForgetDeltaTokens([]string{alice, bob}[dice.IntN(2)])
+	case removedSubscriptions:
+		w.outlook.RemoveSubscriptions([]string{alice, bob}[dice.IntN(2)])
+	case storeDown:
+		w.store.set(true, 0)
+		w.weather.deafen()
+	case storeSlow:
+		w.store.set(false, time.Duration(1+dice.IntN(800))*time.Millisecond)
+		w.weather.deafen()
+	case forgottenScripts:
+		w.must(w.store.forgetScripts(w.context))
+	case killedReplica:
+		victim.kill(dice.IntN(120))
+		w.weather.deafen()
+	case frozenReplica:
+		victim.freeze(time.Duration(20+dice.IntN(40)) * time.Second)
+		w.weather.deafen()
+	}
+}
+
+func (w *week) relieve(from trouble) {
+	switch from {
+	case storeDown, storeSlow:
+		w.store.set(false, 0)
+	case moved:
+		settings := &w.config.Settings
+		settings.PublicURL = map[string]string{gatewayURL: movedURL, movedURL: gatewayURL}[settings.PublicURL]
+		_, err := service.Register(w.context, w.config)
+		w.must(err)
+	case rekeyed:
+		settings := &w.config.Settings
+		key := make([]byte, 32)
+		copy(key, fmt.Sprintf("another key of episode %d", w.number))
+		settings.SecretKeys = append([][]byte{key}, settings.SecretKeys...)
+		_, err := service.Register(w.context, w.config)
+		w.must(err)
 	}
 }
 

@@ -33,6 +33,8 @@ const (
 	outlookURL  = "http://outlook.sim"
 	nightposURL = "http://nightpos.sim"
 	gatewayURL  = "http://gateway.sim"
+	// movedURL is where the gateway is when it has moved.
+	movedURL = "http://office.sim"
 
 	alice = "alice@nightpos.example"
 	bob   = "bob@nightpos.example"
@@ -57,7 +59,8 @@ type world struct {
 	outlook  *simoutlook.Server
 	nightpos *simnightpos.Server
 	engine   *redis.InProcess
-	replicas []*service.Service
+	replicas []*process
+	store    *store
 	weather  *weather
 	logs     *observer.ObservedLogs
 	config   service.Config
@@ -91,7 +94,7 @@ func newWorldWith(t *testing.T, seed uint64, replicas int, switches simoutlook.S
 
 	w.nightpos, err = simnightpos.New(simnightpos.Config{
 		Version: version, BaseURL: nightposURL, Seed: seed, Transport: w.network.Transport(),
-		Webhook: w.weather.webhook, Call: w.weather.call,
+		Webhook: w.weather.webhook, Call: w.weather.call, Latency: w.weather.latency,
 		People: []simnightpos.Person{{Name: "Gateway", Login: accountLogin, Address: "gateway@nightpos.example", Password: "the-password-of-the-account"}},
 	})
 	w.must(err)
@@ -101,6 +104,7 @@ func newWorldWith(t *testing.T, seed uint64, replicas int, switches simoutlook.S
 	w.engine, err = redis.NewInProcess("", nil)
 	w.must(err)
 	w.closers = append(w.closers, func() { w.must(w.engine.Close()) })
+	w.store = &store{dial: w.engine.Dial}
 
 	core, logs := observer.New(zapcore.DebugLevel)
 	w.logs = logs
@@ -161,30 +165,54 @@ func (w *world) host(address string, handler http.Handler) {
 // webhooks.
 func (w *world) start(replicas int) {
 	for index := range replicas {
-		host := "gateway.sim"
-		if index > 0 {
-			host = "replica.sim"
-		}
-		listener, err := w.network.Listen(host)
-		w.must(err)
-		config := w.config
-		config.Listener = listener
-		// A source of randomness is not for two at once.
-		w.started++
-		config.Random = rand.NewChaCha8([32]byte{byte(w.started)})
-		config.Spread = rand.New(rand.NewPCG(w.config.Spread.Uint64(), w.started))
-		running, err := service.Start(w.context, config)
-		w.must(err)
-		w.replicas = append(w.replicas, running)
+		w.replicas = append(w.replicas, w.launch(index))
 	}
 }
 
-// stop ends the gateway; what happens then goes unheard.
+// hostOf is where a replica listens: the first one where the gateway is.
+func (w *world) hostOf(index int) string {
+	if index > 0 {
+		return "replica.sim"
+	}
+	return strings.TrimPrefix(w.config.Settings.PublicURL, "http://")
+}
+
+func (w *world) launch(index int) *process {
+	listener, err := w.network.Listen(w.hostOf(index))
+	w.must(err)
+	running := &process{ways: &ways{store: w.store}}
+	config := w.config
+	config.Listener = listener
+	config.Transport = &transport{ways: running.ways, next: w.config.Transport}
+	config.RedisDialer = running.ways.dialer
+	// A source of randomness is not for two at once.
+	w.started++
+	config.Random = rand.NewChaCha8([32]byte{byte(w.started)})
+	config.Spread = rand.New(rand.NewPCG(w.config.Spread.Uint64(), w.started))
+	running.Service, err = service.Start(w.context, config)
+	w.must(err)
+	return running
+}
+
+// stop ends the gateway; what happens then goes unheard. How one that was killed
+// ends is nobody's business.
 func (w *world) stop() {
 	for _, replica := range w.replicas {
-		w.must(replica.Close())
+		if err := replica.Close(); !replica.ways.killed() {
+			w.must(err)
+		}
 	}
 	w.replicas = nil
+}
+
+// revive starts another process for each that was killed.
+func (w *world) revive() {
+	for index, replica := range w.replicas {
+		if replica.ways.killed() {
+			_ = replica.Close()
+			w.replicas[index] = w.launch(index)
+		}
+	}
 }
 
 func (w *world) close() {
@@ -263,11 +291,7 @@ func (w *world) turn(to sky) {
 func (w *world) untold() int {
 	total := 0
 	for index := range w.replicas {
-		address := gatewayURL
-		if index > 0 {
-			address = "http://replica.sim"
-		}
-		request, err := http.NewRequestWithContext(w.context, http.MethodGet, address+"/metrics", nil)
+		request, err := http.NewRequestWithContext(w.context, http.MethodGet, "http://"+w.hostOf(index)+"/metrics", nil)
 		w.must(err)
 		answer, err := w.network.Transport().RoundTrip(request)
 		w.must(err)
