@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/uuid"
 	goredis "github.com/redis/go-redis/v9"
+	"github.com/redis/go-redis/v9/logging"
 	"github.com/redis/go-redis/v9/maintnotifications"
 	"go.uber.org/zap"
 
@@ -81,6 +82,10 @@ var (
 	_ reconciler.Store = (*Store)(nil)
 )
 
+// quieten keeps the client library from writing lines of its own beside the
+// gateway's log; what they say comes back as errors.
+var quieten sync.Once
+
 // Open connects to the store, or starts the embedded one. Close it when done.
 func Open(ctx context.Context, config Config) (*Store, error) {
 	if config.Seal == nil {
@@ -98,6 +103,7 @@ func Open(ctx context.Context, config Config) (*Store, error) {
 	if config.Log == nil {
 		config.Log = zap.NewNop()
 	}
+	quieten.Do(func() { goredis.SetLogger(&logging.VoidLogger{}) })
 	s := &Store{Config: config, keys: keys{namespace: config.Namespace}, reading: make(chan struct{}, 1), name: uuid.NewString() + "/", lost: make(chan lost, lostLanes)}
 	if err := s.connect(ctx); err != nil {
 		return nil, err

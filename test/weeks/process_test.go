@@ -57,6 +57,13 @@ func (w *ways) kill(after int) {
 	w.left, w.dead = after, w.dead || after == 0
 }
 
+// doom ends a process that was to die later.
+func (w *ways) doom() {
+	w.mutex.Lock()
+	defer w.mutex.Unlock()
+	w.left, w.dead = 0, w.dead || w.left > 0
+}
+
 func (w *ways) freeze(during time.Duration) {
 	w.mutex.Lock()
 	defer w.mutex.Unlock()

@@ -272,6 +272,10 @@ func (w *week) relieve(from trouble) {
 	switch from {
 	case storeDown, storeSlow:
 		w.store.set(false, 0)
+	case killedReplica:
+		for _, replica := range w.replicas {
+			replica.ways.doom()
+		}
 	case moved:
 		settings := &w.config.Settings
 		settings.PublicURL = map[string]string{gatewayURL: movedURL, movedURL: gatewayURL}[settings.PublicURL]
