@@ -87,7 +87,7 @@ func (e *InProcess) client(dialer func(context.Context, string, string) (net.Con
 		dialer = e.Dial
 	}
 	return goredis.NewClient(&goredis.Options{
-		Dialer: dialer,
+		Dialer:          dialer,
 		DisableIdentity: true, Protocol: 2, MaxRetries: -1, MaintNotificationsConfig: quiet(),
 		ContextTimeoutEnabled: true,
 		// Nobody ever waits for a connection: go-redis does so with timers that it
