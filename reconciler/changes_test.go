@@ -24,6 +24,8 @@ type life struct {
 	engine   *reconciler.Engine
 	watcher  *watcher
 	born     time.Time
+	// signals are those to look after the subscription.
+	signals []string
 }
 
 // watcher counts what an engine tells.
@@ -53,6 +55,12 @@ func newLife(t *testing.T, prepare func(*life)) *life {
 	l.engine, err = reconciler.NewEngine(reconciler.Config{
 		Outlook: l.outlook, NightPOS: l.nightpos, Store: l.memory, Queue: l.memory, Observer: l.watcher, Database: "night",
 		SweepEvery: 24 * time.Hour, ChangesEvery: time.Hour, Now: func() time.Time { return w.now },
+		Chores: map[string]reconciler.Chore{
+			reconciler.KeySubscription: func(_ context.Context, _ reconciler.Member, item reconciler.Item) (time.Time, error) {
+				l.signals = append(l.signals, item.Version)
+				return time.Time{}, nil
+			},
+		},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -187,6 +195,9 @@ func TestWhatNobodyToldIsFoundByARoundOfChanges(t *testing.T) {
 	l.pass(90 * time.Minute)
 	l.want("moved on", "new in Outlook", "renamed again", "new in NightPOS")
 	l.wantUntold(3, 3)
+	if got := slices.Compact(slices.Clone(l.signals)); !slices.Equal(got, []string{reconciler.SignalSilent}) {
+		t.Errorf("signals to look after the subscription: got %q, want nothing but %q", l.signals, reconciler.SignalSilent)
+	}
 	if got := l.outlook.lists - lists; got != 0 {
 		t.Errorf("the calendar was listed %d times; rounds of changes must do", got)
 	}
@@ -209,6 +220,9 @@ func TestWhatIsToldInTimeIsNoFinding(t *testing.T) {
 	l.want("told late")
 	l.pass(30 * time.Minute)
 	l.wantUntold(0, 0)
+	if len(l.signals) > 0 {
+		t.Errorf("signals to look after the subscription: got %q, want none", l.signals)
+	}
 }
 
 func TestAMailboxWhereNothingHappensCostsOneCallARound(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"sync"
 	"time"
 )
@@ -188,6 +189,7 @@ func (r *round) report(subject *subject, settled Settled) {
 		r.engine.Observer.Synced(SideOutlook, write.Action, line.Lag)
 		if untold {
 			r.engine.Observer.Untold(SideOutlook)
+			r.doubt()
 		}
 		r.commit.Activities = append(r.commit.Activities, line)
 	}
@@ -200,6 +202,13 @@ func (r *round) report(subject *subject, settled Settled) {
 			r.engine.Observer.Untold(SideNightPOS)
 		}
 		r.commit.Activities = append(r.commit.Activities, line)
+	}
+}
+
+// doubt has the subscription looked at, once for a round.
+func (r *round) doubt() {
+	if !slices.ContainsFunc(r.also, func(item Item) bool { return item.Key == KeySubscription }) {
+		r.also = append(r.also, Item{Key: KeySubscription, First: r.engine.Now(), Version: SignalSilent})
 	}
 }
 

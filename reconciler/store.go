@@ -67,6 +67,9 @@ const (
 	SignalReauthorize = "reauthorize"
 	// SignalRemoved: Microsoft says that the subscription is gone.
 	SignalRemoved = "removed"
+	// SignalSilent: a change in the mailbox was found that no notification had told
+	// of, so that there may be no subscription any more.
+	SignalSilent = "silent"
 )
 
 const (

@@ -154,7 +154,7 @@ func (m *Manager) ensure(ctx context.Context, member reconciler.Member, known Su
 	switch signal {
 	case reconciler.SignalConnected, reconciler.SignalRemoved:
 		return m.prolong(ctx, member, known, signal == reconciler.SignalRemoved)
-	case reconciler.SignalReauthorize:
+	case reconciler.SignalReauthorize, reconciler.SignalSilent:
 		if now.Sub(known.Renewed) >= leastPause { // otherwise it is answered already
 			return m.prolong(ctx, member, known, false)
 		}

@@ -243,6 +243,22 @@ func TestReauthorizationIsGivenAtOnceAndOnce(t *testing.T) {
 	})
 }
 
+// TestASilentSubscriptionIsFoundGone: a change that no notification told of was
+// found, and Microsoft had removed the subscription without saying so.
+func TestASilentSubscriptionIsFoundGone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		manager, calls, records := newManager(t)
+		ensure(t, manager)
+		time.Sleep(20 * time.Minute)
+		calls.live = nil
+		gaps := records.gaps
+		ensure(t, manager, reconciler.SignalSilent, "")
+		if len(calls.live) != 1 || records.gaps != gaps+1 {
+			t.Errorf("live subscriptions: %d, sweeps of the gap: %d; want 1 of each", len(calls.live), records.gaps-gaps)
+		}
+	})
+}
+
 func TestAWordAboutAFormerSubscriptionChangesNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		manager, calls, records := newManager(t)
