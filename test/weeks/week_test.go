@@ -68,6 +68,9 @@ type week struct {
 	revived map[string]bool
 }
 
+// renewedWithin is longer than a subscription waits for its renewal.
+const renewedWithin = 3 * 24 * time.Hour
+
 // firstMonday begins a week that ends with Europe's change of the clocks.
 var firstMonday = time.Date(2027, 3, 22, 0, 0, 0, 0, time.UTC)
 
@@ -136,6 +139,10 @@ func (w *week) live() {
 		time.Sleep(time.Duration(w.dice(255).Int64N(int64(6 * time.Hour))))
 	}
 	for _, address := range []string{alice, bob} {
+		if w.subscriptions(address) == 0 {
+			// Graph removed it, and the word of that was lost: renewing finds out.
+			time.Sleep(renewedWithin)
+		}
 		if live := w.subscriptions(address); live != 1 {
 			w.t.Errorf("%s has %d live subscriptions", address, live)
 		}
@@ -251,6 +258,7 @@ func (w *week) beset(with trouble) {
 		w.outlook.ForgetDeltaTokens([]string{alice, bob}[dice.IntN(2)])
 	case removedSubscriptions:
 		w.outlook.RemoveSubscriptions([]string{alice, bob}[dice.IntN(2)])
+		w.weather.deafen()
 	case storeDown:
 		w.store.set(true, 0)
 		w.weather.deafen()
