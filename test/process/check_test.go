@@ -152,8 +152,8 @@ func (w *world) checkMails() {
 	}
 	for _, key := range slices.Sorted(maps.Keys(sent)) {
 		tag := tagOf(key)
-		if _, _, edits := w.people.ledger.fate(tag); sent[key] > edits {
-			w.t.Errorf("%d mails of Outlook's for %d edits: %s\n%s", sent[key], edits, key, w.people.ledger.history(tag))
+		if allowed := w.people.ledger.mails(tag); sent[key] > allowed {
+			w.t.Errorf("%d mails of Outlook's, want at most %d: %s\n%s", sent[key], allowed, key, w.people.ledger.history(tag))
 		}
 	}
 	for _, mail := range w.scenes(w.nightpos).Mails {

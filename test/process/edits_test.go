@@ -62,6 +62,26 @@ func (l *ledger) fate(tag string) (made, gone bool, edits int) {
 	return l.made[tag] != "", l.gone[tag], l.edits[tag]
 }
 
+// mails is how many mails about a meeting each person may get: one for each edit,
+// and of a whole series one more for each occurrence that was changed by itself,
+// which Outlook tells of separately.
+func (l *ledger) mails(tag string) int {
+	allowed, apart := 0, map[string]bool{}
+	for line := range strings.Lines(l.history(tag)) {
+		allowed++
+		_, rest, _ := strings.Cut(line, " change ")
+		switch {
+		case strings.HasPrefix(rest, "one"):
+			_, rest, _ = strings.Cut(rest, " by ")
+			_, start, _ := strings.Cut(rest, " ")
+			apart[start[:len(time.DateTime)]] = true
+		case strings.HasPrefix(rest, "all"):
+			allowed += len(apart)
+		}
+	}
+	return allowed
+}
+
 func (l *ledger) history(tag string) string {
 	l.mutex.Lock()
 	defer l.mutex.Unlock()

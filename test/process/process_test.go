@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"strings"
 	"testing"
+	"time"
 )
 
 // TestProcesses lives through bad minutes with each kind of Redis that is asked
@@ -20,10 +21,14 @@ func TestProcesses(t *testing.T) {
 						w.keep()
 					}
 				}()
+				begun := time.Now()
 				w.live(rand.New(rand.NewPCG(number, 0)), *chaos)
 				w.quiet()
+				quiet := time.Now()
 				w.sync()
 				w.check()
+				t.Logf("%d edits of %d meetings, quiet after %s, checked after %s", len(w.people.ledger.lines), len(w.people.ledger.edits),
+					quiet.Sub(begun).Round(time.Second), time.Since(begun).Round(time.Second))
 			})
 		}
 	}
