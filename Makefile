@@ -5,6 +5,7 @@ RULES ?= 10000
 PEOPLE ?= 500
 DAYS ?= 365
 FUZZTIME ?= 30s
+RUNS ?= 20
 
 .PHONY: help
 help: ## Show these lines.
@@ -54,6 +55,10 @@ simulate: ## Simulated weeks of the whole system: make simulate SEEDS=500 SEED=7
 .PHONY: year
 year: ## A simulated year of 500 people, which takes hours: make year PEOPLE=50 DAYS=90 SEED=7
 	GOGC=400 go test ./test/years -run TestYear -count=1 -v -people=$(PEOPLE) -days=$(DAYS) -seed=$(SEED) -edits=0.3 -tokens=20h -rounds=12h -sweeps=24h -timeout 0
+
+.PHONY: processes
+processes: build ## Three gateways and each kind of Redis, killed at random while people edit: make processes RUNS=20 SEED=7
+	go test ./test/process -run '^TestProcesses$$' -count=1 -v -binary=$(CURDIR)/build/outlook-gateway -setups=single,sentinel,cluster -chaos=2m -runs=$(RUNS) -seed=$(SEED) -timeout 0
 
 .PHONY: build
 build: ## A static binary.
