@@ -75,8 +75,11 @@ func (l *ledger) mails(tag string) int {
 			_, rest, _ = strings.Cut(rest, " by ")
 			_, start, _ := strings.Cut(rest, " ")
 			apart[start[:len(time.DateTime)]] = true
-		case strings.HasPrefix(rest, "all"):
+		case strings.HasPrefix(rest, "all in Outlook"):
 			allowed += len(apart)
+		case strings.HasPrefix(rest, "all in NightPOS"):
+			// What such an occurrence shows is written to it as well.
+			allowed += 2 * len(apart)
 		}
 	}
 	return allowed

@@ -299,6 +299,9 @@ func (w *world) keep() {
 	for _, one := range append(append([]*program{}, w.simulated...), w.gateways...) {
 		w.must(os.WriteFile(filepath.Join(folder, one.name+".log"), []byte(one.written()), 0o600))
 	}
+	for _, login := range []string{"alice", "bob"} {
+		w.must(os.WriteFile(filepath.Join(folder, login+".json"), w.ask(http.MethodGet, "/activity?limit=1000&user="+login), 0o600))
+	}
 	w.must(os.WriteFile(filepath.Join(folder, "history"), []byte(strings.Join(w.people.ledger.lines, "\n")), 0o600))
 	w.t.Logf("what was written is in %s", folder)
 }
