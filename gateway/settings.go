@@ -60,6 +60,9 @@ type Settings struct {
 	PastDays, FutureDays int
 	Conflict             string
 	QuietFirstSync       bool
+	// ChecksPerHour is how many linked events all replicas together compare in an
+	// hour; zero for none.
+	ChecksPerHour int
 }
 
 // setting is one row of the table: how a value is read and what a right one
@@ -217,6 +220,14 @@ var table = []setting{
 	{name: "SYNC_CONFLICT", fallback: "newest", example: "newest", read: func(s *Settings, v string) (err error) {
 		s.Conflict, err = oneOf(v, "newest", "outlook", "nightpos")
 		return err
+	}},
+	{name: "SYNC_CHECKS_PER_HOUR", fallback: "600", example: "600", read: func(s *Settings, v string) error {
+		number, err := strconv.Atoi(v)
+		if err != nil || number < 0 || number > 36_000 {
+			return errors.New("it must be a whole number from 0 to 36000")
+		}
+		s.ChecksPerHour = number
+		return nil
 	}},
 	{name: "SYNC_QUIET_FIRST_SYNC", fallback: "on", example: "on", read: func(s *Settings, v string) error {
 		value, err := oneOf(v, "on", "off")

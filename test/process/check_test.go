@@ -1,6 +1,7 @@
 package process_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
 	"maps"
@@ -20,6 +21,7 @@ import (
 func (w *world) check() {
 	w.t.Helper()
 	w.checkEqual()
+	w.checkValidated()
 	w.checkMails()
 	w.checkSecondSync()
 	w.checkSubscriptions()
@@ -105,6 +107,25 @@ func (w *world) checkEqual() {
 			w.t.Errorf("%s was deleted and is there\n%s", tag, w.people.ledger.history(tag))
 		case made && !gone && !found[tag] && !w.allOccurrencesDeleted(tag):
 			w.t.Errorf("%s is lost\n%s", tag, w.people.ledger.history(tag))
+		}
+	}
+}
+
+// checkValidated has the gateway itself compare both calendars.
+func (w *world) checkValidated() {
+	w.t.Helper()
+	for login := range w.people.boxes {
+		var validation struct {
+			Equal       bool
+			Differences []struct {
+				Cause, Why, Title string
+				Start             time.Time
+				Fields            []string
+			}
+		}
+		w.must(json.Unmarshal(w.ask(http.MethodGet, "/users/"+login+"/validate"), &validation))
+		if !validation.Equal {
+			w.t.Errorf("the gateway finds %s's calendars to differ: %+v", login, validation.Differences)
 		}
 	}
 }

@@ -21,6 +21,28 @@ type store struct {
 	url string
 	// fault has something happen to it, and returns when it is well again.
 	fault func(*rand.Rand)
+	nodes []*node
+}
+
+// lanes are the items that wait, as far as each node has them.
+func (s store) lanes() string {
+	var told strings.Builder
+	for _, n := range s.nodes {
+		keys, err := n.ask("--scan")
+		fmt.Fprintln(&told, n.name, err)
+		for key := range strings.Lines(keys) {
+			key = strings.TrimSpace(key)
+			for _, read := range [][]string{{"ZRANGE", key, "0", "-1", "WITHSCORES"}, {"HGETALL", key}} {
+				kind, _ := n.ask("TYPE", key)
+				wanted := kind == "zset" && read[0] == "ZRANGE" || kind == "hash" && read[0] == "HGETALL" && (strings.Contains(key, "items") || strings.Contains(key, "taken") || strings.Contains(key, "state"))
+				if wanted {
+					said, err := n.ask(read...)
+					fmt.Fprintf(&told, "%s %v\n%s\n\n", key, err, said)
+				}
+			}
+		}
+	}
+	return told.String()
 }
 
 // newStore starts the Redis of one set-up.
@@ -92,7 +114,7 @@ func (n *node) says(word string, words ...string) error {
 
 func newSingle(t *testing.T, folder string) store {
 	n := newNode(t, folder, "redis")
-	return store{url: "redis://" + n.address, fault: func(random *rand.Rand) {
+	return store{url: "redis://" + n.address, nodes: []*node{n}, fault: func(random *rand.Rand) {
 		n.replace(syscall.SIGKILL, time.Duration(random.IntN(1000))*time.Millisecond)
 		eventually(t, "redis after a restart", 20*time.Second, func() error { return n.says("PONG", "PING") })
 	}}
@@ -152,7 +174,7 @@ func newSentinel(t *testing.T, folder string) store {
 		}
 		return nil
 	}
-	return store{url: strings.Join(addresses, ","), fault: func(random *rand.Rand) {
+	return store{url: strings.Join(addresses, ","), nodes: nodes, fault: func(random *rand.Rand) {
 		former := master()
 		if former == nil {
 			t.Error("the sentinels know no master")
@@ -204,7 +226,7 @@ func newCluster(t *testing.T, folder string) store {
 		return nil
 	}
 	eventually(t, "the cluster", 40*time.Second, well)
-	return store{url: strings.Join(urls, ","), fault: func(random *rand.Rand) {
+	return store{url: strings.Join(urls, ","), nodes: nodes, fault: func(random *rand.Rand) {
 		var masters []*node
 		for _, n := range nodes {
 			if n.says("role:master", "INFO", "replication") == nil {

@@ -265,8 +265,11 @@ const quietTime = 3 * time.Minute
 // quiet waits until nothing is on its way anywhere.
 func (w *world) quiet() {
 	w.t.Helper()
-	calm := 0
-	eventually(w.t, "coming to rest", quietTime, func() error {
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	calm, since := 0, time.Now()
+	for calm < 20 {
+		<-tick.C
 		waiting := w.scenes(w.outlook).Delivery.Waiting
 		users := w.users()
 		for _, user := range users {
@@ -274,13 +277,12 @@ func (w *world) quiet() {
 		}
 		if calm++; waiting > 0 {
 			calm = 0
-			return fmt.Errorf("%d wait: %+v", waiting, users)
 		}
-		if calm < 20 {
-			return errors.New("not for long")
+		if time.Since(since) > quietTime {
+			w.t.Errorf("not at rest after %s: %d wait: %+v\n%s", quietTime, waiting, users, w.store.lanes())
+			return
 		}
-		return nil
-	})
+	}
 }
 
 // sync compares both calendars of everybody as a whole.
@@ -302,6 +304,7 @@ func (w *world) keep() {
 	for _, login := range []string{"alice", "bob"} {
 		w.must(os.WriteFile(filepath.Join(folder, login+".json"), w.ask(http.MethodGet, "/activity?limit=1000&user="+login), 0o600))
 	}
+	w.must(os.WriteFile(filepath.Join(folder, "lanes"), []byte(w.store.lanes()), 0o600))
 	w.must(os.WriteFile(filepath.Join(folder, "history"), []byte(strings.Join(w.people.ledger.lines, "\n")), 0o600))
 	w.t.Logf("what was written is in %s", folder)
 }
