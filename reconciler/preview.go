@@ -38,8 +38,10 @@ type Foreseen struct {
 	// Differs are the fields in which linked halves differ though both show what
 	// the sides agreed on. Nothing is done about it.
 	Differs []Field
-	// reason is why the plan does nothing about a difference.
+	// reason is why the plan does nothing about a difference, and both says that
+	// both halves are there.
 	reason string
+	both   bool
 }
 
 // Foresight is what a preview says of a meeting: an Action, or one of these.
@@ -156,7 +158,10 @@ func foresee(candidate *subject, match Match, ambiguous bool) Foreseen {
 	state, plan := candidate.state, candidate.plan
 	one := Foreseen{
 		Action: ForesightSkip, Withheld: candidate.withheld, Mails: []string{}, Why: plan.Reason, reason: plan.Reason,
-		Linked: candidate.link != nil, Ambiguous: ambiguous,
+		Linked: candidate.link != nil, Ambiguous: ambiguous, both: state.Copy != nil && state.Record != nil,
+	}
+	if candidate.link != nil {
+		one.RecordID, one.GraphID = candidate.link.RecordID, candidate.link.GraphID
 	}
 	if healing, differs := state.drifted(plan); differs && (candidate.link == nil || candidate.link.Series == nil) {
 		fields := FieldSet{}

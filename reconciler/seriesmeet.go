@@ -227,8 +227,8 @@ func foreseeSeries(series *seriesSubject, match Match, ambiguous bool) Foreseen 
 	state := &series.state
 	one := foresee(&subject{link: series.link, state: state.State, plan: plan, withheld: series.withheld}, match, ambiguous)
 	one.Event.When = state.firstTime()
-	if healing, differs := state.drifted(series.plan); differs {
-		one.Differs = healing.fields().Sorted()
+	if _, fields, differs := state.drifted(series.plan); differs {
+		one.Differs = fields.Sorted()
 	}
 	if len(one.Mails) > 0 && (plan.Outlook == nil || plan.Outlook.Action != ActionAnswer) {
 		one.Mails = state.addresseesOfAll()

@@ -307,7 +307,7 @@ func (w *seriesWork) considerSeries(subject *seriesSubject) bool {
 	}
 	plan := state.Plan()
 	if hinted(subject.items) {
-		if healing, differs := state.drifted(plan); differs {
+		if healing, _, differs := state.drifted(plan); differs {
 			state.Link, plan = state.Link.unagreed(), healing
 			state.prepare()
 		}

@@ -123,7 +123,7 @@ func (e *Engine) Compare(ctx context.Context, lane string, links []Link) (Valida
 func validated(foreseen []Foreseen) Validation {
 	var result Validation
 	for _, one := range foreseen {
-		if one.RecordID != 0 && one.GraphID != "" {
+		if one.both {
 			result.Pairs++
 		}
 		cause, why := one.cause()
@@ -248,15 +248,47 @@ func updates(plan Plan) bool {
 	return (plan.Outlook == nil || gentle(plan.Outlook.Action)) && (plan.NightPOS == nil || gentle(plan.NightPOS.Action))
 }
 
-// drifted is State.drifted for a series and its occurrences.
-func (s *SeriesState) drifted(plan SeriesPlan) (SeriesPlan, bool) {
+// drifted is State.drifted for a series and its occurrences. Fields says in what
+// its occurrences differ, as a person sees them: what a master shows that no
+// occurrence follows is no difference.
+func (s *SeriesState) drifted(plan SeriesPlan) (healing SeriesPlan, fields FieldSet, differs bool) {
 	if !s.comparable(plan.Plan) || plan.Copy != nil || plan.Record != nil || len(plan.Refused) > 0 || s.Link.Series == nil {
-		return plan, false
+		return plan, nil, false
 	}
 	state := *s
 	state.Link = s.Link.unagreed()
-	healing := state.Plan()
-	return healing, (healing.Copy != nil || healing.Record != nil) && healing.updates()
+	healing = state.Plan()
+	fields = s.apart()
+	if plan.Role == RoleAttendee {
+		fields = healing.fields()
+	}
+	return healing, fields, len(fields) > 0 && (healing.Copy != nil || healing.Record != nil) && healing.updates()
+}
+
+// apart are the fields in which occurrences that both sides show differ.
+func (s *SeriesState) apart() FieldSet {
+	fields := FieldSet{}
+	view := viewCopy(s.Series, s.Link.Series.From, s.Link.Series.To)
+	for slot, nightpos := range s.nightpos.occurrences {
+		outlook, there := view.occurrences[slot]
+		if !there {
+			continue
+		}
+		merged := newMerge(newShown(outlook.event, nil, s.Series.Modified, s.Outlook), newShown(nightpos.event, nil, s.nightpos.modified, s.NightPOS), s.Policy)
+		merged.scalarFields()
+		merged.categories()
+		if s.Link.Role != RoleStandIn {
+			merged.people()
+			merged.answers(func(person Person) bool {
+				_, connected := s.ByAddress(person)
+				return !connected
+			})
+		}
+		for _, change := range merged.deltas {
+			maps.Copy(fields, change.fields)
+		}
+	}
+	return fields
 }
 
 // updates says that a plan for a series changes what its occurrences show, and not

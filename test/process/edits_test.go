@@ -312,4 +312,3 @@ func describe(did string, edit demo.Edit) string {
 	}
 	return did
 }
-

@@ -240,7 +240,9 @@ func (w *week) checkEqual() {
 			w.t.Errorf("only in NightPOS: %+v", record)
 		}
 	}
-	w.checkValidated()
+	if w.born%3 == 0 {
+		w.checkValidated()
+	}
 	for tag, expected := range w.expect {
 		if _, there := records[tag]; there != expected {
 			w.t.Errorf("%s: is in NightPOS: %v; people wanted: %v", tag, there, expected)

@@ -75,6 +75,8 @@ type Options struct {
 	// one of this world's own.
 	Engine    *redis.InProcess
 	Namespace string
+	// ChecksPerHour is how many linked events are sampled in an hour; default none.
+	ChecksPerHour int
 	// NightPOS changes how NightPOS is simulated.
 	NightPOS func(*simnightpos.Config)
 }
@@ -163,7 +165,7 @@ func (w *World) startGateway(options Options) {
 			NightPOSURL: NightPOSURL, NightPOSDatabase: options.Database, RedisNamespace: options.Namespace,
 			NightPOSLogin: accountLogin, NightPOSAPIKey: accountPassword, NightPOSProtocol: "auto",
 			NightPOSAdminLogin: "admin", NightPOSAdminAPIKey: "admin",
-			PastDays: 365, FutureDays: 730, Conflict: options.Conflict, QuietFirstSync: true,
+			PastDays: 365, FutureDays: 730, Conflict: options.Conflict, QuietFirstSync: true, ChecksPerHour: options.ChecksPerHour,
 		},
 	}
 	_, err := service.Register(context.Background(), config)
