@@ -39,10 +39,10 @@ var waitSteps = []time.Duration{
 func waitStep(item Item, now time.Time) time.Duration {
 	waited := time.Duration(0)
 	for index, step := range waitSteps {
-		if index >= item.Attempts || waited >= now.Sub(item.First) {
+		waited += step
+		if index >= item.Attempts || waited > now.Sub(item.First) {
 			return step
 		}
-		waited += step
 	}
 	return waitSteps[len(waitSteps)-1]
 }
