@@ -6,6 +6,8 @@ PEOPLE ?= 500
 DAYS ?= 365
 FUZZTIME ?= 30s
 RUNS ?= 20
+DURATION ?= 30m
+RATE ?= 200
 
 .PHONY: help
 help: ## Show these lines.
@@ -47,6 +49,10 @@ fuzz: ## Each fuzz test in turn, on new inputs: make fuzz FUZZTIME=5m
 .PHONY: bench
 bench: ## Speed and memory, each beside a floor measured in the same run.
 	go test ./test/bench -run '^TestReport$$' -count=1 -v -report -timeout 30m
+
+.PHONY: soak
+soak: ## Changes at a steady rate for a long time; build/soak.csv and .svg show memory: make soak DURATION=5m RATE=100
+	go test ./test/bench -run '^TestSoak$$' -count=1 -v -soak=$(DURATION) -rate=$(RATE) -soak-folder=$(CURDIR)/build -timeout 0
 
 .PHONY: simulate
 simulate: ## Simulated weeks of the whole system: make simulate SEEDS=500 SEED=7
