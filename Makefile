@@ -5,6 +5,9 @@ RULES ?= 10000
 PEOPLE ?= 500
 DAYS ?= 365
 FUZZTIME ?= 30s
+RUNS ?= 20
+DURATION ?= 30m
+RATE ?= 200
 
 .PHONY: help
 help: ## Show these lines.
@@ -47,6 +50,10 @@ fuzz: ## Each fuzz test in turn, on new inputs: make fuzz FUZZTIME=5m
 bench: ## Speed and memory, each beside a floor measured in the same run.
 	go test ./test/bench -run '^TestReport$$' -count=1 -v -report -timeout 30m
 
+.PHONY: soak
+soak: ## Changes at a steady rate for a long time; build/soak.csv and .svg show memory: make soak DURATION=5m RATE=100
+	go test ./test/bench -run '^TestSoak$$' -count=1 -v -soak=$(DURATION) -rate=$(RATE) -soak-folder=$(CURDIR)/build -timeout 0
+
 .PHONY: simulate
 simulate: ## Simulated weeks of the whole system: make simulate SEEDS=500 SEED=7
 	go test ./test/weeks -run TestWeeks -count=1 -v -seeds=$(SEEDS) -seed=$(SEED) -timeout 0
@@ -58,6 +65,10 @@ shorten: ## The shortest part of a simulated week that still fails: make shorten
 .PHONY: year
 year: ## A simulated year of 500 people, which takes hours: make year PEOPLE=50 DAYS=90 SEED=7
 	GOGC=400 go test ./test/years -run TestYear -count=1 -v -people=$(PEOPLE) -days=$(DAYS) -seed=$(SEED) -edits=0.3 -tokens=20h -rounds=12h -sweeps=24h -timeout 0
+
+.PHONY: processes
+processes: build ## Three gateways and each kind of Redis, killed at random while people edit: make processes RUNS=20 SEED=7
+	go test ./test/process -run '^TestProcesses$$' -count=1 -v -binary=$(CURDIR)/build/outlook-gateway -setups=single,sentinel,cluster -chaos=2m -runs=$(RUNS) -seed=$(SEED) -timeout 0
 
 .PHONY: build
 build: ## A static binary.

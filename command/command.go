@@ -55,6 +55,7 @@ type arguments struct {
 	Sync       syncCommand       `cmd:"" help:"Compare a person's calendars as a whole now."`
 	Undo       undoCommand       `cmd:"" help:"Restore the events that a reset deleted."`
 	Users      usersCommand      `cmd:"" help:"List who is connected, and how each is."`
+	Validate   validateCommand   `cmd:"" help:"Compare a person's whole calendar on both sides, and write nothing."`
 	Version    versionCommand    `cmd:"" help:"Show version, commit and Go version."`
 }
 

@@ -31,7 +31,7 @@ func TestVersionIsOneLine(t *testing.T) {
 
 func TestHelp(t *testing.T) {
 	code, out, _ := run(t, nil, "--help")
-	for _, name := range []string{"backup", "demo", "disconnect", "doctor", "pause", "preview", "register", "reset", "restore", "resume", "serve", "sim", "sync", "undo", "users", "version"} {
+	for _, name := range []string{"backup", "demo", "disconnect", "doctor", "pause", "preview", "register", "reset", "restore", "resume", "serve", "sim", "sync", "undo", "users", "validate", "version"} {
 		if !strings.Contains(out, "\n  "+name) {
 			t.Errorf("--help does not show %s", name)
 		}

@@ -160,6 +160,67 @@ func (c previewCommand) Run(in *invocation) error {
 	return nil
 }
 
+// validateCommand compares a calendar on both sides.
+type validateCommand struct {
+	User string `arg:"" help:"NightPOS user id or login."`
+	remoteFlags
+}
+
+// Run prints a row for each difference, and a summary. Something that ought to be
+// equal and is not is an error.
+func (c validateCommand) Run(in *invocation) error {
+	gateway, err := c.open(in)
+	if err != nil {
+		return err
+	}
+	content, _, err := gateway.call(in.ctx, http.MethodGet, userPath(c.User, "validate"), nil)
+	if err != nil {
+		return err
+	}
+	var validation struct {
+		Equal       bool           `json:"equal"`
+		Pairs       int            `json:"pairs"`
+		Counts      map[string]int `json:"counts"`
+		Differences []struct {
+			Cause  string    `json:"cause"`
+			Why    string    `json:"why"`
+			Title  string    `json:"title"`
+			Start  time.Time `json:"start"`
+			Fields []string  `json:"fields"`
+			Drift  bool      `json:"drift"`
+		} `json:"differences"`
+	}
+	if err := gateway.read(content, &validation); err != nil {
+		return err
+	}
+	drift := 0
+	rows := make([][]string, 0, len(validation.Differences))
+	for _, one := range validation.Differences {
+		if one.Drift {
+			drift++
+		}
+		rows = append(rows, []string{one.Cause, moment(one.Start), orDash(one.Title), orDash(strings.Join(one.Fields, ", ")), one.Why})
+	}
+	switch {
+	case c.JSON:
+		if err := printJSON(in.Out, json.RawMessage(content)); err != nil {
+			return err
+		}
+	case len(rows) > 0:
+		if err := table(in.Out, []string{"CAUSE", "START", "TITLE", "FIELDS", "WHY"}, rows); err != nil {
+			return err
+		}
+		fmt.Fprintln(in.Out)
+	}
+	if !c.JSON {
+		fmt.Fprintf(in.Out, "%d meeting(s) on both sides, %d left as they are for a reason, %d differ(s). Nothing was written.\n", validation.Pairs, len(rows)-drift, drift)
+	}
+	if drift > 0 {
+		return fmt.Errorf("%s: %d meeting(s) differ that ought to be equal; `sync %s` brings together what was not carried across", c.User, drift, c.User)
+	}
+	return nil
+}
+
 func orDash(text string) string {
 	if text == "" {
 		return "-"

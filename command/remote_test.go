@@ -55,6 +55,10 @@ func (a *adminAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		answer(http.StatusOK, `[{"id":7,"login":"bob","name":"Bob\u001b[2J","mailbox":"bob@example.com","state":"needs_reconnect","last_sync":null,"pending":3,"subscription":null,"last_error":"the consent was withdrawn: connect again"}]`)
 	case "GET /api/v1/users/alice/preview":
 		answer(http.StatusOK, `{"events":[{"action":"create","side":"outlook","why":"only in NightPOS","title":"Lunch","start":"2026-11-22T10:00:00Z","mails":["carol@example.com"]},{"action":"match","why":"same iCalUId","title":"Dinner","start":"2026-11-23T10:00:00Z","mails":[]}],"counts":{"create":1,"match":1},"mails":1,"mails_held":2}`)
+	case "GET /api/v1/users/alice/validate":
+		answer(http.StatusOK, `{"equal":true,"pairs":3,"counts":{"held_back":1},"differences":[{"cause":"held_back","drift":false,"why":"it waits","title":"Lunch","start":"2026-11-22T10:00:00Z"}]}`)
+	case "GET /api/v1/users/bob/validate":
+		answer(http.StatusOK, `{"equal":false,"pairs":3,"counts":{"differs":1},"differences":[{"cause":"differs","drift":true,"why":"it is not the same","title":"Dinner","start":"2026-11-22T10:00:00Z","fields":["place"]}]}`)
 	case "POST /api/v1/users/a%2Fb@example.com/sync":
 		answer(http.StatusAccepted, `{"status":"accepted"}`)
 	case "POST /api/v1/users/alice/pause", "POST /api/v1/users/alice/resume", "DELETE /api/v1/users/alice":
@@ -97,6 +101,7 @@ func TestCommandsOfTheAdminAPI(t *testing.T) {
 		out   []string
 	}{
 		{[]string{"users"}, "GET /api/v1/users?limit=1000&after=6", []string{"LOGIN", "alice@example.com", "needs_reconnect", "the consent was withdrawn: connect again", "Bob [2J"}},
+		{[]string{"validate", "alice"}, "GET /api/v1/users/alice/validate", []string{"held_back", "Lunch", "it waits", "3 meeting(s)", "1 left", "0 differ"}},
 		{[]string{"preview", "alice"}, "GET /api/v1/users/alice/preview", []string{"only in NightPOS", "carol@example.com", "1 create, 1 match", "1 mail(s); 2 more"}},
 		{[]string{"sync", "a/b@example.com"}, "POST /api/v1/users/a%2Fb@example.com/sync", []string{"a/b@example.com: both calendars"}},
 		{[]string{"pause", "alice"}, "POST /api/v1/users/alice/pause", []string{"alice is paused"}},
@@ -130,6 +135,14 @@ func TestCommandsOfTheAdminAPI(t *testing.T) {
 	}
 	if want := `POST /api/v1/users/alice/reset {"events":"outlook","next_sync":"new"}`; api.asked[0] != want {
 		t.Errorf("the reset was asked for as %q, want %q", api.asked[0], want)
+	}
+}
+
+// What ought to be equal and is not fails, for scripts, once it is shown.
+func TestValidateFailsOnDrift(t *testing.T) {
+	code, out, failed := (&adminAPI{}).at(t, "validate", "bob")
+	if code != 1 || !strings.Contains(out, "differs") || !strings.Contains(out, "place") || !strings.Contains(failed, "bob: 1 meeting(s) differ") {
+		t.Errorf("got %d, %q, %q; want 1, the difference and an error", code, out, failed)
 	}
 }
 

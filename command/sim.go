@@ -3,6 +3,7 @@ package command
 import (
 	"context"
 	"crypto/tls"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
@@ -41,7 +42,9 @@ func (c simNightPOS) Run(in *invocation) error {
 	for _, login := range []string{"admin", "alice", "bob"} {
 		fmt.Fprintf(in.Out, "API key of %s: %s\n", login, server.Member(login).APIKey(0))
 	}
-	return serveHTTP(in.ctx, listener, server.Handler())
+	return serveHTTP(in.ctx, listener, behindTheScenes(server.Handler(), func() any {
+		return map[string]any{"mails": server.Mails(), "counts": server.Counts()}
+	}))
 }
 
 // simOutlook is the simulated Outlook.
@@ -84,7 +87,22 @@ func (c simOutlook) Run(in *invocation) error {
 	application := simoutlook.DefaultApplication
 	fmt.Fprintf(in.Out, "A simulated Outlook is at %s://%s: sign-in there, Graph under /v1.0, application %s with the secret %s, mailboxes of admin, alice and bob @nightpos.example. Interrupt to stop.\n",
 		scheme, address, application.ID, application.Secret)
-	return serveHTTP(in.ctx, listener, server.Handler())
+	return serveHTTP(in.ctx, listener, behindTheScenes(server.Handler(), func() any {
+		return map[string]any{"mails": server.Mails(), "counts": server.Counts(), "delivery": server.Delivery()}
+	}))
+}
+
+// behindTheScenes adds a page for tests, /simulator, with what no client of the
+// real server could see: the mails it would have sent, and the calls it was made.
+func behindTheScenes(handler http.Handler, seen func() any) http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("/", handler)
+	mux.HandleFunc("GET /simulator", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		// A client that has gone away needs no answer.
+		_ = json.NewEncoder(w).Encode(seen())
+	})
+	return mux
 }
 
 func listen(ctx context.Context, address string) (net.Listener, error) {

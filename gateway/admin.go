@@ -31,6 +31,8 @@ type Admin interface {
 	// Preview says what a sweep of the person's calendar would do, and does
 	// nothing.
 	Preview(ctx context.Context, id string) (Preview, error)
+	// Validate compares a calendar on both sides, and writes nothing.
+	Validate(ctx context.Context, id string) (Validation, error)
 	// Send releases classes of events that a quiet first sync keeps back.
 	Send(ctx context.Context, id string, classes []reconciler.Class) error
 	Sync(ctx context.Context, id string) error

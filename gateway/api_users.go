@@ -35,6 +35,7 @@ func (a *api) routes(router *mux.Router) {
 		preview, err := a.admin.Preview(ctx, id)
 		return http.StatusOK, preview, err
 	}))
+	a.route(router, http.MethodGet, "/users/{user}/validate", longTime, a.of(a.validate))
 	a.route(router, http.MethodPost, "/users/{user}/sync", apiTime, a.plain("sync", http.StatusAccepted, func(ctx context.Context, id string) error { return a.admin.Sync(ctx, id) }))
 	a.route(router, http.MethodPost, "/users/{user}/pause", apiTime, a.plain("pause", http.StatusNoContent, func(ctx context.Context, id string) error { return a.admin.Pause(ctx, id) }))
 	a.route(router, http.MethodPost, "/users/{user}/resume", apiTime, a.plain("resume", http.StatusNoContent, func(ctx context.Context, id string) error { return a.admin.Resume(ctx, id) }))

@@ -24,6 +24,8 @@ type Metrics struct {
 	echoes       *prometheus.CounterVec
 	conflicts    *prometheus.CounterVec
 	untold       *prometheus.CounterVec
+	drift        *prometheus.CounterVec
+	compared     prometheus.Counter
 	calls        *prometheus.HistogramVec
 	acknowledged *prometheus.HistogramVec
 	rejected     *prometheus.CounterVec
@@ -51,6 +53,10 @@ func NewMetrics(version string) *Metrics {
 		echoes:    counter("echoes_dropped_total", "Hints about the gateway's own writes that cost no call.", "side"),
 		conflicts: counter("conflicts_total", "Fields that both sides had changed; the loser is in the activity log.", "field"),
 		untold:    counter("changes_untold_total", "Changes that only a sweep found, since no notification told of them, by the side they were made on.", "from"),
+		drift:     counter("drift_total", "Meetings that a comparison of samples found to differ, twice within minutes, by cause; each is brought together.", "cause"),
+		compared: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "outlook_gateway_compared_total", Help: "Meetings that were sampled and compared on both sides.",
+		}),
 		calls: histogram("calls_seconds", "Calls to each side, with the time they took.",
 			[]float64{.01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30}, "side", "call", "outcome"),
 		acknowledged: histogram("webhook_seconds", "Answers to webhooks, with the time they took.",
@@ -60,7 +66,7 @@ func NewMetrics(version string) *Metrics {
 	information := prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "outlook_gateway_info", Help: "The version that runs."}, []string{"version"})
 	information.WithLabelValues(version).Set(1)
 	m.registry.MustRegister(
-		m.lag, m.synced, m.failures, m.echoes, m.conflicts, m.untold, m.calls, m.acknowledged, m.rejected, information,
+		m.lag, m.synced, m.failures, m.echoes, m.conflicts, m.untold, m.drift, m.compared, m.calls, m.acknowledged, m.rejected, information,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
 	// A monitor must see the series before the first change, not only after it.
@@ -69,8 +75,17 @@ func NewMetrics(version string) *Metrics {
 		m.echoes.WithLabelValues(string(side))
 		m.untold.WithLabelValues(string(side))
 	}
+	for _, cause := range reconciler.DriftCauses() {
+		m.drift.WithLabelValues(string(cause))
+	}
 	return m
 }
+
+// Drifted counts a meeting that differs.
+func (m *Metrics) Drifted(cause reconciler.Cause) { m.drift.WithLabelValues(string(cause)).Inc() }
+
+// Compared counts meetings that were compared.
+func (m *Metrics) Compared(count int) { m.compared.Add(float64(count)) }
 
 // Queue adds the depth of the queue, which is read when a monitor asks.
 func (m *Metrics) Queue(depth func(ctx context.Context) (waiting int, oldest time.Time, err error), now func() time.Time) {

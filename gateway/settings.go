@@ -60,6 +60,9 @@ type Settings struct {
 	PastDays, FutureDays int
 	Conflict             string
 	QuietFirstSync       bool
+	// ChecksPerHour is how many linked events all replicas together compare in an
+	// hour; zero for none.
+	ChecksPerHour int
 }
 
 // setting is one row of the table: how a value is read and what a right one
@@ -77,6 +80,9 @@ const secretKeyExample = "the output of `openssl rand -base64 32`" // #nosec G10
 
 // namespaceForm leaves out what has a meaning in a key or a pattern of keys.
 var namespaceForm = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
+
+// nameBegin is as much of a name as may be shown: no name holds anything else.
+var nameBegin = regexp.MustCompile(`^[A-Za-z0-9_]*`)
 
 var table = []setting{
 	{name: "GATEWAY_LISTEN", fallback: ":8080", example: ":8080", read: func(s *Settings, v string) error {
@@ -218,6 +224,14 @@ var table = []setting{
 		s.Conflict, err = oneOf(v, "newest", "outlook", "nightpos")
 		return err
 	}},
+	{name: "SYNC_CHECKS_PER_HOUR", fallback: "600", example: "600", read: func(s *Settings, v string) error {
+		number, err := strconv.Atoi(v)
+		if err != nil || number < 0 || number > 36_000 {
+			return errors.New("it must be a whole number from 0 to 36000")
+		}
+		s.ChecksPerHour = number
+		return nil
+	}},
 	{name: "SYNC_QUIET_FIRST_SYNC", fallback: "on", example: "on", read: func(s *Settings, v string) error {
 		value, err := oneOf(v, "on", "off")
 		s.QuietFirstSync = value == "on"
@@ -326,7 +340,9 @@ func readFile(path string) (map[string]string, error) {
 	for name, node := range values {
 		index := slices.IndexFunc(table, func(row setting) bool { return strings.ToLower(row.name) == name })
 		if index < 0 {
-			return nil, fmt.Errorf("--config %s: %q is not a setting; the names are those of the environment variables in lower case, for example gateway_listen", path, name)
+			// Where the blank behind a colon is missing, the value is part of the name.
+			shown := nameBegin.FindString(name)
+			return nil, fmt.Errorf("--config %s: %q is not a setting; the names are those of the environment variables in lower case, for example gateway_listen, with a colon and a blank behind them", path, shown)
 		}
 		if node.Kind != yaml.ScalarNode {
 			return nil, fmt.Errorf("--config %s: %s must be a single value; example: %s: %q", path, name, name, table[index].example)

@@ -49,7 +49,7 @@ func TestSettingsDefaults(t *testing.T) {
 		Listen: ":8080", PublicURL: "https://night.example.com", DataDir: "./data", LogLevel: zapcore.InfoLevel, RedisNamespace: "outlook-gateway",
 		MicrosoftTenant: "common", MicrosoftLoginURL: "https://login.microsoftonline.com", MicrosoftGraphURL: "https://graph.microsoft.com/v1.0",
 		NightPOSURL: "https://night.example.com", NightPOSDatabase: "night", NightPOSLogin: "gateway", NightPOSAPIKey: "hush-nightpos", NightPOSProtocol: "auto",
-		PastDays: 365, FutureDays: 730, Conflict: "newest", QuietFirstSync: true,
+		PastDays: 365, FutureDays: 730, Conflict: "newest", QuietFirstSync: true, ChecksPerHour: 600,
 	}
 	blank := required()
 	for _, name := range []string{"GATEWAY_LISTEN", "SYNC_PAST_DAYS", "GATEWAY_SECRET_KEY", "REDIS_URL"} {
@@ -76,7 +76,7 @@ func TestSettingsGiven(t *testing.T) {
 		"MICROSOFT_TENANT": "contoso.onmicrosoft.com", "MICROSOFT_LOGIN_URL": "http://localhost:8365/", "MICROSOFT_GRAPH_URL": "http://127.0.0.1:8365/v1.0",
 		"NIGHTPOS_URL": "http://[::1]:8069", "NIGHTPOS_DB": "night", "NIGHTPOS_LOGIN": "gateway", "NIGHTPOS_API_KEY": "hush-nightpos",
 		"NIGHTPOS_ADMIN_LOGIN": "admin", "NIGHTPOS_ADMIN_API_KEY": "hush-admin", "NIGHTPOS_PROTOCOL": "jsonrpc",
-		"SYNC_PAST_DAYS": "1", "SYNC_FUTURE_DAYS": "1799", "SYNC_CONFLICT": "outlook", "SYNC_QUIET_FIRST_SYNC": "off",
+		"SYNC_PAST_DAYS": "1", "SYNC_FUTURE_DAYS": "1799", "SYNC_CONFLICT": "outlook", "SYNC_QUIET_FIRST_SYNC": "off", "SYNC_CHECKS_PER_HOUR": "60",
 	}
 	want := gateway.Settings{
 		Listen: "[::1]:9000", PublicURL: "https://night.example.com:8443/gateway", SecretKeys: [][]byte{key(1), key(2)},
@@ -88,7 +88,7 @@ func TestSettingsGiven(t *testing.T) {
 		MicrosoftTenant:              "contoso.onmicrosoft.com", MicrosoftLoginURL: "http://localhost:8365", MicrosoftGraphURL: "http://127.0.0.1:8365/v1.0",
 		NightPOSURL: "http://[::1]:8069", NightPOSDatabase: "night", NightPOSLogin: "gateway", NightPOSAPIKey: "hush-nightpos",
 		NightPOSAdminLogin: "admin", NightPOSAdminAPIKey: "hush-admin", NightPOSProtocol: "jsonrpc",
-		PastDays: 1, FutureDays: 1799, Conflict: "outlook",
+		PastDays: 1, FutureDays: 1799, Conflict: "outlook", ChecksPerHour: 60,
 	}
 	got, err := load(environment, "")
 	if diff := cmp.Diff(want, got); err != nil || diff != "" {

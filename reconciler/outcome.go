@@ -33,6 +33,21 @@ var waitSteps = []time.Duration{
 	1600 * time.Millisecond, 3 * time.Second, 6 * time.Second, 15 * time.Second, time.Minute, 5 * time.Minute,
 }
 
+// waitStep is how long an item waits next. Every further hint is an attempt as well:
+// a meeting that is told of many times while the organizer's lane is held up must
+// not wait for minutes because of that, so that its age counts and not its attempts
+// alone.
+func waitStep(item Item, now time.Time) time.Duration {
+	waited := time.Duration(0)
+	for index, step := range waitSteps {
+		waited += step
+		if index >= item.Attempts || waited > now.Sub(item.First) {
+			return step
+		}
+	}
+	return waitSteps[len(waitSteps)-1]
+}
+
 // write carries out all plans, one call per side.
 func (r *round) write(ctx context.Context) {
 	var outlook, nightpos []*subject
@@ -118,9 +133,9 @@ func (r *round) conclude(subject *subject, settled Settled, item Item) {
 	case subject.plan.Wait:
 		switch {
 		case item.Attempts < len(waitSteps):
-			r.retry(item, waitSteps[item.Attempts], subject.plan.Reason)
+			r.retry(item, waitStep(item, r.engine.Now()), subject.plan.Reason)
 		case r.engine.Now().Sub(item.First) < r.engine.organizerTime():
-			r.retry(item, waitSteps[len(waitSteps)-1], subject.plan.Reason)
+			r.retry(item, waitStep(item, r.engine.Now()), subject.plan.Reason)
 		default:
 			r.done(item.Key)
 		}

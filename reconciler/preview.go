@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -31,6 +32,16 @@ type Foreseen struct {
 	// Mails are the addresses that Outlook would write to, also for what is kept
 	// back.
 	Mails []string
+	// Linked says that the two halves are known to be one meeting, Ambiguous that it
+	// may be one of several, Unreadable that a server does not show it just now.
+	Linked, Ambiguous, Unreadable bool
+	// Differs are the fields in which linked halves differ though both show what
+	// the sides agreed on. Nothing is done about it.
+	Differs []Field
+	// reason is why the plan does nothing about a difference, and both says that
+	// both halves are there.
+	reason string
+	both   bool
 }
 
 // Foresight is what a preview says of a meeting: an Action, or one of these.
@@ -145,7 +156,23 @@ func (e *Engine) Preview(ctx context.Context, lane string) ([]Foreseen, error) {
 // foresee says in words what a plan is.
 func foresee(candidate *subject, match Match, ambiguous bool) Foreseen {
 	state, plan := candidate.state, candidate.plan
-	one := Foreseen{Action: ForesightSkip, Withheld: candidate.withheld, Mails: []string{}, Why: plan.Reason}
+	one := Foreseen{
+		Action: ForesightSkip, Withheld: candidate.withheld, Mails: []string{}, Why: plan.Reason, reason: plan.Reason,
+		Linked: candidate.link != nil, Ambiguous: ambiguous, both: state.Copy != nil && state.Record != nil,
+	}
+	if candidate.link != nil {
+		one.RecordID, one.GraphID = candidate.link.RecordID, candidate.link.GraphID
+	}
+	if healing, differs := state.drifted(plan); differs && (candidate.link == nil || candidate.link.Series == nil) {
+		fields := FieldSet{}
+		if healing.Outlook != nil {
+			maps.Copy(fields, fieldsOf(healing.Outlook.Action, healing.Outlook.Fields))
+		}
+		if healing.NightPOS != nil {
+			maps.Copy(fields, fieldsOf(healing.NightPOS.Action, healing.NightPOS.Fields))
+		}
+		one.Differs = fields.Sorted()
+	}
 	if state.Copy != nil {
 		one.GraphID, one.Event = state.Copy.ID, state.Copy.Event
 	}

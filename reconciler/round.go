@@ -461,7 +461,13 @@ func (r *round) consider(subject *subject) {
 		return
 	}
 	*state = state.released()
-	subject.plan, subject.withheld = state.Withhold(state.Plan())
+	plan := state.Plan()
+	if hinted(subject.items) {
+		if healing, differs := state.drifted(plan); differs {
+			plan = healing
+		}
+	}
+	subject.plan, subject.withheld = state.Withhold(plan)
 }
 
 // confirmAfter is how long after an event was first not found it is looked for

@@ -191,7 +191,7 @@ func (r *round) previewSeries(ctx context.Context, listed *listedSeries, links [
 		}
 		if subject.err != nil {
 			foreseen = append(foreseen, Foreseen{
-				Action: ForesightSkip, Why: "it cannot be read just now: " + subject.err.Error(),
+				Action: ForesightSkip, Why: "it cannot be read just now: " + subject.err.Error(), Unreadable: true, Linked: true,
 				RecordID: subject.link.RecordID, GraphID: subject.link.GraphID, Mails: []string{},
 			})
 			continue
@@ -205,7 +205,7 @@ func (r *round) previewSeries(ctx context.Context, listed *listedSeries, links [
 	}
 	for _, master := range failed {
 		foreseen = append(foreseen, Foreseen{
-			Action: ForesightSkip, Why: "it cannot be read just now", GraphID: master, Mails: []string{}, Event: listed.copies[master][0].Event,
+			Action: ForesightSkip, Why: "it cannot be read just now", Unreadable: true, GraphID: master, Mails: []string{}, Event: listed.copies[master][0].Event,
 		})
 	}
 	for _, one := range found {
@@ -227,6 +227,9 @@ func foreseeSeries(series *seriesSubject, match Match, ambiguous bool) Foreseen 
 	state := &series.state
 	one := foresee(&subject{link: series.link, state: state.State, plan: plan, withheld: series.withheld}, match, ambiguous)
 	one.Event.When = state.firstTime()
+	if _, fields, differs := state.drifted(series.plan); differs {
+		one.Differs = fields.Sorted()
+	}
 	if len(one.Mails) > 0 && (plan.Outlook == nil || plan.Outlook.Action != ActionAnswer) {
 		one.Mails = state.addresseesOfAll()
 	}

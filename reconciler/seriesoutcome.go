@@ -106,7 +106,7 @@ func (w *seriesWork) concludeSeries(subject *seriesSubject, settled SeriesSettle
 	case settled.Again:
 		w.retry(item, 0, "")
 	case subject.plan.Wait && item.Attempts < len(waitSteps):
-		w.retry(item, waitSteps[item.Attempts], subject.plan.Reason)
+		w.retry(item, waitStep(item, w.engine.Now()), subject.plan.Reason)
 	case subject.unsettled(item) && item.Attempts < len(settleSteps):
 		w.retry(item, settleSteps[item.Attempts], "")
 	default:

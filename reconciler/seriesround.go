@@ -306,6 +306,12 @@ func (w *seriesWork) considerSeries(subject *seriesSubject) bool {
 		state.State = released
 	}
 	plan := state.Plan()
+	if hinted(subject.items) {
+		if healing, _, differs := state.drifted(plan); differs {
+			state.Link, plan = state.Link.unagreed(), healing
+			state.prepare()
+		}
+	}
 	subject.plan, subject.withheld = state.Withhold(plan)
 	return true
 }

@@ -263,8 +263,9 @@ type seriesKeeper struct {
 	link          *Link
 	was, is       seriesView
 	failed        map[Date]error
-	written       map[Date]bool
-	writtenIDs    map[int64]bool
+	// written are the fields that were written to an occurrence in Outlook by itself.
+	written    map[Date]FieldSet
+	writtenIDs map[int64]bool
 }
 
 // own adds the member's own reply, which an attendee's copy speaks for.
@@ -280,7 +281,7 @@ func (k *seriesKeeper) own(base Base, answer Answer) Base {
 
 // master sets the bases of what all occurrences have in common.
 func (k *seriesKeeper) master() (again bool) {
-	k.written, k.writtenIDs = map[Date]bool{}, map[int64]bool{}
+	k.written, k.writtenIDs = map[Date]FieldSet{}, map[int64]bool{}
 	outlook := k.own(NewBase(plain(k.after.Series.Event)), k.after.Series.OwnAnswer)
 	if write := k.plan.Copy; k.before.Series != nil && (write == nil || write.Action != ActionCreate) {
 		read := k.own(NewBase(plain(k.before.Series.Event)), k.before.Series.OwnAnswer)
@@ -292,7 +293,7 @@ func (k *seriesKeeper) master() (again bool) {
 		again = !maps.Equal(withoutAnswers(outlook), withoutAnswers(answered))
 	}
 	for _, write := range writesOf(k.plan.Copy) {
-		k.written[write.Slot] = true
+		k.written[write.Slot] = write.Fields
 	}
 	nightpos := k.own(clone(k.after.nightpos.base), k.after.commonAnswer())
 	if k.plan.Record == nil && k.before.Recurrence != nil {
@@ -339,7 +340,8 @@ func (k *seriesKeeper) slot(slot Date) (exception LinkedException, differs, agai
 	}
 	ownAnswer := k.after.rowAnswer(record.event)
 	outlook, nightpos := k.own(NewBase(shown.event), shown.answer), k.own(NewBase(record.event), ownAnswer)
-	if was, there := k.was.occurrences[slot]; there && !k.written[slot] && (k.plan.Copy == nil || k.plan.Copy.Action == "") {
+	_, written := k.written[slot]
+	if was, there := k.was.occurrences[slot]; there && !written && (k.plan.Copy == nil || k.plan.Copy.Action == "") {
 		read := k.own(NewBase(was.event), was.answer)
 		again = !maps.Equal(withoutAnswers(read), withoutAnswers(outlook))
 		outlook = read
@@ -366,17 +368,22 @@ func (k *seriesKeeper) forgotten(slot Date) bool {
 	return k.plan.expected != nil && !expected && inOutlook && !inNightPOS
 }
 
-// dropped says that Outlook forgot an exception, since its master was written. What
-// it forgot is then to be taken from NightPOS, where it still stands.
+// dropped says that Outlook forgot an exception, since its master was written, or
+// that an exception did not follow the master where it had shown the same. What it
+// shows of that is then to be taken from NightPOS.
 func (k *seriesKeeper) dropped(slot Date, shown occurrence, nightpos Base) bool {
 	expected, there := k.plan.expected[slot]
-	if !there || expected.copied == nil || k.written[slot] {
+	if !there || expected.copied == nil {
 		return false
+	}
+	fields, written := k.written[slot]
+	if written && len(fields) == 0 {
+		return false // it was deleted
 	}
 	lost := false
 	wanted, now := NewBase(expected.event), NewBase(shown.event)
 	for _, scalar := range scalars {
-		if key := string(scalar.field); wanted[key] != now[key] {
+		if key := string(scalar.field); wanted[key] != now[key] && !fields.Has(scalar.field) {
 			nightpos[key], lost = "", true
 		}
 	}

@@ -34,6 +34,25 @@ func TestAnInvitationWaitsForTheOrganizersRoundOfChanges(t *testing.T) {
 	}
 }
 
+// Many hints about an invitation are many attempts, and do not have it wait for
+// minutes when the organizer's lane is held up for seconds.
+func TestAnInvitationThatIsToldOfOftenIsNotForgotten(t *testing.T) {
+	l := newLife(t, func(l *life) { l.memory.members = append(l.memory.members, bob) })
+	copied, record := l.invite(at("Bob's", noon))
+	delete(l.nightpos.records, record.ID)
+	l.tell(&l.outlook.calendar)
+	for range 20 {
+		l.add(reconciler.Item{Key: reconciler.OutlookKey(copied.ID), First: l.now})
+		l.pass(time.Second)
+	}
+	l.nightpos.records[record.ID] = record
+	l.memory.meetings[copied.ICalUID] = record.ID
+	l.pass(20 * time.Second)
+	if got := l.linkOf(copied.ID); got.RecordID != record.ID {
+		t.Errorf("the invitation is linked as %+v", got)
+	}
+}
+
 func TestAnInvitationThatNobodyBringsToNightPOSIsLetGo(t *testing.T) {
 	l := newLife(t, func(l *life) { l.memory.members = append(l.memory.members, bob) })
 	copied, record := l.invite(at("Bob's", noon))

@@ -83,6 +83,7 @@ func (s *Store) additions(hints []reconciler.Hint) []*addition {
 			byLane[hint.Lane] = one
 			additions = append(additions, one)
 		}
+		hint.Item.Due, hint.Item.First = s.theirs(hint.Item.Due), s.theirs(hint.Item.First)
 		one.add(hint, now)
 		due[hint.Lane] = due[hint.Lane] || !hint.Item.Due.After(now)
 	}
@@ -135,7 +136,7 @@ func (s *Store) added(ctx context.Context, one *addition) (set alarm, echoes int
 	if one.worker == nil {
 		return set, int(count), nil
 	}
-	batch, err := parseBatch(one.lane, rest[1:])
+	batch, err := s.parseBatch(one.lane, rest[1:])
 	switch {
 	case err != nil:
 		s.unanswered(one)

@@ -105,11 +105,11 @@ func (s *Store) lease(ctx context.Context, lane string, limit int) (reconciler.B
 	if err := s.armed(ctx, []alarm{set}); err != nil {
 		return reconciler.Batch{}, err
 	}
-	return parseBatch(lane, rest)
+	return s.parseBatch(lane, rest)
 }
 
 // parseBatch reads fence, key, due, payload, ...; nothing is an empty batch.
-func parseBatch(lane string, answer []any) (reconciler.Batch, error) {
+func (s *Store) parseBatch(lane string, answer []any) (reconciler.Batch, error) {
 	batch := reconciler.Batch{Lease: reconciler.Lease{Lane: lane}}
 	if len(answer) > 0 {
 		batch.Fence, _ = answer[0].(int64)
@@ -119,6 +119,7 @@ func parseBatch(lane string, answer []any) (reconciler.Batch, error) {
 		if err != nil {
 			return reconciler.Batch{}, err
 		}
+		item.Due, item.First = s.clock.ours(item.Due), s.clock.ours(item.First)
 		batch.Items = append(batch.Items, item)
 	}
 	return batch, nil
@@ -213,7 +214,7 @@ func (s *Store) Depth(ctx context.Context) (lanes int, oldest time.Time, err err
 		return 0, time.Time{}, fmt.Errorf("reading the queue: %w", err)
 	}
 	if len(found) > 0 {
-		oldest = time.UnixMilli(int64(found[0].Score)).UTC()
+		oldest = s.clock.ours(time.UnixMilli(int64(found[0].Score)).UTC())
 	}
 	return len(found), oldest, nil
 }

@@ -94,6 +94,24 @@ func parseLink(record, text string) (reconciler.Link, error) {
 	return decodeLink(id, text)
 }
 
+// SomeLinks returns up to count of the lane's links, drawn at random. Of a series
+// with many occurrences it is more likely to find the link.
+func (s *Store) SomeLinks(ctx context.Context, lane string, count int) ([]reconciler.Link, error) {
+	drawn, err := s.client.HRandField(ctx, s.keys.links(lane), count).Result()
+	if err != nil {
+		return nil, fmt.Errorf("drawing links: %w", err)
+	}
+	records := make([]int64, 0, len(drawn))
+	for _, text := range drawn {
+		record, err := strconv.ParseInt(text, 10, 64)
+		if err != nil {
+			return nil, fmt.Errorf("drawing links: %w", errLink)
+		}
+		records = append(records, record)
+	}
+	return s.Links(ctx, lane, nil, records)
+}
+
 // AllLinks implements reconciler.Store. A link that changes while it runs is
 // visited in its old or its new form, at least once.
 func (s *Store) AllLinks(ctx context.Context, lane string, visit func(reconciler.Link) error) error {

@@ -34,6 +34,7 @@ type Store struct {
 	engine  *InProcess
 	child   *server
 
+	clock  *clock
 	waking *dispatcher
 	trips  trips
 	// name is one of its own for each store that is opened, and holders counts the
@@ -68,7 +69,8 @@ type Config struct {
 	Namespace string
 	// Lease is how long a lane is held without being extended; default 30 s.
 	Lease time.Duration
-	// Now tells the time; default time.Now.
+	// Now tells the time; default time.Now. Where it differs from Redis's clock by
+	// more than a second, the lanes go by Redis's.
 	Now func() time.Time
 	// Dialer replaces the network, or the way to the engine; nil means the
 	// system's, or InProcess.Dial.
@@ -111,6 +113,11 @@ func Open(ctx context.Context, config Config) (*Store, error) {
 	if err := s.awake(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("REDIS_URL: the store does not answer: %w", err), s.disconnect())
 	}
+	s.clock = &clock{own: config.Now}
+	if err := s.compareClocks(ctx); err != nil {
+		return nil, errors.Join(fmt.Errorf("REDIS_URL: %w", err), s.disconnect())
+	}
+	s.Now = s.clock.now
 	background, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	s.cancel = cancel
 	s.waking = newDispatcher(s)
@@ -118,6 +125,7 @@ func Open(ctx context.Context, config Config) (*Store, error) {
 	s.group.Go(func() { s.reclaims(background) })
 	if s.shared {
 		s.group.Go(func() { s.waking.listen(background) })
+		s.group.Go(func() { s.followClock(background) })
 	}
 	if s.cluster {
 		s.group.Go(func() { s.waking.heal(background) })

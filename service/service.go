@@ -152,6 +152,7 @@ type parts struct {
 	engine        *reconciler.Engine
 	server        *gateway.Server
 	subscriptions *subscriptions.Manager
+	checker       *checker
 }
 
 func (s *Service) build(ctx context.Context) (parts, error) {
@@ -228,7 +229,7 @@ func (s *Service) build(ctx context.Context) (parts, error) {
 		return parts{}, err
 	}
 	server.Mount(pages)
-	return parts{engine: engine, server: server, subscriptions: manager}, nil
+	return parts{engine: engine, server: server, subscriptions: manager, checker: newChecker(s, metrics)}, nil
 }
 
 // buildOutlook makes Microsoft's side and shows how it is.
@@ -279,6 +280,7 @@ func (s *Service) run(ctx context.Context, listener net.Listener, parts parts) {
 	group.Go(func() { s.clerk.run(ctx) })
 	group.Go(func() { s.expiry.run(ctx) })
 	group.Go(func() { s.console.run(ctx) })
+	group.Go(func() { parts.checker.run(ctx) })
 	group.Go(func() { s.catchUp(ctx, parts.subscriptions) })
 	err := parts.server.Serve(ctx, listener)
 	s.cancel()

@@ -54,6 +54,7 @@ func each(t *testing.T, run func(t *testing.T, check func(*testing.T, opener), n
 		"two workers never hold a lane at once":          exclusive,
 		"a lease that ends by itself gives items back":   abandoned,
 		"a lost lease records nothing":                   fenced,
+		"replicas whose clocks differ share lanes":       apart,
 		"an item is not taken before it is due":          delayed,
 		"what a person waits for goes first":             urgent,
 		"a waiting worker is woken by another replica":   woken,
@@ -288,6 +289,37 @@ func exclusive(t *testing.T, o opener) {
 	if next.Fence <= batch.Fence {
 		t.Fatalf("fence: got %d after %d, want it to grow", next.Fence, batch.Fence)
 	}
+}
+
+// apart has one replica's clock ten minutes before the other's.
+func apart(t *testing.T, o opener) {
+	early, late := o.clock(), o.clock()
+	early.ahead, late.ahead = -5*time.Minute, 5*time.Minute
+	one, two := o.store(early), o.store(late)
+	add(t, two, reconciler.Item{Key: "outlook:a"})
+	batch := take(t, one)
+	same(t, "keys", names(batch), []string{"outlook:a"})
+	if lag := early.now().Sub(batch.Items[0].First); lag < -2*time.Second || lag > patient {
+		t.Fatalf("lag: got %s, want next to none", lag)
+	}
+	add(t, one, reconciler.Item{Key: "outlook:b"})
+	nothing(t, two)
+	finish(t, one, batch, reconciler.Outcome{Key: "outlook:a"})
+	left := take(t, two)
+	same(t, "keys", names(left), []string{"outlook:b"})
+	nothing(t, one)
+	early.forward(20 * time.Second)
+	nothing(t, one)
+	early.forward(15 * time.Second)
+	again := take(t, one)
+	same(t, "keys", names(again), []string{"outlook:b"})
+	// A time to come is meant by the clock of whoever says it.
+	add(t, one, reconciler.Item{Key: "outlook:c", Due: early.now().Add(time.Minute)})
+	finish(t, one, again, reconciler.Outcome{Key: "outlook:b"})
+	early.forward(50 * time.Second)
+	nothing(t, one)
+	early.forward(20 * time.Second)
+	same(t, "keys", names(take(t, one)), []string{"outlook:c"})
 }
 
 func abandoned(t *testing.T, o opener) {

@@ -309,3 +309,24 @@ func TestEditsInOutlook(t *testing.T) {
 		})
 	}
 }
+
+// TestAnExceptionDoesNotFollowWhatItShowsByItself: an occurrence that was given by
+// itself what all of them show keeps it when all are changed, so that it has to be
+// told too, also where other fields of it are written anyway.
+func TestAnExceptionDoesNotFollowWhatItShowsByItself(t *testing.T) {
+	versions(t, func(s *scene) {
+		if _, err := s.Outlook.Mailbox(world.Alice).Create(s.Context(), weekly("team")); err != nil {
+			s.Fatal(err)
+		}
+		s.settle(titled("team", nil)...)
+		s.patch(s.instance(sixTimes[2]), map[string]any{"subject": "team", "location": map[string]any{"displayName": "Room 1"}})
+		s.settle(titled("team", nil)...)
+		s.write(s.at(sixTimes[0]), map[string]any{"name": "crew", "location": "Hall", "recurrence_update": "all_events"})
+		s.settle(titled("crew", nil)...)
+		for _, event := range s.Outlook.Mailbox(world.Alice).View(from, until) {
+			if got := event["location"].(map[string]any)["displayName"]; got != "Hall" {
+				s.Errorf("%v takes place at %v, want the Hall", event["start"], got)
+			}
+		}
+	})
+}

@@ -381,9 +381,26 @@ func (w *week) checkEqual() {
 			w.t.Errorf("only in NightPOS: %+v", record)
 		}
 	}
+	if w.born%3 == 0 {
+		w.checkValidated()
+	}
 	for tag, expected := range w.expect {
 		if _, there := records[tag]; there != expected {
 			w.t.Errorf("%s: is in NightPOS: %v; people wanted: %v", tag, there, expected)
+		}
+	}
+}
+
+// checkValidated has the gateway itself compare both calendars.
+func (w *week) checkValidated() {
+	w.t.Helper()
+	for _, lane := range w.lanes() {
+		validation, err := w.replicas[0].Validate(w.context, lane)
+		w.must(err)
+		for _, one := range validation.Differences {
+			if one.Cause.Drift() && !w.over[tagOf(one.Event.Title)] {
+				w.t.Errorf("the gateway finds lane %s to differ: %+v", lane, one)
+			}
 		}
 	}
 }

@@ -66,10 +66,13 @@ type world struct {
 	config   service.Config
 	closers  []func()
 	started  uint64
+	// skew is how far the clocks of replicas but the first are ahead.
+	skew time.Duration
 }
 
 // newWorld starts everything and connects alice and bob. Two replicas share the
-// store in some of the weeks.
+// store in some of the weeks, and in half of those their clocks differ by five
+// minutes.
 func newWorld(t *testing.T, seed uint64, replicas int) *world {
 	return newWorldWith(t, seed, replicas, simoutlook.Switches{AnyAddress: true, Duplicates: 0.1, VaryShapes: true})
 }
@@ -77,6 +80,12 @@ func newWorld(t *testing.T, seed uint64, replicas int) *world {
 // newWorldWith is newWorld with an Outlook of other switches.
 func newWorldWith(t *testing.T, seed uint64, replicas int, switches simoutlook.Switches) *world {
 	w := &world{t: t, context: context.Background(), weather: newWeather(seed)}
+	switch seed % 16 {
+	case 7:
+		w.skew = 5 * time.Minute
+	case 15:
+		w.skew = -5 * time.Minute
+	}
 	version := 17 + int(seed%3)
 	var err error
 	w.outlook, err = simoutlook.New(simoutlook.Config{
@@ -185,6 +194,9 @@ func (w *world) launch(index int) *process {
 	config.Listener = listener
 	config.Transport = &transport{ways: running.ways, next: w.config.Transport}
 	config.RedisDialer = running.ways.dialer
+	if skew := w.skew; skew != 0 && index > 0 {
+		config.Now = func() time.Time { return time.Now().Add(skew) }
+	}
 	// A source of randomness is not for two at once.
 	w.started++
 	config.Random = rand.NewChaCha8([32]byte{byte(w.started)})

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"net"
 	"net/http"
 	"strings"
 	"sync"
@@ -75,6 +76,10 @@ type Options struct {
 	// one of this world's own.
 	Engine    *redis.InProcess
 	Namespace string
+	// ChecksPerHour is how many linked events are sampled in an hour; default none.
+	ChecksPerHour int
+	// Log gets what the gateway logs; default nothing does.
+	Log *zap.Logger
 	// NightPOS changes how NightPOS is simulated.
 	NightPOS func(*simnightpos.Config)
 }
@@ -102,6 +107,9 @@ func New(t *testing.T, options Options) *World {
 	}
 	if options.Conflict == "" {
 		options.Conflict = "newest"
+	}
+	if options.Log == nil {
+		options.Log = zap.NewNop()
 	}
 	if options.Connect == nil {
 		options.Connect = []string{"alice", "bob"}
@@ -153,7 +161,7 @@ func (w *World) startGateway(options Options) {
 	}
 	application := simoutlook.DefaultApplication
 	config := service.Config{
-		Transport: w.network.Transport(), Engine: engine, Workers: 4, Log: zap.NewNop(),
+		Transport: w.network.Transport(), Engine: engine, Workers: 4, Log: options.Log,
 		SettingsEvery: time.Hour, SweepEvery: 24 * time.Hour, ChangesEvery: 6 * time.Hour,
 		Spread: rand.New(rand.NewPCG(options.Seed, 1)), Random: rand.NewChaCha8([32]byte{1}),
 		Settings: gateway.Settings{
@@ -163,7 +171,7 @@ func (w *World) startGateway(options Options) {
 			NightPOSURL: NightPOSURL, NightPOSDatabase: options.Database, RedisNamespace: options.Namespace,
 			NightPOSLogin: accountLogin, NightPOSAPIKey: accountPassword, NightPOSProtocol: "auto",
 			NightPOSAdminLogin: "admin", NightPOSAdminAPIKey: "admin",
-			PastDays: 365, FutureDays: 730, Conflict: options.Conflict, QuietFirstSync: true,
+			PastDays: 365, FutureDays: 730, Conflict: options.Conflict, QuietFirstSync: true, ChecksPerHour: options.ChecksPerHour,
 		},
 	}
 	_, err := service.Register(context.Background(), config)
@@ -215,6 +223,14 @@ func (w *World) TryConnect(login string) error {
 	access, refresh, expires := w.Outlook.Token(context.Background(), Address(login), simoutlook.DefaultApplication.ID, scopes)
 	_, err := w.Gateway.Connect(context.Background(), login, outlook.Token{AccessToken: access, RefreshToken: refresh, Expires: expires, Scopes: scopes})
 	return err
+}
+
+// Host serves a further host until the end.
+func (w *World) Host(address string, handler http.Handler) { w.host(address, handler) }
+
+// Dial opens a connection to a host of this world.
+func (w *World) Dial(host string) (net.Conn, error) {
+	return w.network.DialContext(context.Background(), "tcp", host)
 }
 
 // Transport is the way to the hosts of this world.
