@@ -32,6 +32,10 @@ func (t *transaction) runAction(ids []int) (any, error) {
 	if action.values["state"] != "code" {
 		return nil, nil
 	}
+	if _, listed := t.context["gw_ops"].([]any); !listed || t.server.config.Interpret {
+		result, err := t.interpret(action)
+		return result, t.evaluated(err, action)
+	}
 	if meant, given := t.context["gw_database"]; given && textOf(meant) != t.databaseID() {
 		return nil, t.evaluated(userError("gateway: another database"), action)
 	}

@@ -44,6 +44,9 @@ type Config struct {
 	Webhook func(address string, body []byte) WebhookFate
 	// Call, if set, decides the fate of each call of a model's method.
 	Call func(model, method string) CallFate
+	// Interpret runs the code of every server action, also of those that are
+	// given operations; see the package.
+	Interpret bool
 	// People are members besides alice and bob.
 	People []Person
 }
