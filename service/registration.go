@@ -16,7 +16,7 @@ import (
 )
 
 func registrationOf(settings gateway.Settings, senders *gateway.Senders) nightpos.Registration {
-	return nightpos.Registration{PublicURL: settings.PublicURL, Token: senders.Token()}
+	return nightpos.Registration{PublicURL: settings.PublicURL, PageURL: settings.PublicURL + gateway.ConsolePath, Token: senders.Token()}
 }
 
 // Register installs in NightPOS what the gateway needs there, with the
@@ -68,8 +68,8 @@ func administratorOf(config Config) (*nightpos.Client, error) {
 	return nightposClient(config, settings.NightPOSAdminLogin, settings.NightPOSAdminAPIKey, nil)
 }
 
-// clerk sees to it that NightPOS is registered, as far as the gateway's own
-// account may.
+// clerk sees to it that NightPOS is registered. An ordinary account puts the rules
+// back, and says what an administrator has to do about the rest.
 type clerk struct {
 	suite        *nightpos.Client
 	registration nightpos.Registration
@@ -141,18 +141,17 @@ func (c *clerk) register(ctx context.Context) error {
 	}
 	if !c.ordinary {
 		changed, err := c.suite.Register(ctx, registration)
-		for _, line := range changed {
-			c.log.Info("registering in NightPOS: " + line)
-		}
-		if len(changed) > 0 {
-			c.tell(ctx, "registration mended", strings.Join(changed, "; "))
-		}
+		c.mended(ctx, changed)
 		if !errors.Is(err, nightpos.ErrAccess) {
 			return err
 		}
 		c.ordinary = true
 	}
-	err = c.suite.Check(ctx)
+	mended, err := c.suite.Repair(ctx, registration)
+	c.mended(ctx, mended)
+	if err == nil {
+		err = c.suite.Check(ctx)
+	}
 	if errors.Is(err, nightpos.ErrOtherDatabase) {
 		err = nil // recognise says so
 	}
@@ -160,6 +159,16 @@ func (c *clerk) register(ctx context.Context) error {
 		err = fmt.Errorf("%w: `outlook-gateway register` with NIGHTPOS_ADMIN_LOGIN and NIGHTPOS_ADMIN_API_KEY of an administrator does it", err)
 	}
 	return err
+}
+
+// mended notes what was put in order.
+func (c *clerk) mended(ctx context.Context, lines []string) {
+	for _, line := range lines {
+		c.log.Info("registering in NightPOS: " + line)
+	}
+	if len(lines) > 0 {
+		c.tell(ctx, "registration mended", strings.Join(lines, "; "))
+	}
 }
 
 // tell notes something for the administrators, who find it in the activity log.

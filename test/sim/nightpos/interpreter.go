@@ -35,7 +35,8 @@ var (
 	isNot, is     = regexp.MustCompile(` is not `), regexp.MustCompile(` is `)
 )
 
-// starlarkOf rewrites the little of Python that Starlark has not: raise, and is.
+// starlarkOf rewrites the little of Python that Starlark has not: raise, is, and
+// load as a name.
 func starlarkOf(code string) (string, error) {
 	bare := codeTexts.ReplaceAllString(code, "")
 	if name := forbiddenCode.FindString(bare); name != "" {
@@ -46,6 +47,7 @@ func starlarkOf(code string) (string, error) {
 		if strings.HasPrefix(strings.TrimSpace(line), "#") {
 			continue
 		}
+		line = strings.ReplaceAll(line, ", load=", ", load_=")
 		lines[index] = is.ReplaceAllString(isNot.ReplaceAllString(line, " != "), " == ")
 	}
 	return raises.ReplaceAllString(strings.Join(lines, "\n"), "${1}raised($2)"), nil
@@ -55,17 +57,13 @@ func starlarkOf(code string) (string, error) {
 // action.
 func (t *transaction) interpret(action *record) (any, error) {
 	code := textOf(action.values["code"])
-	text, err := starlarkOf(code)
-	if err != nil {
-		return nil, err
+	program, err := t.server.program(code)
+	var globals starlark.StringDict
+	if err == nil {
+		thread := &starlark.Thread{Name: codeName}
+		thread.SetMaxExecutionSteps(codeSteps)
+		globals, err = program.Init(thread, codeGlobals(&interpretation{transaction: t}))
 	}
-	run := &interpretation{transaction: t}
-	thread := &starlark.Thread{Name: codeName}
-	thread.SetMaxExecutionSteps(codeSteps)
-	globals, err := starlark.ExecFileOptions(codeDialect, thread, codeName, text, starlark.StringDict{
-		"env": environment{run}, "UserError": starlark.NewBuiltin("UserError", newUserError),
-		"raised": starlark.NewBuiltin("raised", raise), "isinstance": starlark.NewBuiltin("isinstance", isInstance),
-	})
 	var failed *fault
 	switch {
 	case errors.As(err, &failed):
@@ -79,6 +77,36 @@ func (t *transaction) interpret(action *record) (any, error) {
 		return false, nil
 	}
 	return goOf(globals["action"])
+}
+
+// codeGlobals are what code finds besides Starlark's own.
+func codeGlobals(run *interpretation) starlark.StringDict {
+	return starlark.StringDict{
+		"env": environment{run}, "UserError": starlark.NewBuiltin("UserError", newUserError),
+		"raised": starlark.NewBuiltin("raised", raise), "isinstance": starlark.NewBuiltin("isinstance", isInstance),
+	}
+}
+
+// program is a code that is ready to run.
+func (s *Server) program(code string) (*starlark.Program, error) {
+	s.mutex.Lock()
+	known := s.programs[code]
+	s.mutex.Unlock()
+	if known != nil {
+		return known, nil
+	}
+	text, err := starlarkOf(code)
+	if err != nil {
+		return nil, err
+	}
+	_, program, err := starlark.SourceProgramOptions(codeDialect, codeName, text, codeGlobals(nil).Has)
+	if err != nil {
+		return nil, err
+	}
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	s.programs[code] = program
+	return program, nil
 }
 
 func newUserError(_ *starlark.Thread, _ *starlark.Builtin, arguments starlark.Tuple, _ []starlark.Tuple) (starlark.Value, error) {
@@ -224,7 +252,7 @@ func (r *recordSet) Attr(name string) (starlark.Value, error) {
 					return nil, err
 				}
 				text, _ := starlark.AsString(pair[0])
-				call.named[text] = value
+				call.named[strings.TrimSuffix(text, "_")] = value
 			}
 			return method(r, call)
 		}), nil

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"go.starlark.net/starlark"
 )
 
 // Config is what a simulated NightPOS is made of. The zero value is a usable
@@ -102,6 +104,7 @@ type Server struct {
 	observers []func(Change)
 	sessions  map[string]int
 	keys      map[string]apiKey
+	programs  map[string]*starlark.Program
 }
 
 // New builds a database with the people of the recordings: admin, alice and bob
@@ -133,7 +136,7 @@ func New(config Config) (*Server, error) {
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
 		random: rand.New(rand.NewPCG(config.Seed, 0x6e69676874)),
-		tables: map[string]*table{}, counts: map[string]int{}, sessions: map[string]int{}, keys: map[string]apiKey{},
+		tables: map[string]*table{}, counts: map[string]int{}, sessions: map[string]int{}, keys: map[string]apiKey{}, programs: map[string]*starlark.Program{},
 	}
 	s.context, s.stop = context.WithCancel(context.Background())
 	recorded.complete(s.schema)
