@@ -60,6 +60,9 @@ type Admin interface {
 	// ConfirmDatabase says that the NightPOS database, which is another than it
 	// was, is the right one.
 	ConfirmDatabase(ctx context.Context) error
+	// RotateSecret begins to have NightPOS's webhooks carry another secret; both are
+	// taken meanwhile.
+	RotateSecret(ctx context.Context) error
 }
 
 // Refusal is an error that the caller of the API can do something about.

@@ -59,6 +59,13 @@ func (a *api) routes(router *mux.Router) {
 		a.done(ctx, "confirm database", 0, "")
 		return http.StatusNoContent, nil, nil
 	})
+	a.route(router, http.MethodPost, "/webhooks/rotate", apiTime, func(ctx context.Context, _ *http.Request) (int, any, error) {
+		if err := a.admin.RotateSecret(ctx); err != nil {
+			return 0, nil, err
+		}
+		a.done(ctx, "rotate webhook secret", 0, "")
+		return http.StatusAccepted, nil, nil
+	})
 }
 
 // of finds {user} among the connected people before it goes on.

@@ -25,6 +25,9 @@ var repairCode string
 
 const repairName = namePrefix + "repair"
 
+// RuleCount is how many automation rules Register makes.
+const RuleCount = 6
+
 // repairRule is a rule as the repair's code holds it.
 type repairRule struct {
 	Name     string   `json:"name"`

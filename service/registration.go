@@ -37,6 +37,10 @@ func Register(ctx context.Context, config Config) ([]string, error) {
 		return nil, err
 	}
 	registration := registrationOf(config.Settings, senders)
+	// Which secret is in use only the running gateway knows.
+	if registration.Known, err = senders.Tokens(); err != nil {
+		return nil, err
+	}
 	if registration.AccountID, err = own.UserID(ctx); err != nil {
 		return nil, fmt.Errorf("NIGHTPOS_LOGIN: %w", err)
 	}
@@ -73,6 +77,7 @@ func administratorOf(config Config) (*nightpos.Client, error) {
 type clerk struct {
 	suite        *nightpos.Client
 	registration nightpos.Registration
+	rotation     *rotation
 	log          *zap.Logger
 	// recognise sees whether the database is the right one, once it is registered;
 	// nil before the gateway is put together.
@@ -83,14 +88,24 @@ type clerk struct {
 	// ordinary says that the account is no administrator's, as it should be:
 	// somebody else has registered the gateway, or must. Only try changes it.
 	ordinary bool
+	// due has run look at once.
+	due chan struct{}
 
 	mutex sync.Mutex
 	err   error
 	again bool
 }
 
-func newClerk(config Config, suite *nightpos.Client, registration nightpos.Registration) *clerk {
-	return &clerk{suite: suite, registration: registration, log: config.Log}
+func newClerk(config Config, suite *nightpos.Client, registration nightpos.Registration, rotation *rotation) *clerk {
+	return &clerk{suite: suite, registration: registration, rotation: rotation, log: config.Log, due: make(chan struct{}, 1)}
+}
+
+// hurry has run look at once.
+func (c *clerk) hurry() {
+	select {
+	case c.due <- struct{}{}:
+	default:
+	}
 }
 
 const (
@@ -134,7 +149,20 @@ func (c *clerk) try(ctx context.Context) error {
 }
 
 func (c *clerk) register(ctx context.Context) error {
+	token, generation, _, err := c.rotation.token()
+	if err != nil {
+		return err
+	}
+	if err := c.install(ctx, token); err != nil {
+		return err
+	}
+	return c.rotation.written(ctx, generation)
+}
+
+// install has NightPOS post with a token, and sees to all the rest.
+func (c *clerk) install(ctx context.Context, token string) error {
 	registration := c.registration
+	registration.Token = token
 	var err error
 	if registration.AccountID, err = c.suite.UserID(ctx); err != nil {
 		return err
@@ -191,6 +219,7 @@ func (c *clerk) run(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-timer.C:
+		case <-c.due:
 		}
 		before := c.state()
 		err := c.try(ctx)
@@ -214,6 +243,9 @@ func (c *clerk) run(ctx context.Context) {
 
 // pause is the time until the next look.
 func (c *clerk) pause() time.Duration {
+	if _, _, left, _ := c.rotation.token(); left > 0 {
+		return left
+	}
 	c.mutex.Lock()
 	defer c.mutex.Unlock()
 	if c.again {

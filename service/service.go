@@ -96,15 +96,16 @@ func (c *Config) fill() {
 
 // Service is a running gateway.
 type Service struct {
-	config  Config
-	store   *redis.Store
-	outlook *outlook.Client
-	tokens  *tokens
-	clerk   *clerk
-	expiry  *expiry
-	console *console
-	manager *subscriptions.Manager
-	engine  *reconciler.Engine
+	config   Config
+	store    *redis.Store
+	outlook  *outlook.Client
+	tokens   *tokens
+	clerk    *clerk
+	rotation *rotation
+	expiry   *expiry
+	console  *console
+	manager  *subscriptions.Manager
+	engine   *reconciler.Engine
 	// troubles are those of everybody, as they were found last.
 	troubles troubles
 	started  time.Time
@@ -171,7 +172,11 @@ func (s *Service) build(ctx context.Context) (parts, error) {
 	if err != nil {
 		return parts{}, err
 	}
-	s.clerk = newClerk(config, suite, registrationOf(settings, senders))
+	s.rotation = &rotation{service: s, senders: senders}
+	if err := s.rotation.follow(ctx); err != nil {
+		return parts{}, err
+	}
+	s.clerk = newClerk(config, suite, registrationOf(settings, senders), s.rotation)
 	if err := s.clerk.begin(ctx); err != nil {
 		return parts{}, err
 	}
