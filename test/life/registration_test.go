@@ -21,7 +21,7 @@ import (
 func TestABrokenRegistrationIsMendedAndNoted(t *testing.T) {
 	for name, account := range map[string]func(*testing.T) *world{
 		"administrator": func(t *testing.T) *world { return newWorld(t, nil) },
-		"ordinary":      ordinaryWorld,
+		"ordinary":      func(t *testing.T) *world { return ordinaryWorld(t) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -73,10 +73,13 @@ func TestADeletedDoorIsReported(t *testing.T) {
 
 // ordinaryWorld is one whose gateway has an ordinary account; an administrator has
 // registered it.
-func ordinaryWorld(t *testing.T) *world {
+func ordinaryWorld(t *testing.T, changes ...func(*service.Config)) *world {
 	t.Helper()
 	people := []simnightpos.Person{{Name: "Gateway", Login: "gateway", Address: "gateway@nightpos.example", Password: "the-password-of-the-account"}}
 	return newWorldWith(t, simoutlook.Config{}, simnightpos.Config{People: people}, func(config *service.Config) {
+		for _, change := range changes {
+			change(config)
+		}
 		config.Settings.NightPOSLogin, config.Settings.NightPOSAPIKey = "gateway", "the-password-of-the-account"
 		config.Settings.NightPOSAdminLogin, config.Settings.NightPOSAdminAPIKey = "admin", "admin"
 		if _, err := service.Register(t.Context(), *config); err != nil {
