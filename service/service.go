@@ -52,6 +52,9 @@ type Config struct {
 	// changed; default one hour. It finds what no notification told, but for
 	// records that were deleted in NightPOS and for what Microsoft forgets.
 	ChangesEvery time.Duration
+	// DeletionsEvery is how often NightPOS is asked, in one call for everybody, which
+	// of the linked records are left; default a quarter of an hour.
+	DeletionsEvery time.Duration
 	// Guard stops sweeps that would delete too much; default more than 20 events at
 	// once, or more than half of a calendar of five or more.
 	Guard reconciler.Guard
@@ -88,6 +91,9 @@ func (c *Config) fill() {
 	}
 	if c.ChangesEvery <= 0 {
 		c.ChangesEvery = time.Hour
+	}
+	if c.DeletionsEvery <= 0 {
+		c.DeletionsEvery = 15 * time.Minute
 	}
 	if c.Log == nil {
 		c.Log = zap.NewNop()
@@ -282,6 +288,7 @@ func (s *Service) run(ctx context.Context, listener net.Listener, parts parts) {
 	group.Go(func() { s.clerk.run(ctx) })
 	group.Go(func() { s.expiry.run(ctx) })
 	group.Go(func() { s.console.run(ctx) })
+	group.Go(func() { s.findDeletions(ctx) })
 	group.Go(func() { s.catchUp(ctx, parts.subscriptions) })
 	err := parts.server.Serve(ctx, listener)
 	s.cancel()

@@ -154,7 +154,7 @@ func (w *World) startGateway(options Options) {
 	application := simoutlook.DefaultApplication
 	config := service.Config{
 		Transport: w.network.Transport(), Engine: engine, Workers: 4, Log: zap.NewNop(),
-		SettingsEvery: time.Hour, SweepEvery: 24 * time.Hour, ChangesEvery: 6 * time.Hour,
+		SettingsEvery: time.Hour, SweepEvery: 24 * time.Hour, ChangesEvery: 6 * time.Hour, DeletionsEvery: 6 * time.Hour,
 		Spread: rand.New(rand.NewPCG(options.Seed, 1)), Random: rand.NewChaCha8([32]byte{1}),
 		Settings: gateway.Settings{
 			PublicURL: GatewayURL, SecretKeys: [][]byte{[]byte("0123456789abcdef0123456789abcdef")}, AdminToken: AdminToken,
