@@ -134,7 +134,7 @@ func (c *Client) runOnce(ctx context.Context, label string, repeatable bool, ope
 	}
 	answer, err := c.call(ctx, "door."+label, request{
 		model: "ir.actions.server", method: "run", arguments: []any{[]int64{action}},
-		named: map[string]any{"context": c.addressed(operations)}, repeatable: repeatable,
+		named: map[string]any{"context": c.addressed(operations)}, repeatable: repeatable, size: sizeOf(operations),
 	})
 	if err != nil {
 		return nil, c.doorError(signed, err)
@@ -148,6 +148,18 @@ func (c *Client) runOnce(ctx context.Context, label string, repeatable bool, ope
 		return nil, fmt.Errorf("%w: the door answered %d operations with something else", ErrNotRegistered, len(operations))
 	}
 	return opened.Infos.Results, nil
+}
+
+// sizeOf is how much operations make NightPOS do.
+func sizeOf(operations []operation) int {
+	size := len(operations)
+	for _, one := range operations {
+		size += len(one.IDs) + len(one.Lines)
+		if list, many := one.Vals.([]values); many {
+			size += len(list)
+		}
+	}
+	return size
 }
 
 // addressed is the context of a call that carries operations to the database that

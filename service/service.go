@@ -178,6 +178,7 @@ func (s *Service) build(ctx context.Context) (parts, error) {
 	if err != nil {
 		return parts{}, err
 	}
+	metrics.Gauge("nightpos_concurrency", "How many calls to NightPOS may be under way at once at present.", func() float64 { return float64(suite.Concurrency()) })
 	s.rotation = &rotation{service: s, senders: senders}
 	if err := s.rotation.follow(ctx); err != nil {
 		return parts{}, err

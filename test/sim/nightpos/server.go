@@ -42,6 +42,11 @@ type Config struct {
 	Occurrences func(starts []time.Time)
 	// Latency, if set, is added to each call.
 	Latency func(model, method string) time.Duration
+	// Work, if set, is how long one of the server's workers takes for a call by
+	// itself, given how many records it names. Where there are more calls than
+	// Workers, by default one, they share them.
+	Work    func(model, method string, records int) time.Duration
+	Workers int
 	// Webhook, if set, decides the fate of each webhook.
 	Webhook func(address string, body []byte) WebhookFate
 	// Call, if set, decides the fate of each call of a model's method.
@@ -105,6 +110,8 @@ type Server struct {
 	sessions  map[string]int
 	keys      map[string]apiKey
 	programs  map[string]*starlark.Program
+	// working are the calls that share the workers.
+	working int
 }
 
 // New builds a database with the people of the recordings: admin, alice and bob
