@@ -13,14 +13,15 @@ import (
 // registerCommand prepares NightPOS for the gateway, once, with an
 // administrator's account.
 type registerCommand struct {
-	Config string `help:"YAML file with settings, named as the environment variables in lower case; the environment wins." placeholder:"FILE"`
-	Remove bool   `help:"Take everything out of NightPOS again instead." xor:"work"`
-	Rotate bool   `name:"rotate-secret" help:"Have the running gateway change the secret in the address that NightPOS posts to; no change is lost meanwhile." xor:"work"`
+	Config   string `help:"YAML file with settings, named as the environment variables in lower case; the environment wins." placeholder:"FILE"`
+	Database string `help:"Which database of the settings' list, where there are several." placeholder:"NAME"`
+	Remove   bool   `help:"Take everything out of NightPOS again instead." xor:"work"`
+	Rotate   bool   `name:"rotate-secret" help:"Have the running gateway change the secret in the address that NightPOS posts to; no change is lost meanwhile." xor:"work"`
 }
 
 // Run registers, or removes, and prints a line for each thing it changed.
 func (c registerCommand) Run(in *invocation) error {
-	settings, err := gateway.LoadSettings(in.Lookup, c.Config)
+	settings, err := gateway.LoadDatabase(in.Lookup, c.Config, c.Database)
 	if err != nil {
 		return err
 	}

@@ -28,6 +28,10 @@ type Config struct {
 	Settings gateway.Settings
 	// Listener is closed by the service; default: it listens on Settings.Listen.
 	Listener net.Listener
+	// Hosts and Connection, which go together, are those of a gateway of several
+	// databases; then there is no listener.
+	Hosts      *gateway.Hosts
+	Connection *redis.Connection
 	// Version is shown in the metrics.
 	Version string
 	// Transport carries the calls to both sides.
@@ -141,7 +145,7 @@ func Start(ctx context.Context, config Config) (*Service, error) {
 		return nil, err
 	}
 	listener := config.Listener
-	if listener == nil {
+	if listener == nil && config.Hosts == nil {
 		var listening net.ListenConfig
 		if listener, err = listening.Listen(ctx, "tcp", config.Settings.Listen); err != nil {
 			return nil, errors.Join(fmt.Errorf("GATEWAY_LISTEN: %w", err), s.store.Close())
@@ -291,7 +295,11 @@ func (s *Service) run(ctx context.Context, listener net.Listener, parts parts) {
 	group.Go(func() { s.console.run(ctx) })
 	group.Go(func() { s.findDeletions(ctx) })
 	group.Go(func() { s.catchUp(ctx, parts.subscriptions) })
-	err := parts.server.Serve(ctx, listener)
+	serve := func() error { return parts.server.Serve(ctx, listener) }
+	if hosts := s.config.Hosts; hosts != nil {
+		serve = func() error { return parts.server.ServeBehind(ctx, hosts, s.PublicURL) }
+	}
+	err := serve()
 	s.cancel()
 	group.Wait()
 	s.background.Wait()
