@@ -31,6 +31,8 @@ import (
 //	                                              before is not made again
 //	write        ids, vals [, guard, lines]       true, "stale", "missing"
 //	unlink       ids                              true
+//	built_in_sync       ids                       rows: see BuiltInSync
+//	stop_built_in_sync  ids                       ids of users it was stopped for
 //	week_start                                    the first day of the account's
 //	                                              week, "1" for Monday to "7"
 //
