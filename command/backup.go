@@ -12,13 +12,14 @@ import (
 
 // storeFlags say which store a command is for.
 type storeFlags struct {
-	Config string `help:"YAML file with settings, named as the environment variables in lower case; the environment wins." placeholder:"FILE"`
+	Config   string `help:"YAML file with settings, named as the environment variables in lower case; the environment wins." placeholder:"FILE"`
+	Database string `help:"Which database of the settings' list, where there are several." placeholder:"NAME"`
 }
 
 // store is the configuration of the store of the settings. What else is set, or
 // not, does not matter here.
 func (f storeFlags) store(in *invocation) (redis.Config, error) {
-	settings, problems, err := gateway.CheckSettings(in.Lookup, f.Config)
+	settings, problems, err := gateway.CheckDatabase(in.Lookup, f.Config, f.Database)
 	if err != nil {
 		return redis.Config{}, err
 	}
@@ -39,6 +40,9 @@ func (f storeFlags) store(in *invocation) (redis.Config, error) {
 			return redis.Config{}, err
 		}
 		keys = [][]byte{key}
+	}
+	if keys, err = settings.KeysOf(keys); err != nil {
+		return redis.Config{}, err
 	}
 	config.Seal, err = redis.NewSealer(keys...)
 	return config, err

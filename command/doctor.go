@@ -10,13 +10,14 @@ import (
 
 // doctorCommand checks everything that the gateway needs.
 type doctorCommand struct {
-	Config string `help:"YAML file with settings, named as the environment variables in lower case; the environment wins." placeholder:"FILE"`
-	JSON   bool   `name:"json" help:"Print the outcome as JSON."`
+	Config   string `help:"YAML file with settings, named as the environment variables in lower case; the environment wins." placeholder:"FILE"`
+	Database string `help:"Which database of the settings' list, where there are several." placeholder:"NAME"`
+	JSON     bool   `name:"json" help:"Print the outcome as JSON."`
 }
 
 // Run prints a row for each check, and fails if any of them did.
 func (c doctorCommand) Run(in *invocation) error {
-	rows := doctor.Run(in.ctx, doctor.Config{Lookup: in.Lookup, File: c.Config})
+	rows := doctor.Run(in.ctx, doctor.Config{Lookup: in.Lookup, File: c.Config, Database: c.Database})
 	if err := in.ctx.Err(); err != nil {
 		return err
 	}

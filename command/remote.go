@@ -2,6 +2,7 @@ package command
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -12,6 +13,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"github.com/nightpos/outlook-gateway/gateway"
 )
 
 // usageError is a command line that cannot be carried out as it is.
@@ -19,9 +22,11 @@ type usageError struct{ error }
 
 // remoteFlags say which running gateway a command is for.
 type remoteFlags struct {
-	URL   string `name:"url" help:"Address of the running gateway; default: GATEWAY_PUBLIC_URL." placeholder:"URL"`
-	Token string `help:"Admin token of the gateway; default: GATEWAY_ADMIN_TOKEN, where other users of the machine do not see it." placeholder:"TOKEN"`
-	JSON  bool   `name:"json" help:"Print the answer as JSON."`
+	URL      string `name:"url" help:"Address of the running gateway; default: GATEWAY_PUBLIC_URL." placeholder:"URL"`
+	Token    string `help:"Admin token of the gateway; default: GATEWAY_ADMIN_TOKEN, where other users of the machine do not see it." placeholder:"TOKEN"`
+	Config   string `help:"YAML file with the settings of the gateway, to find address and token in." placeholder:"FILE"`
+	Database string `help:"Which database of the settings' list, where there are several." placeholder:"NAME"`
+	JSON     bool   `name:"json" help:"Print the answer as JSON."`
 }
 
 // remote is the admin API of a running gateway.
@@ -44,6 +49,19 @@ func (f remoteFlags) open(in *invocation) (*remote, error) {
 			given, _ = in.Lookup(name)
 		}
 		return strings.TrimSpace(given)
+	}
+	if f.Config != "" || f.Database != "" {
+		settings, problems, err := gateway.CheckDatabase(in.Lookup, f.Config, f.Database)
+		if err != nil {
+			return nil, usageError{err}
+		}
+		// What else may be wrong with the settings is the gateway's business.
+		for index := range problems {
+			if name := problems[index].Name; name == "GATEWAY_PUBLIC_URL" || name == "GATEWAY_ADMIN_TOKEN" {
+				return nil, usageError{&problems[index]}
+			}
+		}
+		f.URL, f.Token = cmp.Or(f.URL, settings.PublicURL), cmp.Or(f.Token, settings.AdminToken.Reveal())
 	}
 	address, token := fallback(f.URL, "GATEWAY_PUBLIC_URL"), fallback(f.Token, "GATEWAY_ADMIN_TOKEN")
 	parsed, err := url.Parse(address)

@@ -16,10 +16,11 @@ type serveCommand struct {
 // Run starts the gateway, prints one line when it is ready, and returns when it
 // has stopped.
 func (c serveCommand) Run(in *invocation) error {
-	settings, err := gateway.LoadSettings(in.Lookup, c.Config)
+	all, err := gateway.LoadDatabases(in.Lookup, c.Config)
 	if err != nil {
 		return err
 	}
+	settings := all[0]
 	log := in.logger(settings.LogLevel, settings.LogFormat)
 	defer func() { _ = log.Sync() }()
 	var listening net.ListenConfig
@@ -28,7 +29,17 @@ func (c serveCommand) Run(in *invocation) error {
 		return fmt.Errorf("GATEWAY_LISTEN is wrong: %w; example: :8080", err)
 	}
 	version, _ := buildVersion()
-	running, err := service.Start(in.ctx, service.Config{Settings: settings, Listener: listener, Version: version, Log: log})
+	config := service.Config{Settings: settings, Listener: listener, Version: version, Log: log}
+	if settings.Name != "" {
+		running, err := service.StartAll(in.ctx, config, all)
+		if err != nil {
+			_ = listener.Close()
+			return err
+		}
+		fmt.Fprintf(in.Out, "outlook-gateway %s is ready at %s, for %d databases\n", version, listener.Addr(), len(all))
+		return running.Wait()
+	}
+	running, err := service.Start(in.ctx, config)
 	if err != nil {
 		_ = listener.Close()
 		return err

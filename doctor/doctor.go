@@ -40,9 +40,9 @@ type Row struct {
 // Config is what an examination needs. Only Lookup has no default.
 type Config struct {
 	// Lookup reads an environment variable, File names the YAML file with the
-	// rest, if any; see gateway.LoadSettings.
-	Lookup func(string) (string, bool)
-	File   string
+	// rest, if any, and Database one of several; see gateway.CheckDatabase.
+	Lookup         func(string) (string, bool)
+	File, Database string
 	// Transport carries the calls. It must not follow redirects, and no transport
 	// does.
 	Transport http.RoundTripper
@@ -147,7 +147,7 @@ func (s *sheet) fail(check, detail, remedy string) { s.add(check, Failed, detail
 // checkSettings has a row for each setting that is wrong, or one for all.
 func (e *examiner) checkSettings() []Row {
 	s := &sheet{area: "settings"}
-	settings, problems, err := gateway.CheckSettings(e.Lookup, e.File)
+	settings, problems, err := gateway.CheckDatabase(e.Lookup, e.File, e.Database)
 	if err != nil {
 		s.fail("file", err.Error(), "correct the file, or leave --config out and set environment variables")
 		// Without the file nothing is known of what it would have set.
@@ -171,7 +171,7 @@ func (e *examiner) checkSettings() []Row {
 // checkStore looks at the store.
 func (e *examiner) checkStore(ctx context.Context) []Row {
 	s := &sheet{area: "store"}
-	e.keys = e.settings.SecretKeys
+	e.keys = e.keysOf(e.settings.SecretKeys)
 	switch {
 	case !e.has("REDIS_URL"):
 	case e.settings.RedisURL != "":
@@ -182,6 +182,12 @@ func (e *examiner) checkStore(ctx context.Context) []Row {
 	return s.rows
 }
 
+// keysOf are the keys that the gateway uses for this database.
+func (e *examiner) keysOf(keys [][]byte) [][]byte {
+	own, _ := e.settings.KeysOf(keys) // keys of 32 bytes always have others derived of them
+	return own
+}
+
 func (e *examiner) checkFolder(s *sheet) {
 	folder, err := redis.ExamineFolder(e.settings.DataDir, e.RedisServer)
 	if err != nil {
@@ -190,7 +196,7 @@ func (e *examiner) checkFolder(s *sheet) {
 		return
 	}
 	if len(e.keys) == 0 && len(folder.Key) > 0 && e.has("GATEWAY_SECRET_KEY") {
-		e.keys = [][]byte{folder.Key}
+		e.keys = e.keysOf([][]byte{folder.Key})
 	}
 	if folder.Fresh {
 		s.ok("folder", "%s will be made at the first start", e.settings.DataDir)

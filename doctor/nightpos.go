@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/net/publicsuffix"
 
+	"github.com/nightpos/outlook-gateway/gateway"
 	"github.com/nightpos/outlook-gateway/nightpos"
 	"github.com/nightpos/outlook-gateway/reconciler"
 )
@@ -242,12 +243,19 @@ func (e *examiner) checkDoor(ctx context.Context, s *sheet) bool {
 }
 
 func (e *examiner) checkRules(ctx context.Context, s *sheet) {
-	if e.nightpos.administrator == nil || e.senders == nil || !e.has("GATEWAY_PUBLIC_URL") {
+	if e.senders == nil || !e.has("GATEWAY_PUBLIC_URL") {
 		return // what arrives tells of them all the same
 	}
-	findings, err := e.nightpos.administrator.Inspect(ctx, nightpos.Registration{
-		PublicURL: e.settings.PublicURL, Token: e.senders.Token(), AccountID: e.nightpos.account.UserID,
-	})
+	registration := nightpos.Registration{
+		PublicURL: e.settings.PublicURL, PageURL: e.settings.PublicURL + gateway.ConsolePath,
+		Token: e.senders.Token(), AccountID: e.nightpos.account.UserID,
+	}
+	if e.nightpos.administrator == nil {
+		e.lookAtRules(ctx, s, registration)
+		return
+	}
+	registration.Known = e.tokens()
+	findings, err := e.nightpos.administrator.Inspect(ctx, registration)
 	if err != nil {
 		s.fail("rules", "what is registered cannot be read: "+err.Error(), registerRemedy)
 		return
@@ -259,6 +267,48 @@ func (e *examiner) checkRules(ctx context.Context, s *sheet) {
 		e.nightpos.inspected = true
 		s.ok("rules", "the automation rules, the server action and the group are there, switched on and as they should be")
 	}
+}
+
+// likelyRotations is how often the secret of the webhooks is thought to have been
+// rotated: which one is in use only the running gateway knows.
+const likelyRotations = 20
+
+// tokens are the secrets that NightPOS's webhooks may carry, the first ones first.
+func (e *examiner) tokens() []string {
+	var tokens []string
+	for generation := range likelyRotations {
+		if token, err := e.senders.TokenOf(generation); err == nil {
+			tokens = append(tokens, token)
+		}
+	}
+	return tokens
+}
+
+// lookAtRules has the gateway's own account ask what somebody spoiled.
+func (e *examiner) lookAtRules(ctx context.Context, s *sheet, registration nightpos.Registration) {
+	var wrong []string
+	for _, token := range e.tokens() {
+		registration.Token = token
+		found, err := e.nightpos.own.Look(ctx, registration)
+		if err != nil {
+			s.fail("rules", err.Error(), registerRemedy)
+			return
+		}
+		if wrong == nil || len(found) < len(wrong) {
+			wrong = found
+		}
+		// With another secret than they carry, every rule is wrong.
+		if len(found) < nightpos.RuleCount {
+			break
+		}
+	}
+	if len(wrong) > 0 {
+		s.warn("rules", fmt.Sprintf("%d automation rule(s) are missing or were changed: the running gateway has to %s", len(wrong), strings.Join(wrong, "; ")),
+			"wait ten minutes for the gateway to do it, and look who changes them if this row comes again")
+		return
+	}
+	e.nightpos.inspected = true
+	s.ok("rules", "the automation rules are there, switched on and as they should be")
 }
 
 // site is what a browser takes for one place: the registrable domain, or the host

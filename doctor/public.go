@@ -124,7 +124,14 @@ func (e *examiner) checkIdentity(ctx context.Context, s *sheet) bool {
 		s.warn("identity", "whether the gateway at GATEWAY_PUBLIC_URL is this one cannot be told: its key is not known here", "run `doctor` with the settings, and on the machine, of the gateway")
 		return true
 	}
-	got, err := e.call(ctx, http.MethodPost, e.settings.PublicURL+"/webhooks/nightpos/"+e.senders.Token()+"?on=save", "application/json", strings.NewReader("{}"))
+	var got answer
+	var err error
+	for _, token := range e.tokens() {
+		got, err = e.call(ctx, http.MethodPost, e.settings.PublicURL+"/webhooks/nightpos/"+token+"?on=save", "application/json", strings.NewReader("{}"))
+		if err != nil || got.status != http.StatusNotFound {
+			break
+		}
+	}
 	if err != nil {
 		detail, remedy := trouble(err, "GATEWAY_PUBLIC_URL")
 		s.fail("identity", "a post to the webhook of NightPOS is not answered: "+detail, remedy)

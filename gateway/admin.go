@@ -62,6 +62,13 @@ type Admin interface {
 	// ConfirmDatabase says that the NightPOS database, which is another than it
 	// was, is the right one.
 	ConfirmDatabase(ctx context.Context) error
+	// BuiltInSync says whether NightPOS's own Outlook sync is on for a user of
+	// NightPOS, connected or not; StopBuiltInSync stops it and touches no event.
+	BuiltInSync(ctx context.Context, person Person) (bool, error)
+	StopBuiltInSync(ctx context.Context, person Person) error
+	// RotateSecret begins to have NightPOS's webhooks carry another secret; both are
+	// taken meanwhile.
+	RotateSecret(ctx context.Context) error
 }
 
 // Refusal is an error that the caller of the API can do something about.

@@ -30,6 +30,7 @@ func (a *api) routes(router *mux.Router) {
 	}))
 	a.route(router, http.MethodDelete, "/users/{user}", apiTime, a.plain("disconnect", http.StatusNoContent, func(ctx context.Context, id string) error { return a.admin.Disconnect(ctx, id) }))
 	a.route(router, http.MethodPost, "/users/{user}/connect-link", apiTime, a.connectLink)
+	a.route(router, http.MethodPost, "/users/{user}/stop-built-in-sync", apiTime, a.stopBuiltInSync)
 	a.route(router, http.MethodPost, "/users/{user}/first-sync", apiTime, a.of(a.firstSync))
 	a.route(router, http.MethodGet, "/users/{user}/preview", longTime, a.of(func(ctx context.Context, id string, _ *http.Request) (int, any, error) {
 		preview, err := a.admin.Preview(ctx, id)
@@ -59,6 +60,13 @@ func (a *api) routes(router *mux.Router) {
 		}
 		a.done(ctx, "confirm database", 0, "")
 		return http.StatusNoContent, nil, nil
+	})
+	a.route(router, http.MethodPost, "/webhooks/rotate", apiTime, func(ctx context.Context, _ *http.Request) (int, any, error) {
+		if err := a.admin.RotateSecret(ctx); err != nil {
+			return 0, nil, err
+		}
+		a.done(ctx, "rotate webhook secret", 0, "")
+		return http.StatusAccepted, nil, nil
 	})
 }
 
@@ -231,4 +239,21 @@ func (a *api) answer(ctx context.Context, id string, r *http.Request) (int, any,
 	}
 	a.done(ctx, "deletions "+asked.Deletions, number(id), "")
 	return http.StatusAccepted, map[string]string{"status": "accepted"}, nil
+}
+
+// stopBuiltInSync stops NightPOS's own Outlook sync for a user, who cannot connect
+// before that.
+func (a *api) stopBuiltInSync(ctx context.Context, r *http.Request) (int, any, error) {
+	person, err := a.people.Find(ctx, mux.Vars(r)["user"])
+	if errors.Is(err, ErrNobody) {
+		return 0, nil, &Refusal{http.StatusNotFound, "NightPOS has no user with this id or login"}
+	}
+	if err == nil {
+		err = a.admin.StopBuiltInSync(ctx, person)
+	}
+	if err != nil {
+		return 0, nil, err
+	}
+	a.done(ctx, "stop built-in sync", person.UserID, "")
+	return http.StatusNoContent, nil, nil
 }

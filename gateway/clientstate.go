@@ -8,7 +8,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
+	"sync/atomic"
 )
 
 // Senders makes and checks the secrets by which the gateway knows who posts to
@@ -16,10 +18,16 @@ import (
 // one needs no look-up: a flood of forged posts never reaches the store.
 type Senders struct {
 	states   [][]byte
-	tokens   []string
+	keys     [][]byte
 	random   io.Reader
 	database string
+	// tokens are those that NightPOS may post with; the first is the one to use.
+	tokens atomic.Pointer[[]string]
 }
+
+// Generations is how many tokens each key makes for a NightPOS database, one after
+// the other; see Use.
+const Generations = 100
 
 const (
 	nonceLength = 12
@@ -36,20 +44,69 @@ func NewSenders(keys [][]byte, database string, random io.Reader) (*Senders, err
 	if len(keys) == 0 {
 		return nil, errors.New("deriving the webhooks' secrets: no key")
 	}
-	senders := &Senders{random: random, database: database}
+	senders := &Senders{keys: keys, random: random, database: database}
 	for _, key := range keys {
 		state, err := hkdf.Key(sha256.New, key, nil, "graph client state", 32)
 		if err != nil {
 			return nil, fmt.Errorf("deriving the webhooks' secrets: %w", err)
 		}
-		token, err := hkdf.Key(sha256.New, key, nil, "nightpos webhook token "+database, 24)
-		if err != nil {
-			return nil, fmt.Errorf("deriving the webhooks' secrets: %w", err)
-		}
 		senders.states = append(senders.states, state)
-		senders.tokens = append(senders.tokens, base64.RawURLEncoding.EncodeToString(token))
 	}
-	return senders, nil
+	return senders, senders.Use(0, false)
+}
+
+// Use has NightPOS's token be that of a generation, from 0 on, and accepts the one
+// before it as well if former is set. Other replicas have to be told.
+func (s *Senders) Use(generation int, former bool) error {
+	generations := []int{generation}
+	if former && generation > 0 {
+		generations = append(generations, generation-1)
+	}
+	var tokens []string
+	for _, one := range generations {
+		for _, key := range s.keys {
+			token, err := s.token(key, one)
+			if err != nil {
+				return err
+			}
+			tokens = append(tokens, token)
+		}
+	}
+	s.tokens.Store(&tokens)
+	return nil
+}
+
+func (s *Senders) token(key []byte, generation int) (string, error) {
+	if generation < 0 || generation >= Generations {
+		return "", fmt.Errorf("deriving the webhooks' secrets: there is no generation %d", generation)
+	}
+	purpose := "nightpos webhook token " + s.database
+	if generation > 0 {
+		purpose += "\x00" + strconv.Itoa(generation)
+	}
+	token, err := hkdf.Key(sha256.New, key, nil, purpose, 24)
+	if err != nil {
+		return "", fmt.Errorf("deriving the webhooks' secrets: %w", err)
+	}
+	return base64.RawURLEncoding.EncodeToString(token), nil
+}
+
+// TokenOf is the token of a generation, whichever is in use.
+func (s *Senders) TokenOf(generation int) (string, error) { return s.token(s.keys[0], generation) }
+
+// Tokens are those of every generation, for who does not know which is in use.
+func (s *Senders) Tokens() ([]string, error) {
+	var tokens []string
+	for generation := range Generations {
+		for _, key := range s.keys {
+			token, err := s.token(key, generation)
+			if err != nil {
+				return nil, err
+			}
+			tokens = append(tokens, token)
+		}
+	}
+	return tokens, nil
 }
 
 // ClientState makes the secret for one subscription of a lane.
@@ -98,12 +155,12 @@ func (s *Senders) Lane(state string) (lane string, ok bool) {
 }
 
 // Token is the secret in the address that NightPOS posts to.
-func (s *Senders) Token() string { return s.tokens[0] }
+func (s *Senders) Token() string { return (*s.tokens.Load())[0] }
 
 // IsToken checks the secret of a NightPOS post in constant time.
 func (s *Senders) IsToken(token string) bool {
 	found := false
-	for _, known := range s.tokens {
+	for _, known := range *s.tokens.Load() {
 		if hmac.Equal([]byte(known), []byte(token)) {
 			found = true
 		}

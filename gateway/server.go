@@ -237,40 +237,24 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // Serve answers on the listener until the context ends, then lets requests
 // under way finish and returns nil. It closes the listener.
 func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
-	unused := &unusedConnections{open: map[net.Conn]bool{}}
-	server := &http.Server{
-		Handler:           s,
-		ConnState:         unused.follow,
-		ReadHeaderTimeout: 5 * time.Second,
-		ReadTimeout:       15 * time.Second,
-		WriteTimeout:      30 * time.Second,
-		IdleTimeout:       2 * time.Minute,
-		MaxHeaderBytes:    32 << 10,
-		ErrorLog:          zap.NewStdLog(s.config.Log.Named("http")),
+	return s.during(ctx, func(ctx context.Context) error {
+		return serveHTTP(ctx, listener, s, s.config.Log, s.stopStreams)
+	})
+}
+
+// stopStreams ends answers that would go on for ever.
+func (s *Server) stopStreams() {
+	if s.visitors != nil {
+		close(s.visitors.stopped)
 	}
+}
+
+// during does what goes on beside the requests, while they are served.
+func (s *Server) during(ctx context.Context, serve func(context.Context) error) error {
 	running, stop := context.WithCancel(context.WithoutCancel(ctx))
 	var group sync.WaitGroup
 	group.Go(func() { s.spill.run(running) })
-	served := make(chan error, 1)
-	go func() { served <- server.Serve(listener) }()
-	var err error
-	select {
-	case err = <-served:
-		err = fmt.Errorf("serving HTTP: %w", err)
-	case <-ctx.Done():
-		if s.visitors != nil {
-			close(s.visitors.stopped)
-		}
-		ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTime)
-		defer cancel()
-		defer time.AfterFunc(unusedTime, unused.close).Stop()
-		if err = server.Shutdown(ending); err != nil {
-			err = errors.Join(fmt.Errorf("stopping HTTP: requests did not end within %s: %w", stopTime, err), server.Close())
-		}
-		if ended := <-served; !errors.Is(ended, http.ErrServerClosed) {
-			err = errors.Join(err, fmt.Errorf("serving HTTP: %w", ended))
-		}
-	}
+	err := serve(ctx)
 	stop()
 	group.Wait()
 	// What only memory holds goes to the store before the process ends.
@@ -280,6 +264,41 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 	if left := s.spill.size(); left > 0 {
 		s.config.Log.Error("changes from NightPOS were left in memory as the store could not be reached; the next sweep finds them",
 			zap.String("count", strconv.Itoa(left)))
+	}
+	return err
+}
+
+// serveHTTP answers on the listener until the context ends, then calls stopping, and
+// lets requests under way finish.
+func serveHTTP(ctx context.Context, listener net.Listener, handler http.Handler, log *zap.Logger, stopping func()) error {
+	unused := &unusedConnections{open: map[net.Conn]bool{}}
+	server := &http.Server{
+		Handler:           handler,
+		ConnState:         unused.follow,
+		ReadHeaderTimeout: 5 * time.Second,
+		ReadTimeout:       15 * time.Second,
+		WriteTimeout:      30 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    32 << 10,
+		ErrorLog:          zap.NewStdLog(log.Named("http")),
+	}
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(listener) }()
+	var err error
+	select {
+	case err = <-served:
+		err = fmt.Errorf("serving HTTP: %w", err)
+	case <-ctx.Done():
+		stopping()
+		ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTime)
+		defer cancel()
+		defer time.AfterFunc(unusedTime, unused.close).Stop()
+		if err = server.Shutdown(ending); err != nil {
+			err = errors.Join(fmt.Errorf("stopping HTTP: requests did not end within %s: %w", stopTime, err), server.Close())
+		}
+		if ended := <-served; !errors.Is(ended, http.ErrServerClosed) {
+			err = errors.Join(err, fmt.Errorf("serving HTTP: %w", ended))
+		}
 	}
 	return err
 }

@@ -23,6 +23,8 @@ import (
 // Settings are the gateway's settings, checked. Which environment variable sets
 // which is in the table below and in the README.
 type Settings struct {
+	// Name is that of the database in the list of several; empty for the only one.
+	Name      string
 	Listen    string
 	PublicURL string
 	// SecretKeys has 32 bytes each; the first encrypts and signs, all decrypt
@@ -246,48 +248,45 @@ var tenant = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9.-]{0,252}$`)
 // means no file. The error is one line that names the setting, what is wrong
 // with it and an example; it never holds a secret's value.
 func LoadSettings(lookup func(string) (string, bool), path string) (Settings, error) {
-	settings, problems, err := CheckSettings(lookup, path)
-	if err == nil && len(problems) > 0 {
-		err = &problems[0]
-	}
-	if err != nil {
-		return Settings{}, err
-	}
-	return settings, nil
+	return LoadDatabase(lookup, path, "")
 }
 
 // SettingProblem is what is wrong with one setting. It never holds a secret's
 // value.
 type SettingProblem struct {
-	// Name is the environment variable.
-	Name string
+	// Name is the environment variable, Database the database that it is about, where
+	// there are several.
+	Name, Database string
 	// Text is what is wrong, to be read behind the name.
 	Text string
 	// Example is what a right value looks like.
 	Example string
 }
 
-func (p *SettingProblem) Error() string { return p.Name + " " + p.Text + "; example: " + p.Example }
+func (p *SettingProblem) Error() string {
+	text := p.Name + " " + p.Text + "; example: " + p.Example
+	if p.Database != "" {
+		text = "database " + p.Database + ": " + text
+	}
+	return text
+}
 
 // CheckSettings is LoadSettings for whoever wants to know everything that is
 // wrong: the settings without a problem are as LoadSettings would have them. The
 // error is about the file.
 func CheckSettings(lookup func(string) (string, bool), path string) (Settings, []SettingProblem, error) {
-	file, err := readFile(path)
-	if err != nil {
-		return Settings{}, nil, err
-	}
+	return CheckDatabase(lookup, path, "")
+}
+
+// examine reads every setting and checks it.
+func examine(given func(name string) string) (Settings, []SettingProblem) {
 	var settings Settings
 	var problems []SettingProblem
 	wrong := func(name, example, format string, arguments ...any) {
 		problems = append(problems, SettingProblem{Name: name, Text: fmt.Sprintf(format, arguments...), Example: example})
 	}
 	for _, row := range table {
-		given, _ := lookup(row.name)
-		value := strings.TrimSpace(given)
-		if value == "" {
-			value = strings.TrimSpace(file[strings.ToLower(row.name)])
-		}
+		value := given(row.name)
 		if value == "" {
 			value = row.fallback
 		}
@@ -316,10 +315,10 @@ func CheckSettings(lookup func(string) (string, bool), path string) (Settings, [
 	if settings.RedisURL != "" && len(settings.SecretKeys) == 0 && !keyRefused {
 		wrong("GATEWAY_SECRET_KEY", secretKeyExample, "is missing: with REDIS_URL set, what is stored there must be encrypted with a key of yours")
 	}
-	return settings, problems, nil
+	return settings, problems
 }
 
-func readFile(path string) (map[string]string, error) {
+func readFile(path string) (map[string]yaml.Node, error) {
 	if path == "" {
 		return nil, nil
 	}
@@ -336,22 +335,27 @@ func readFile(path string) (map[string]string, error) {
 		// The library's message may quote the file, and with it a secret.
 		return nil, fmt.Errorf("--config %s is not YAML of the form `gateway_listen: \":8080\"`", path)
 	}
-	file := map[string]string{}
+	return values, nil
+}
+
+// settingsOf are the settings among the values of a file, or of a part of it.
+func settingsOf(where string, values map[string]yaml.Node) (map[string]string, error) {
+	found := map[string]string{}
 	for name, node := range values {
 		index := slices.IndexFunc(table, func(row setting) bool { return strings.ToLower(row.name) == name })
 		if index < 0 {
 			// Where the blank behind a colon is missing, the value is part of the name.
 			shown := nameBegin.FindString(name)
-			return nil, fmt.Errorf("--config %s: %q is not a setting; the names are those of the environment variables in lower case, for example gateway_listen, with a colon and a blank behind them", path, shown)
+			return nil, fmt.Errorf("%s: %q is not a setting; the names are those of the environment variables in lower case, for example gateway_listen, with a colon and a blank behind them", where, shown)
 		}
 		if node.Kind != yaml.ScalarNode {
-			return nil, fmt.Errorf("--config %s: %s must be a single value; example: %s: %q", path, name, name, table[index].example)
+			return nil, fmt.Errorf("%s: %s must be a single value; example: %s: %q", where, name, name, table[index].example)
 		}
 		if node.Tag != "!!null" {
-			file[name] = node.Value
+			found[name] = node.Value
 		}
 	}
-	return file, nil
+	return found, nil
 }
 
 // address checks an address of a server; http is for loopback hosts only.

@@ -98,7 +98,7 @@ func (c *Client) BaseURL(ctx context.Context) (string, error) {
 // the client signs in with is a key.
 func (c *Client) PasswordSession(ctx context.Context) (string, error) {
 	var baseURL string
-	err := c.turn(ctx, "password_session", func(ctx context.Context) error {
+	err := c.turn(ctx, "password_session", 0, func(ctx context.Context) error {
 		var told struct {
 			BaseURL string `json:"web.base.url"`
 		}

@@ -41,3 +41,18 @@ func (c *Client) BuiltInSyncs(ctx context.Context, userIDs ...int64) (map[int64]
 	}
 	return found, nil
 }
+
+// StopBuiltInSync stops the built-in sync for a user, as the button in the user's own
+// calendar does, and says whether there was anything to stop. The token stays, so that
+// it can be started again there. Touching no event, it may be repeated.
+func (c *Client) StopBuiltInSync(ctx context.Context, userID int64) (bool, error) {
+	results, err := c.run(ctx, "stop_built_in_sync", true, []operation{{Do: "stop_built_in_sync", Model: "res.users", IDs: []int64{userID}}})
+	if err != nil {
+		return false, err
+	}
+	var stopped []int64
+	if err := json.Unmarshal(results[0], &stopped); err != nil {
+		return false, fmt.Errorf("stopping the built-in sync: %w", err)
+	}
+	return len(stopped) > 0, nil
+}

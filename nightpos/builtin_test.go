@@ -12,7 +12,7 @@ import (
 // stop it, stopping does. None of it may be read by ordinary people.
 func Test601BuiltInSync(t *testing.T) {
 	for _, version := range []int{17, 18, 19} {
-		server, err := sim.New(sim.Config{Version: version, Database: "night", People: []sim.Person{{Name: "Gateway", Login: "gateway", Password: "secret"}}})
+		server, err := sim.New(sim.Config{Version: version, Database: "night", Interpret: version != 18, People: []sim.Person{{Name: "Gateway", Login: "gateway", Password: "secret"}}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -58,6 +58,25 @@ func Test601BuiltInSync(t *testing.T) {
 			if err != nil || len(found) != 1 || found[int64(alice)] != step.want {
 				t.Errorf("%d, %s: got %+v, %v, want %+v", version, step.name, found, err, step.want)
 			}
+		}
+		// The gateway stops it for one person, and nothing else.
+		for _, user := range []string{"alice", "bob"} {
+			if err := admin.WriteUser(t.Context(), server.Member(user).ID, map[string]any{"microsoft_calendar_rtoken": "rt", "microsoft_synchronization_stopped": false}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		bob := server.Member("bob").ID
+		for _, want := range []bool{true, false} {
+			if stopped, err := account.StopBuiltInSync(t.Context(), int64(alice)); err != nil || stopped != want {
+				t.Errorf("%d, stopping: got %t, %v, want %t", version, stopped, err, want)
+			}
+		}
+		found, err := account.BuiltInSyncs(t.Context(), int64(alice), int64(bob))
+		if err != nil || found[int64(alice)].Active() || !found[int64(alice)].Connected || !found[int64(bob)].Active() {
+			t.Errorf("%d, once stopped for alice: got %+v, %v, want bob's alone to be on", version, found, err)
+		}
+		if stopped, err := account.StopBuiltInSync(t.Context(), 9999); err != nil || stopped {
+			t.Errorf("%d, stopping nobody's: got %t, %v, want nothing", version, stopped, err)
 		}
 	}
 }

@@ -43,8 +43,8 @@ type Config struct {
 	Now func() time.Time
 	// Log is where the client reports what nobody else can; default none.
 	Log *zap.Logger
-	// MaxConcurrency bounds the calls under way; default 4. A threaded NightPOS
-	// has one core: more calls at once add latency, not speed.
+	// MaxConcurrency bounds the calls under way; default 8. Fewer are made at once
+	// where that makes them slower: see limiter.
 	MaxConcurrency int
 	// Timeout bounds one call with its retries; default 30 seconds.
 	Timeout time.Duration
@@ -69,7 +69,7 @@ type Client struct {
 	callers    map[string]caller
 	browser    *jsonRPC // web sessions speak JSON-RPC in every version
 	sessions   chan struct{}
-	turns      chan struct{}
+	limiter    *limiter
 	connecting chan struct{}
 	session    atomic.Pointer[session]
 	major      atomic.Int64
@@ -103,6 +103,8 @@ type request struct {
 	named         map[string]any
 	// repeatable says that a second arrival changes nothing.
 	repeatable bool
+	// size is how much a call carries.
+	size int
 }
 
 // Version is what NightPOS says about itself.
@@ -143,7 +145,7 @@ func New(config Config) (*Client, error) {
 		config.Log = zap.NewNop()
 	}
 	if config.MaxConcurrency <= 0 {
-		config.MaxConcurrency = 4
+		config.MaxConcurrency = 8
 	}
 	if config.Timeout <= 0 {
 		config.Timeout = 30 * time.Second
@@ -164,7 +166,7 @@ func New(config Config) (*Client, error) {
 		callers:    map[string]caller{ProtocolJSONRPC: rpc, ProtocolJSON2: newJSON2(config, carrier)},
 		browser:    rpc,
 		sessions:   make(chan struct{}, sessionsAtOnce),
-		turns:      make(chan struct{}, config.MaxConcurrency),
+		limiter:    newLimiter(config.MaxConcurrency, config.Now),
 		connecting: make(chan struct{}, 1),
 	}
 	client.catalogue = newCatalogue(config)
@@ -175,7 +177,7 @@ func New(config Config) (*Client, error) {
 // Version asks NightPOS for its version; no sign-in is needed for that.
 func (c *Client) Version(ctx context.Context) (Version, error) {
 	var version Version
-	err := c.turn(ctx, "version", func(ctx context.Context) (err error) {
+	err := c.turn(ctx, "version", 0, func(ctx context.Context) (err error) {
 		if c.config.Protocol != ProtocolJSONRPC {
 			version, err = c.callers[ProtocolJSON2].version(ctx)
 			if !errors.Is(err, errNoVersion) || c.config.Protocol == ProtocolJSON2 {
@@ -242,7 +244,7 @@ func (c *Client) signIn(ctx context.Context) (*session, error) {
 	signed := &session{major: version.Major, action: c.config.ActionID}
 	for _, protocol := range c.protocols(version) {
 		signed.caller = c.callers[protocol]
-		err = c.turn(ctx, "authenticate", func(ctx context.Context) (err error) {
+		err = c.turn(ctx, "authenticate", 0, func(ctx context.Context) (err error) {
 			signed.uid, err = signed.caller.authenticate(ctx)
 			return err
 		})
@@ -267,7 +269,7 @@ func (c *Client) call(ctx context.Context, label string, request request) (json.
 		return nil, err
 	}
 	var answer json.RawMessage
-	err = c.turn(ctx, label, func(ctx context.Context) (err error) {
+	err = c.turn(ctx, label, request.size, func(ctx context.Context) (err error) {
 		answer, err = signed.caller.call(ctx, signed.uid, request)
 		return err
 	})
@@ -278,18 +280,19 @@ func (c *Client) call(ctx context.Context, label string, request request) (json.
 }
 
 // turn waits for one of the few places, makes the call within the timeout, and
-// reports it.
-func (c *Client) turn(ctx context.Context, label string, work func(context.Context) error) error {
+// reports it. The size says how much it carries, next to others of that label.
+func (c *Client) turn(ctx context.Context, label string, size int, work func(context.Context) error) error {
 	began := c.config.Now()
 	ctx, cancel := context.WithTimeout(ctx, c.config.Timeout)
 	defer cancel()
-	var err error
-	select {
-	case c.turns <- struct{}{}:
+	done, err := c.limiter.acquire(ctx, label, size)
+	if err != nil {
+		err = &reconciler.RetryError{Cause: "nightpos_busy", Err: err}
+	} else {
 		err = work(ctx)
-		<-c.turns
-	case <-ctx.Done():
-		err = &reconciler.RetryError{Cause: "nightpos_busy", Err: ctx.Err()}
+		var retry *reconciler.RetryError
+		failed := errors.As(err, &retry)
+		done(err == nil, failed && (errors.Is(err, context.DeadlineExceeded) || retry.Cause == "nightpos_unavailable"))
 	}
 	c.config.Observe(label, c.config.Now().Sub(began), err)
 	return err

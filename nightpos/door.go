@@ -31,6 +31,8 @@ import (
 //	                                              before is not made again
 //	write        ids, vals [, guard, lines]       true, "stale", "missing"
 //	unlink       ids                              true
+//	built_in_sync       ids                       rows: see BuiltInSync
+//	stop_built_in_sync  ids                       ids of users it was stopped for
 //	week_start                                    the first day of the account's
 //	                                              week, "1" for Monday to "7"
 //
@@ -107,8 +109,20 @@ func quiet() map[string]any {
 }
 
 // run carries out operations in one call and one transaction, and answers with
-// one result for each.
+// one result for each. A door that was removed and installed again is found again.
 func (c *Client) run(ctx context.Context, label string, repeatable bool, operations []operation) ([]json.RawMessage, error) {
+	results, err := c.runOnce(ctx, label, repeatable, operations)
+	if errors.Is(err, errDoorGone) {
+		results, err = c.runOnce(ctx, label, repeatable, operations)
+	}
+	return results, err
+}
+
+// errDoorGone says that the door is not there any more under the id that it had.
+// Nothing was carried out.
+var errDoorGone = fmt.Errorf("%w: the door is gone", ErrNotRegistered)
+
+func (c *Client) runOnce(ctx context.Context, label string, repeatable bool, operations []operation) ([]json.RawMessage, error) {
 	signed, err := c.signIn(ctx)
 	if err != nil {
 		return nil, err
@@ -122,7 +136,7 @@ func (c *Client) run(ctx context.Context, label string, repeatable bool, operati
 	}
 	answer, err := c.call(ctx, "door."+label, request{
 		model: "ir.actions.server", method: "run", arguments: []any{[]int64{action}},
-		named: map[string]any{"context": c.addressed(operations)}, repeatable: repeatable,
+		named: map[string]any{"context": c.addressed(operations)}, repeatable: repeatable, size: sizeOf(operations),
 	})
 	if err != nil {
 		return nil, c.doorError(signed, err)
@@ -136,6 +150,18 @@ func (c *Client) run(ctx context.Context, label string, repeatable bool, operati
 		return nil, fmt.Errorf("%w: the door answered %d operations with something else", ErrNotRegistered, len(operations))
 	}
 	return opened.Infos.Results, nil
+}
+
+// sizeOf is how much operations make NightPOS do.
+func sizeOf(operations []operation) int {
+	size := len(operations)
+	for _, one := range operations {
+		size += len(one.IDs) + len(one.Lines)
+		if list, many := one.Vals.([]values); many {
+			size += len(list)
+		}
+	}
+	return size
 }
 
 // addressed is the context of a call that carries operations to the database that
@@ -177,6 +203,13 @@ func (c *Client) Identity(ctx context.Context) (string, error) {
 // nothing out and answers ErrOtherDatabase.
 func (c *Client) MeantFor(identity string) { c.identity.Store(&identity) }
 
+// saysOtherDatabase reads what the code of the gateway's actions says. A text that
+// only holds it says nothing: NightPOS quotes the whole code with some errors.
+func saysOtherDatabase(err error) bool {
+	var answered *CallError
+	return errors.As(err, &answered) && answered.Name == "UserError" && answered.message == "gateway: another database"
+}
+
 // doorError tells the errors of the door itself from those of operations.
 func (c *Client) doorError(signed *session, err error) error {
 	var answered *CallError
@@ -187,8 +220,8 @@ func (c *Client) doorError(signed *session, err error) error {
 	case errors.Is(err, ErrMissing) && strings.Contains(answered.message, "ir.actions.server("):
 		// It was removed, or removed and installed again under another id.
 		c.forget(signed)
-		return fmt.Errorf("%w: the door is gone: %w", ErrNotRegistered, err)
-	case errors.Is(err, ErrInvalid) && strings.Contains(answered.message, "gateway: another database"):
+		return fmt.Errorf("%w: %w", errDoorGone, err)
+	case saysOtherDatabase(err):
 		return &reconciler.RetryError{Cause: "nightpos_identity", Err: ErrOtherDatabase}
 	case errors.Is(err, ErrAccess):
 		// Behind the door all access checks are lifted, so this one is ours.
@@ -202,22 +235,31 @@ func (c *Client) doorID(ctx context.Context, signed *session) (int64, error) {
 	if signed.action != 0 {
 		return signed.action, nil
 	}
-	answer, err := c.call(ctx, "find_door", request{
+	found, err := c.actionNamed(ctx, "find_door", doorName)
+	if err != nil {
+		return 0, err
+	}
+	c.session.CompareAndSwap(signed, &session{uid: signed.uid, major: signed.major, action: found, caller: signed.caller})
+	return found, nil
+}
+
+// actionNamed finds one of the gateway's server actions.
+func (c *Client) actionNamed(ctx context.Context, label, name string) (int64, error) {
+	answer, err := c.call(ctx, label, request{
 		model: "ir.actions.server", method: "search", repeatable: true,
-		arguments: []any{[]any{[]any{"name", "=", doorName}, []any{"state", "=", "code"}}},
+		arguments: []any{[]any{[]any{"name", "=", name}, []any{"state", "=", "code"}}},
 		named:     map[string]any{"order": "id", "limit": 1},
 	})
 	if errors.Is(err, ErrAccess) {
-		return 0, fmt.Errorf("%w: the door cannot be looked for: %w", ErrNotRegistered, err)
+		return 0, fmt.Errorf("%w: the server action %q cannot be looked for: %w", ErrNotRegistered, name, err)
 	}
 	if err != nil {
-		return 0, fmt.Errorf("looking for the door: %w", err)
+		return 0, fmt.Errorf("looking for the server action %q: %w", name, err)
 	}
 	var found []int64
 	if err := json.Unmarshal(answer, &found); err != nil || len(found) == 0 {
-		return 0, fmt.Errorf("%w: there is no door", ErrNotRegistered)
+		return 0, fmt.Errorf("%w: there is no server action %q", ErrNotRegistered, name)
 	}
-	c.session.CompareAndSwap(signed, &session{uid: signed.uid, major: signed.major, action: found[0], caller: signed.caller})
 	return found[0], nil
 }
 

@@ -18,6 +18,14 @@ for op in env.context.get('gw_ops') or []:
             })
         results.append(rows)
         continue
+    if op['do'] == 'stop_built_in_sync':
+        stopped = []
+        for user in env['res.users'].sudo().browse(op['ids']).exists():
+            if user.fields_get(['microsoft_synchronization_stopped']) and not user.microsoft_synchronization_stopped:
+                user.stop_microsoft_synchronization()
+                stopped.append(user.id)
+        results.append(stopped)
+        continue
     if op['do'] == 'week_start':
         results.append(env['res.lang'].sudo().search([('code', '=', env.user.lang or 'en_US')], limit=1).week_start or '7')
         continue

@@ -36,7 +36,19 @@ func (c *Client) Inspect(ctx context.Context, registration Registration) ([]Find
 	if err != nil {
 		return failed(err)
 	}
-	door, err := r.inspectDoor(ctx)
+	door, err := r.inspectAction(ctx, doorName, Door)
+	if err != nil {
+		return failed(err)
+	}
+	code, err := repairOf(registration, r.group)
+	if err != nil {
+		return failed(err)
+	}
+	repair, err := r.inspectAction(ctx, repairName, code)
+	if err != nil {
+		return failed(err)
+	}
+	menu, err := r.inspectMenu(ctx)
 	if err != nil {
 		return failed(err)
 	}
@@ -44,7 +56,7 @@ func (c *Client) Inspect(ctx context.Context, registration Registration) ([]Find
 	if err != nil {
 		return failed(err)
 	}
-	return slices.Concat(group, door, rules), nil
+	return slices.Concat(group, door, repair, menu, rules), nil
 }
 
 func (r *registrar) inspectGroup(ctx context.Context) ([]Finding, error) {
@@ -92,15 +104,15 @@ func (r *registrar) implied(ctx context.Context) (bool, error) {
 	return err == nil && len(groups) > 0 && slices.Contains(groups[0].Implied, known[0].ID), err
 }
 
-func (r *registrar) inspectDoor(ctx context.Context) ([]Finding, error) {
-	what := fmt.Sprintf("the server action %q", doorName)
+func (r *registrar) inspectAction(ctx context.Context, name, code string) ([]Finding, error) {
+	what := fmt.Sprintf("the server action %q", name)
 	var actions []struct {
 		ID      int64   `json:"id"`
 		Code    text    `json:"code"`
 		Groups  []int64 `json:"groups_id"`
 		Groups9 []int64 `json:"group_ids"`
 	}
-	domain := []any{[]any{"name", "=", doorName}, []any{"state", "=", "code"}}
+	domain := []any{[]any{"name", "=", name}, []any{"state", "=", "code"}}
 	if err := r.searchRead(ctx, "ir.actions.server", domain, []string{"code", r.groups}, &actions); err != nil {
 		return nil, err
 	}
@@ -115,7 +127,7 @@ func (r *registrar) inspectDoor(ctx context.Context) ([]Finding, error) {
 	case !slices.Equal(groups, []int64{r.group}):
 		findings = append(findings, Finding{what, "is open to other groups than the gateway's"})
 	}
-	if strings.TrimSpace(string(actions[0].Code)) != strings.TrimSpace(Door) {
+	if strings.TrimSpace(string(actions[0].Code)) != strings.TrimSpace(code) {
 		findings = append(findings, Finding{what, "was edited, or is another version's"})
 	}
 	return findings, nil
@@ -125,6 +137,9 @@ func (r *registrar) inspectRules(ctx context.Context) ([]Finding, error) {
 	var rows []automationRow
 	fields := []string{"name", "active", "model_id", "trigger", "trigger_field_ids", "filter_domain", "action_server_ids"}
 	if err := r.searchRead(ctx, "base.automation", []any{[]any{"name", "=like", namePrefix + "%"}}, fields, &rows); err != nil {
+		return nil, err
+	}
+	if err := r.adopt(ctx, rows); err != nil {
 		return nil, err
 	}
 	wanted := map[string]rule{}

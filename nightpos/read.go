@@ -3,6 +3,7 @@ package nightpos
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -113,6 +114,28 @@ func (c *Client) absentOrganizers(ctx context.Context, rows []eventRow, attendin
 		}
 	}
 	return c.organizers(ctx, absent)
+}
+
+// existingLimit is how many records one call asks about.
+const existingLimit = 20_000
+
+// Existing returns those of the records that exist, archived ones included, in one
+// call for each existingLimit of them. It answers for all of them or with an error.
+func (c *Client) Existing(ctx context.Context, ids []int64) ([]int64, error) {
+	var existing []int64
+	for part := range slices.Chunk(ids, existingLimit) {
+		results, err := c.run(ctx, "exists", true, []operation{{Do: "exists", Model: "calendar.event", IDs: part}})
+		if err != nil {
+			return nil, fmt.Errorf("asking which records exist: %w", err)
+		}
+		// Nothing at all is not the list of none.
+		var found *[]int64
+		if err := json.Unmarshal(results[0], &found); err != nil || found == nil {
+			return nil, errors.New("asking which records exist: the door did not answer with a list")
+		}
+		existing = append(existing, *found...)
+	}
+	return existing, nil
 }
 
 // List returns every record, archived ones included, in which the member is

@@ -17,6 +17,11 @@ type Registration struct {
 	PublicURL string
 	// Token is the secret part of the webhooks' addresses.
 	Token string
+	// Known are other tokens that are ours: where the rules in NightPOS carry one
+	// of them, it stays. Without them Token is what the rules get.
+	Known []string
+	// PageURL is the page that the menu entry under Calendar opens; empty for none.
+	PageURL string
 	// AccountID is the user id of the gateway's own account.
 	AccountID int64
 }
@@ -84,12 +89,16 @@ func rules(account int64) []rule {
 	}
 }
 
+// webhookPath is where the gateway takes webhooks, before their secret part.
+const webhookPath = "/webhooks/nightpos/"
+
 func (r rule) address(registration Registration) string {
-	return registration.PublicURL + "/webhooks/nightpos/" + url.PathEscape(registration.Token) + "?" + webhookTrigger + "=" + r.on
+	return registration.PublicURL + webhookPath + url.PathEscape(registration.Token) + "?" + webhookTrigger + "=" + r.on
 }
 
 // Register installs, or brings up to date, everything the gateway needs in
-// NightPOS: the group of its account, the door, and the automation rules. The
+// NightPOS: the group of its account, the door, the automation rules, the repair,
+// and the menu entry that leads people to the gateway's page. The
 // client must be signed in as an administrator; ErrAccess says that it is not.
 // Repeating it changes nothing. It returns what it changed, in words.
 func (c *Client) Register(ctx context.Context, registration Registration) ([]string, error) {
@@ -109,6 +118,8 @@ func (c *Client) Register(ctx context.Context, registration Registration) ([]str
 		{"the group of the gateway's account", r.ensureGroup},
 		{"the door", r.ensureDoor},
 		{"the automation rules", r.ensureRules},
+		{"the repair", r.ensureRepair},
+		{"the menu entry", r.ensureMenu},
 	}
 	for _, step := range steps {
 		if err := step.do(ctx); err != nil {
@@ -294,31 +305,45 @@ func (r *registrar) ensureImplied(ctx context.Context) error {
 }
 
 func (r *registrar) ensureDoor(ctx context.Context) error {
+	return r.ensureAction(ctx, doorName, Door)
+}
+
+func (r *registrar) ensureRepair(ctx context.Context) error {
+	code, err := repairOf(r.registration, r.group)
+	if err != nil {
+		return err
+	}
+	return r.ensureAction(ctx, repairName, code)
+}
+
+// ensureAction has a server action of this name and code, for the gateway's group
+// alone.
+func (r *registrar) ensureAction(ctx context.Context, name, code string) error {
 	var actions []struct {
 		ID      int64   `json:"id"`
 		Code    text    `json:"code"`
 		Groups  []int64 `json:"groups_id"`
 		Groups9 []int64 `json:"group_ids"`
 	}
-	domain := []any{[]any{"name", "=", doorName}, []any{"state", "=", "code"}}
+	domain := []any{[]any{"name", "=", name}, []any{"state", "=", "code"}}
 	if err := r.searchRead(ctx, "ir.actions.server", domain, []string{"code", r.groups}, &actions); err != nil {
 		return err
 	}
 	vals := values{
-		"name": doorName, "model_id": r.models["calendar.event"], "state": "code", "code": Door,
+		"name": name, "model_id": r.models["calendar.event"], "state": "code", "code": code,
 		r.groups: []any{[]any{6, 0, []int64{r.group}}},
 	}
 	if len(actions) == 0 {
-		r.note("made the server action %q", doorName)
+		r.note("made the server action %q", name)
 		_, err := r.create(ctx, "ir.actions.server", vals)
 		return err
 	}
 	first := actions[0]
 	groups := append(first.Groups, first.Groups9...)
-	if strings.TrimSpace(string(first.Code)) == strings.TrimSpace(Door) && slices.Equal(groups, []int64{r.group}) {
+	if strings.TrimSpace(string(first.Code)) == strings.TrimSpace(code) && slices.Equal(groups, []int64{r.group}) {
 		return nil
 	}
-	r.note("brought the server action %q up to date", doorName)
+	r.note("brought the server action %q up to date", name)
 	return r.write(ctx, "ir.actions.server", first.ID, vals)
 }
 
@@ -347,6 +372,9 @@ func (r *registrar) ensureRules(ctx context.Context) error {
 	if err := r.searchRead(ctx, "base.automation", domain, fields, &rows); err != nil {
 		return err
 	}
+	if err := r.adopt(ctx, rows); err != nil {
+		return err
+	}
 	wanted := map[string]rule{}
 	for _, rule := range rules(r.registration.AccountID) {
 		wanted[rule.name] = rule
@@ -373,6 +401,33 @@ func (r *registrar) ensureRules(ctx context.Context) error {
 		r.note("made the automation rule %q", name)
 		if _, err := r.create(ctx, "base.automation", r.ruleValues(wanted[name])); err != nil {
 			return err
+		}
+	}
+	return nil
+}
+
+// adopt goes on with the token that the rules carry, if it is one of ours.
+func (r *registrar) adopt(ctx context.Context, rows []automationRow) error {
+	if len(r.registration.Known) == 0 {
+		return nil
+	}
+	var ids []int64
+	for _, row := range rows {
+		ids = append(ids, row.Actions...)
+	}
+	if len(ids) == 0 {
+		return nil
+	}
+	var actions []webhookRow
+	if err := r.searchRead(ctx, "ir.actions.server", []any{[]any{"id", "in", ids}}, []string{"webhook_url"}, &actions); err != nil {
+		return err
+	}
+	for _, action := range actions {
+		rest, _ := strings.CutPrefix(string(action.URL), r.registration.PublicURL+webhookPath)
+		token, _, _ := strings.Cut(rest, "?")
+		if slices.Contains(r.registration.Known, token) {
+			r.registration.Token = token
+			return nil
 		}
 	}
 	return nil

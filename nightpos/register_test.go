@@ -40,7 +40,7 @@ func TestRegisterIsIdempotent(t *testing.T) {
 				}
 				// A new token or address concerns the six rules and nothing else.
 				moved := w.registration()
-				moved.Token = "another secret"
+				moved.Token = "another-secret-of-the-webhooks"
 				changed, err = w.admin.Register(t.Context(), moved)
 				if err != nil || len(changed) != 12 || strings.Contains(strings.Join(changed, ""), "secret") {
 					t.Errorf("with another token: changed %q, %v, want six rules replaced and no token shown", changed, err)

@@ -21,7 +21,8 @@ func (c *Client) Unregister(ctx context.Context) ([]string, error) {
 	}{
 		// The webhooks go first, so that none is sent to a gateway without a door.
 		{"the automation rules", r.removeRules},
-		{"the door", r.removeActions},
+		{"the door and the repair", r.removeActions},
+		{"the menu entry", r.removeMenu},
 		{"the keys of created records", r.removeKeys},
 		{"the group of the gateway's account", r.removeGroup},
 	}

@@ -53,7 +53,7 @@ func newWorld(t testing.TB, version int) *world {
 	w := &world{TB: t, calls: map[string]int{}, transport: memory.Transport()}
 	var err error
 	w.sim, err = sim.New(sim.Config{
-		Version: version, BaseURL: "http://nightpos.test", Seed: 1, Transport: memory.Transport(),
+		Version: version, BaseURL: "http://nightpos.test", Seed: 1, Interpret: version == 18, Transport: memory.Transport(),
 		Call: func(model, method string) sim.CallFate {
 			w.mutex.Lock()
 			defer w.mutex.Unlock()
@@ -104,7 +104,7 @@ func newWorld(t testing.TB, version int) *world {
 }
 
 func (w *world) registration() nightpos.Registration {
-	return nightpos.Registration{PublicURL: "http://gateway.test", Token: "secret", AccountID: w.account}
+	return nightpos.Registration{PublicURL: "http://gateway.test", Token: "secret-of-the-webhooks", PageURL: "http://gateway.test/page", AccountID: w.account}
 }
 
 func (w *world) signIn(login, key string) *nightpos.Client {

@@ -86,6 +86,9 @@ func (k keys) mailboxes() string { return k.namespace + ":{members}:mailboxes" }
 // settings holds what administrators set in the console: name to sealed value.
 func (k keys) settings() string { return k.namespace + ":{settings}" }
 
+// claim holds when somebody claimed something that one replica does for all.
+func (k keys) claim(name string) string { return k.namespace + ":claim:" + name }
+
 // ticket holds one ticket, sealed, with an expiry. Names may hold anything.
 func (k keys) ticket(name string) string {
 	sum := sha256.Sum256([]byte(name))

@@ -140,6 +140,24 @@ func (s *Store) AllLinks(ctx context.Context, lane string, visit func(reconciler
 	}
 }
 
+// RecordIDs are the records of all links of a lane, those of series' occurrences
+// and of links that have ended included, in no order.
+func (s *Store) RecordIDs(ctx context.Context, lane string) ([]int64, error) {
+	records, err := s.client.HKeys(ctx, s.keys.links(lane)).Result()
+	if err != nil {
+		return nil, fmt.Errorf("reading links: %w", err)
+	}
+	ids := make([]int64, 0, len(records))
+	for _, record := range records {
+		id, err := strconv.ParseInt(record, 10, 64)
+		if err != nil {
+			return nil, fmt.Errorf("reading links: %w", errLink)
+		}
+		ids = append(ids, id)
+	}
+	return ids, nil
+}
+
 // Commit implements reconciler.Store.
 func (s *Store) Commit(ctx context.Context, lease reconciler.Lease, commit reconciler.Commit) error {
 	arguments := []any{lease.Fence, logLength, len(commit.Links), len(commit.Drop), len(commit.Occurrences)}

@@ -60,6 +60,11 @@ type Config struct {
 	// Engine is an in-process engine to share between stores, for tests; with
 	// it URL and DataDir are not used.
 	Engine *InProcess
+	// Connection is one that several stores share, each with a Namespace of its own;
+	// then only Seal, Namespace, Lease, Now and Log are used besides.
+	Connection *Connection
+	// Stores is how many stores will share the connection; see Connect.
+	Stores int
 	// Server is the redis-server of the embedded store: a path, "" to look for
 	// one on PATH, or "none" for the in-process engine.
 	Server string
@@ -137,6 +142,28 @@ func Open(ctx context.Context, config Config) (*Store, error) {
 	return s, nil
 }
 
+// Connection is a way to a store, or an embedded store, that several Stores share.
+type Connection struct{ store *Store }
+
+// Connect connects to a store for several Stores to share; those are to be closed
+// before it.
+func Connect(ctx context.Context, config Config) (*Connection, error) {
+	if config.Log == nil {
+		config.Log = zap.NewNop()
+	}
+	s := &Store{Config: config}
+	if err := s.connect(ctx); err != nil {
+		return nil, err
+	}
+	if err := s.awake(ctx); err != nil {
+		return nil, errors.Join(fmt.Errorf("REDIS_URL: the store does not answer: %w", err), s.disconnect())
+	}
+	return &Connection{s}, nil
+}
+
+// Close ends the connection, and an embedded store, whose data is on disk then.
+func (c *Connection) Close() error { return c.store.disconnect() }
+
 // lostLanes bounds how many lanes wait to be given back because an answer was lost.
 const lostLanes = 256
 
@@ -162,6 +189,11 @@ func (s *Store) awake(ctx context.Context) error {
 
 func (s *Store) connect(ctx context.Context) error {
 	switch {
+	case s.Connection != nil:
+		other := s.Connection.store
+		s.client, s.cluster, s.shared, s.engine = other.client, other.cluster, other.shared, other.engine
+		s.kind, s.durable = other.kind, other.durable
+		return nil
 	case s.Engine != nil:
 		s.engine = s.Engine
 		s.kind, s.durable = "in-process", false
@@ -180,6 +212,10 @@ func (s *Store) connect(ctx context.Context) error {
 		// A webhook's sender waits for seconds at most, whatever the store does.
 		options.ContextTimeoutEnabled = true
 		options.DialTimeout, options.ReadTimeout, options.WriteTimeout = 2*time.Second, 3*time.Second, 3*time.Second
+		if s.Stores > 1 {
+			// Each store has a connection on which it waits for the bell.
+			options.PoolSize = poolSize + s.Stores
+		}
 		s.client = goredis.NewUniversalClient(options)
 		_, s.cluster = s.client.(*goredis.ClusterClient)
 		s.shared, s.durable = true, true
@@ -191,6 +227,10 @@ func (s *Store) connect(ctx context.Context) error {
 	}
 	return s.embed(ctx)
 }
+
+// poolSize is how many connections stores that share have, besides those on which
+// they wait.
+const poolSize = 40
 
 // parseURL understands REDIS_URL.
 func parseURL(text string) (*goredis.UniversalOptions, error) {
@@ -251,14 +291,22 @@ func (s *Store) Ping(ctx context.Context) error { return s.client.Ping(ctx).Err(
 // on disk when Close returns.
 func (s *Store) Close() error {
 	s.cancel()
-	// Only a connection that closes ends a wait for the bell early.
-	err := s.client.Close()
+	var err error
+	if s.Connection == nil {
+		// Only a connection that closes ends a wait for the bell early.
+		err = s.client.Close()
+	}
 	s.group.Wait()
 	return errors.Join(err, s.release())
 }
 
 // disconnect undoes connect.
-func (s *Store) disconnect() error { return errors.Join(s.client.Close(), s.release()) }
+func (s *Store) disconnect() error {
+	if s.Connection != nil {
+		return nil
+	}
+	return errors.Join(s.client.Close(), s.release())
+}
 
 // release ends the embedded store, if it is ours.
 func (s *Store) release() error {
@@ -266,7 +314,7 @@ func (s *Store) release() error {
 	if s.child != nil {
 		err = errors.Join(err, s.child.stop())
 	}
-	if s.engine != nil && s.Engine == nil {
+	if s.engine != nil && s.Engine == nil && s.Connection == nil {
 		err = errors.Join(err, s.engine.Close())
 	}
 	return err

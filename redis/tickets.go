@@ -49,3 +49,23 @@ func (s *Store) TakeTicket(ctx context.Context, name string) ([]byte, error) {
 	}
 	return s.Seal.Open(sealed, key)
 }
+
+// claimScript lets one in each while. KEYS claim. ARGV now, and how long it holds,
+// in milliseconds.
+var claimScript = goredis.NewScript(`
+local now, life = tonumber(ARGV[1]), tonumber(ARGV[2])
+local last = tonumber(redis.call('GET', KEYS[1]) or '-1')
+if last >= 0 and last <= now and now - last < life then return 0 end
+redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+return 1
+`)
+
+// Claim says whether the caller is the first, of all replicas, to claim something
+// within this time.
+func (s *Store) Claim(ctx context.Context, name string, life time.Duration) (bool, error) {
+	first, err := claimScript.Run(ctx, s.client, []string{s.keys.claim(name)}, s.Now().UnixMilli(), life.Milliseconds()).Bool()
+	if err != nil {
+		return false, fmt.Errorf("claiming %s: %w", name, err)
+	}
+	return first, nil
+}

@@ -115,6 +115,18 @@ func (s *Service) refuseBuiltInSync(ctx context.Context, member reconciler.Membe
 	return nil
 }
 
+// BuiltInSync implements gateway.Admin.
+func (a admin) BuiltInSync(ctx context.Context, person gateway.Person) (bool, error) {
+	found, err := a.service.clerk.suite.BuiltInSyncs(ctx, person.UserID)
+	return found[person.UserID].Active(), err
+}
+
+// StopBuiltInSync implements gateway.Admin.
+func (a admin) StopBuiltInSync(ctx context.Context, person gateway.Person) error {
+	_, err := a.service.clerk.suite.StopBuiltInSync(ctx, person.UserID)
+	return err
+}
+
 // sweepOnceKnown sweeps once more when every replica has heard of the member:
 // until then one that has not may take a change in NightPOS for nobody's. If
 // this process ends before, the sweep after its next start does it.

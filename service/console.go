@@ -139,7 +139,7 @@ func (c *console) run(ctx context.Context) {
 			return
 		case <-ticker.C:
 		}
-		if err := errors.Join(c.follow(ctx), c.remember(ctx)); err != nil && ctx.Err() == nil {
+		if err := errors.Join(c.follow(ctx), c.remember(ctx), c.service.rotation.follow(ctx)); err != nil && ctx.Err() == nil {
 			c.service.config.Log.Warn("the settings made in the console could not be read; the former ones stay", zap.Error(err))
 		}
 	}

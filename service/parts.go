@@ -21,13 +21,13 @@ import (
 // secretKeys are the keys given, or for the embedded store one of its own.
 func secretKeys(settings gateway.Settings) ([][]byte, error) {
 	if len(settings.SecretKeys) > 0 {
-		return settings.SecretKeys, nil
+		return settings.KeysOf(settings.SecretKeys)
 	}
 	key, err := redis.LoadOrCreateKey(settings.DataDir)
 	if err != nil {
 		return nil, fmt.Errorf("GATEWAY_DATA_DIR: %w", err)
 	}
-	return [][]byte{key}, nil
+	return settings.KeysOf([][]byte{key})
 }
 
 func openStore(ctx context.Context, config Config, keys [][]byte) (*redis.Store, error) {
@@ -37,9 +37,8 @@ func openStore(ctx context.Context, config Config, keys [][]byte) (*redis.Store,
 	}
 	return redis.Open(ctx, redis.Config{
 		URL: config.Settings.RedisURL.Reveal(), DataDir: config.Settings.DataDir, Engine: config.Engine, Server: config.RedisServer,
-		Dialer: config.RedisDialer,
-		Namespace: config.Settings.RedisNamespace,
-		Seal:      seal, Now: config.Now, Log: config.Log.Named("store"),
+		Dialer: config.RedisDialer, Connection: config.Connection, Namespace: config.Settings.RedisNamespace,
+		Seal: seal, Now: config.Now, Log: config.Log.Named("store"),
 	})
 }
 

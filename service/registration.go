@@ -16,7 +16,7 @@ import (
 )
 
 func registrationOf(settings gateway.Settings, senders *gateway.Senders) nightpos.Registration {
-	return nightpos.Registration{PublicURL: settings.PublicURL, Token: senders.Token()}
+	return nightpos.Registration{PublicURL: settings.PublicURL, PageURL: settings.PublicURL + gateway.ConsolePath, Token: senders.Token()}
 }
 
 // Register installs in NightPOS what the gateway needs there, with the
@@ -37,6 +37,10 @@ func Register(ctx context.Context, config Config) ([]string, error) {
 		return nil, err
 	}
 	registration := registrationOf(config.Settings, senders)
+	// Which secret is in use only the running gateway knows.
+	if registration.Known, err = senders.Tokens(); err != nil {
+		return nil, err
+	}
 	if registration.AccountID, err = own.UserID(ctx); err != nil {
 		return nil, fmt.Errorf("NIGHTPOS_LOGIN: %w", err)
 	}
@@ -68,11 +72,12 @@ func administratorOf(config Config) (*nightpos.Client, error) {
 	return nightposClient(config, settings.NightPOSAdminLogin, settings.NightPOSAdminAPIKey, nil)
 }
 
-// clerk sees to it that NightPOS is registered, as far as the gateway's own
-// account may.
+// clerk sees to it that NightPOS is registered. An ordinary account puts the rules
+// back, and says what an administrator has to do about the rest.
 type clerk struct {
 	suite        *nightpos.Client
 	registration nightpos.Registration
+	rotation     *rotation
 	log          *zap.Logger
 	// recognise sees whether the database is the right one, once it is registered;
 	// nil before the gateway is put together.
@@ -83,14 +88,24 @@ type clerk struct {
 	// ordinary says that the account is no administrator's, as it should be:
 	// somebody else has registered the gateway, or must. Only try changes it.
 	ordinary bool
+	// due has run look at once.
+	due chan struct{}
 
 	mutex sync.Mutex
 	err   error
 	again bool
 }
 
-func newClerk(config Config, suite *nightpos.Client, registration nightpos.Registration) *clerk {
-	return &clerk{suite: suite, registration: registration, log: config.Log}
+func newClerk(config Config, suite *nightpos.Client, registration nightpos.Registration, rotation *rotation) *clerk {
+	return &clerk{suite: suite, registration: registration, rotation: rotation, log: config.Log, due: make(chan struct{}, 1)}
+}
+
+// hurry has run look at once.
+func (c *clerk) hurry() {
+	select {
+	case c.due <- struct{}{}:
+	default:
+	}
 }
 
 const (
@@ -134,25 +149,37 @@ func (c *clerk) try(ctx context.Context) error {
 }
 
 func (c *clerk) register(ctx context.Context) error {
+	token, generation, _, err := c.rotation.token()
+	if err != nil {
+		return err
+	}
+	if err := c.install(ctx, token); err != nil {
+		return err
+	}
+	return c.rotation.written(ctx, generation)
+}
+
+// install has NightPOS post with a token, and sees to all the rest.
+func (c *clerk) install(ctx context.Context, token string) error {
 	registration := c.registration
+	registration.Token = token
 	var err error
 	if registration.AccountID, err = c.suite.UserID(ctx); err != nil {
 		return err
 	}
 	if !c.ordinary {
 		changed, err := c.suite.Register(ctx, registration)
-		for _, line := range changed {
-			c.log.Info("registering in NightPOS: " + line)
-		}
-		if len(changed) > 0 {
-			c.tell(ctx, "registration mended", strings.Join(changed, "; "))
-		}
+		c.mended(ctx, changed)
 		if !errors.Is(err, nightpos.ErrAccess) {
 			return err
 		}
 		c.ordinary = true
 	}
-	err = c.suite.Check(ctx)
+	mended, err := c.suite.Repair(ctx, registration)
+	c.mended(ctx, mended)
+	if err == nil {
+		err = c.suite.Check(ctx)
+	}
 	if errors.Is(err, nightpos.ErrOtherDatabase) {
 		err = nil // recognise says so
 	}
@@ -160,6 +187,16 @@ func (c *clerk) register(ctx context.Context) error {
 		err = fmt.Errorf("%w: `outlook-gateway register` with NIGHTPOS_ADMIN_LOGIN and NIGHTPOS_ADMIN_API_KEY of an administrator does it", err)
 	}
 	return err
+}
+
+// mended notes what was put in order.
+func (c *clerk) mended(ctx context.Context, lines []string) {
+	for _, line := range lines {
+		c.log.Info("registering in NightPOS: " + line)
+	}
+	if len(lines) > 0 {
+		c.tell(ctx, "registration mended", strings.Join(lines, "; "))
+	}
 }
 
 // tell notes something for the administrators, who find it in the activity log.
@@ -182,6 +219,7 @@ func (c *clerk) run(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-timer.C:
+		case <-c.due:
 		}
 		before := c.state()
 		err := c.try(ctx)
@@ -205,6 +243,9 @@ func (c *clerk) run(ctx context.Context) {
 
 // pause is the time until the next look.
 func (c *clerk) pause() time.Duration {
+	if _, _, left, _ := c.rotation.token(); left > 0 {
+		return left
+	}
 	c.mutex.Lock()
 	defer c.mutex.Unlock()
 	if c.again {

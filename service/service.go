@@ -28,6 +28,10 @@ type Config struct {
 	Settings gateway.Settings
 	// Listener is closed by the service; default: it listens on Settings.Listen.
 	Listener net.Listener
+	// Hosts and Connection, which go together, are those of a gateway of several
+	// databases; then there is no listener.
+	Hosts      *gateway.Hosts
+	Connection *redis.Connection
 	// Version is shown in the metrics.
 	Version string
 	// Transport carries the calls to both sides.
@@ -54,6 +58,9 @@ type Config struct {
 	// changed; default one hour. It finds what no notification told, but for
 	// records that were deleted in NightPOS and for what Microsoft forgets.
 	ChangesEvery time.Duration
+	// DeletionsEvery is how often NightPOS is asked, in one call for everybody, which
+	// of the linked records are left; default a quarter of an hour.
+	DeletionsEvery time.Duration
 	// Guard stops sweeps that would delete too much; default more than 20 events at
 	// once, or more than half of a calendar of five or more.
 	Guard reconciler.Guard
@@ -91,6 +98,9 @@ func (c *Config) fill() {
 	if c.ChangesEvery <= 0 {
 		c.ChangesEvery = time.Hour
 	}
+	if c.DeletionsEvery <= 0 {
+		c.DeletionsEvery = 15 * time.Minute
+	}
 	if c.Log == nil {
 		c.Log = zap.NewNop()
 	}
@@ -98,15 +108,16 @@ func (c *Config) fill() {
 
 // Service is a running gateway.
 type Service struct {
-	config  Config
-	store   *redis.Store
-	outlook *outlook.Client
-	tokens  *tokens
-	clerk   *clerk
-	expiry  *expiry
-	console *console
-	manager *subscriptions.Manager
-	engine  *reconciler.Engine
+	config   Config
+	store    *redis.Store
+	outlook  *outlook.Client
+	tokens   *tokens
+	clerk    *clerk
+	rotation *rotation
+	expiry   *expiry
+	console  *console
+	manager  *subscriptions.Manager
+	engine   *reconciler.Engine
 	// troubles are those of everybody, as they were found last.
 	troubles troubles
 	started  time.Time
@@ -136,7 +147,7 @@ func Start(ctx context.Context, config Config) (*Service, error) {
 		return nil, err
 	}
 	listener := config.Listener
-	if listener == nil {
+	if listener == nil && config.Hosts == nil {
 		var listening net.ListenConfig
 		if listener, err = listening.Listen(ctx, "tcp", config.Settings.Listen); err != nil {
 			return nil, errors.Join(fmt.Errorf("GATEWAY_LISTEN: %w", err), s.store.Close())
@@ -174,7 +185,12 @@ func (s *Service) build(ctx context.Context) (parts, error) {
 	if err != nil {
 		return parts{}, err
 	}
-	s.clerk = newClerk(config, suite, registrationOf(settings, senders))
+	metrics.Gauge("nightpos_concurrency", "How many calls to NightPOS may be under way at once at present.", func() float64 { return float64(suite.Concurrency()) })
+	s.rotation = &rotation{service: s, senders: senders}
+	if err := s.rotation.follow(ctx); err != nil {
+		return parts{}, err
+	}
+	s.clerk = newClerk(config, suite, registrationOf(settings, senders), s.rotation)
 	if err := s.clerk.begin(ctx); err != nil {
 		return parts{}, err
 	}
@@ -281,8 +297,13 @@ func (s *Service) run(ctx context.Context, listener net.Listener, parts parts) {
 	group.Go(func() { s.expiry.run(ctx) })
 	group.Go(func() { s.console.run(ctx) })
 	group.Go(func() { parts.checker.run(ctx) })
+	group.Go(func() { s.findDeletions(ctx) })
 	group.Go(func() { s.catchUp(ctx, parts.subscriptions) })
-	err := parts.server.Serve(ctx, listener)
+	serve := func() error { return parts.server.Serve(ctx, listener) }
+	if hosts := s.config.Hosts; hosts != nil {
+		serve = func() error { return parts.server.ServeBehind(ctx, hosts, s.PublicURL) }
+	}
+	err := serve()
 	s.cancel()
 	group.Wait()
 	s.background.Wait()

@@ -138,7 +138,8 @@ func TestEveryTextThatIsUsedExists(t *testing.T) {
 	for done := range doneKeys {
 		add("done", done)
 	}
-	add("deed", "pause", "resume", "sync", "disconnect", "reset", "undo", "settings", "connect link", "release first sync", "deletions apply", "deletions keep", "confirm database")
+	add("deed", "pause", "resume", "sync", "disconnect", "reset", "undo", "settings", "connect link", "release first sync", "deletions apply", "deletions keep", "confirm database",
+		"stop built-in sync", "rotate webhook secret", "webhook secret rotated", "registration mended", "registration found broken", "registration in place again")
 	add("dependency", "store", "nightpos", "microsoft", "application", "registration", "database")
 	add("status", "ok", "warning", "failed")
 	add("events", "leave", "outlook", "nightpos", "both")

@@ -16,8 +16,10 @@ type personPage struct {
 	// Mine says that it is the visitor's own.
 	Mine bool
 	Name string
-	// User is nil for somebody who is not connected.
-	User *gateway.User
+	// User is nil for somebody who is not connected; BuiltIn says that NightPOS's own
+	// sync keeps the person from connecting.
+	User    *gateway.User
+	BuiltIn bool
 	// Action is where the forms lead, Live where changes come from.
 	Action, Live string
 	// Tone is good, busy, off or bad; Headline is the state in one sentence, and
@@ -84,6 +86,10 @@ func (c *Console) personPage(ctx context.Context, v *view, id string, mine bool,
 	user, err := c.Admin.User(ctx, id)
 	if mine && errors.Is(err, gateway.ErrNobody) {
 		page.Tone, page.Headline, page.Todo = "off", v.T("state.none"), v.T("state.none.todo")
+		// Where that cannot be asked just now, connecting says it.
+		if page.BuiltIn, err = c.Admin.BuiltInSync(ctx, v.visitor.Person); err == nil && page.BuiltIn {
+			page.Tone, page.Todo = "bad", v.T("state.built_in.todo")
+		}
 		return page, nil
 	}
 	if err != nil {
@@ -175,6 +181,14 @@ func (c *Console) act(ctx context.Context, v *view, w http.ResponseWriter, r *ht
 	mine := user == ""
 	if mine {
 		user = v.visitor.Person.ID
+		if action == "stop-built-in" {
+			if err := c.Admin.StopBuiltInSync(ctx, v.visitor.Person); err != nil {
+				return err
+			}
+			c.note(ctx, v, "stop built-in sync", v.visitor.Person.UserID, "")
+			http.Redirect(w, r, v.Base+"/mine", http.StatusSeeOther)
+			return nil
+		}
 		if action == "connect" || action == "switch" {
 			return c.connect(ctx, v, w, r, action == "switch")
 		}

@@ -47,6 +47,7 @@ func each(t *testing.T, run func(t *testing.T, check func(*testing.T, opener), n
 	cases := map[string]func(*testing.T, opener){
 		"an item is taken, worked on and gone":           taken,
 		"a ticket is used once":                          tickets,
+		"one claims what is done for all":                claims,
 		"adding what waits changes nothing":              folded,
 		"adding what is worked on makes it run again":    again,
 		"an item that failed comes back with a reason":   retried,

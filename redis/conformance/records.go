@@ -49,6 +49,14 @@ func links(t *testing.T, o opener) {
 	slices.SortFunc(found, func(a, b reconciler.Link) int { return int(a.RecordID - b.RecordID) })
 	same(t, "links", found, []reconciler.Link{one, two, intent})
 	commit(t, store, reconciler.Commit{Drop: []int64{1}})
+	ids, err := store.RecordIDs(t.Context(), lane)
+	slices.Sort(ids)
+	if err != nil || !slices.Equal(ids, []int64{2, 3}) {
+		t.Fatalf("RecordIDs: got %v, %v, want 2 and 3", ids, err)
+	}
+	if ids, err := store.RecordIDs(t.Context(), "nobody"); err != nil || len(ids) != 0 {
+		t.Fatalf("RecordIDs of nobody: got %v, %v, want none", ids, err)
+	}
 	var left []int64
 	err = store.AllLinks(t.Context(), lane, func(link reconciler.Link) error {
 		left = append(left, link.RecordID)
@@ -316,6 +324,27 @@ func crowd(t *testing.T, o opener) {
 		defer mutex.Unlock()
 		t.Fatalf("taken: got %d items, want %d", len(seen), lanes*perLane)
 	}
+}
+
+// claims: of many who claim something one gets it, and after a while another.
+func claims(t *testing.T, o opener) {
+	clock := o.clock()
+	one, two := o.store(clock), o.store(clock)
+	claim := func(store *redis.Store, name string, want bool) {
+		t.Helper()
+		if got, err := store.Claim(t.Context(), name, time.Minute); err != nil || got != want {
+			t.Fatalf("Claim: got %t, %v, want %t", got, err, want)
+		}
+	}
+	claim(one, "a", true)
+	claim(two, "a", false)
+	claim(one, "a", false)
+	claim(two, "b", true)
+	clock.forward(59 * time.Second)
+	claim(two, "a", false)
+	clock.forward(2 * time.Second)
+	claim(two, "a", true)
+	claim(one, "a", false)
 }
 
 // tickets: of many who use a ticket at once, one gets it; after its life nobody.

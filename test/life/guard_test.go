@@ -1,6 +1,7 @@
 package life_test
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -9,6 +10,8 @@ import (
 	"time"
 
 	"github.com/nightpos/outlook-gateway/gateway"
+	"github.com/nightpos/outlook-gateway/outlook"
+	"github.com/nightpos/outlook-gateway/service"
 	simnightpos "github.com/nightpos/outlook-gateway/test/sim/nightpos"
 	simoutlook "github.com/nightpos/outlook-gateway/test/sim/outlook"
 )
@@ -176,6 +179,14 @@ func TestMovingOverFromTheBuiltInSync(t *testing.T) {
 				}
 				time.Sleep(time.Hour)
 				records := len(w.nightpos.Events())
+				// It is still on, and an administrator stops it through the gateway.
+				user := w.nightpos.Member("alice").ID
+				w.must(w.nightpos.Member("admin").WriteUser(t.Context(), user, map[string]any{"microsoft_calendar_rtoken": "rt"}))
+				if _, err := w.service.Connect(t.Context(), "alice", outlook.Token{}); !errors.Is(err, service.ErrBuiltInSync) {
+					t.Errorf("connecting while the built-in sync is on: got %v, want ErrBuiltInSync", err)
+				}
+				w.call(http.MethodPost, "/users/alice/stop-built-in-sync", "", http.StatusNoContent, nil)
+				w.call(http.MethodPost, "/users/nobody/stop-built-in-sync", "", http.StatusNotFound, nil)
 				w.connect("alice", "")
 				w.settle("alice", "connected")
 				calls := w.outlook.Counts()

@@ -36,6 +36,13 @@ func (n *Network) Listen(address string) (net.Listener, error) {
 	return opened, nil
 }
 
+// Alias has another host be the same as one on which somebody listens.
+func (n *Network) Alias(host, of string) {
+	n.mutex.Lock()
+	defer n.mutex.Unlock()
+	n.listeners[withPort(host)] = n.listeners[withPort(of)]
+}
+
 // DialContext connects to a listener; its form fits http.Transport and others.
 // Where nobody listens it fails at once, as a closed port does.
 func (n *Network) DialContext(ctx context.Context, _, address string) (net.Conn, error) {

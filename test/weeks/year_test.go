@@ -24,7 +24,7 @@ func TestYear6_12TheWindowMovesOn(t *testing.T) {
 		}), expect: map[string]bool{}}
 		defer w.close()
 		w.stop()
-		w.config.SweepEvery, w.config.ChangesEvery = 7*24*time.Hour, 6*time.Hour
+		w.config.SweepEvery, w.config.ChangesEvery, w.config.DeletionsEvery = 7*24*time.Hour, 6*time.Hour, 6*time.Hour
 		w.start(1)
 		w.quiet()
 		time.Sleep(time.Hour)

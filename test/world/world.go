@@ -80,6 +80,13 @@ type Options struct {
 	ChecksPerHour int
 	// Log gets what the gateway logs; default nothing does.
 	Log *zap.Logger
+	// Network is one that worlds share, each with a Prefix of its own before the names
+	// of its hosts, and with AdminToken of its own; default one of this world's own.
+	Network            *network.Network
+	Prefix, AdminToken string
+	// Apart leaves the gateway to the test, which starts it from Config and gives it
+	// to Adopt.
+	Apart bool
 	// NightPOS changes how NightPOS is simulated.
 	NightPOS func(*simnightpos.Config)
 }
@@ -87,7 +94,9 @@ type Options struct {
 // World is everything that a test has.
 type World struct {
 	test     *testing.T
-	network  network.Network
+	network  *network.Network
+	prefix   string
+	config   service.Config
 	Outlook  *simoutlook.Server
 	NightPOS *simnightpos.Server
 	Gateway  *service.Service
@@ -98,7 +107,13 @@ type World struct {
 // which must be called inside the bubble.
 func New(t *testing.T, options Options) *World {
 	t.Helper()
-	w := &World{test: t}
+	w := &World{test: t, network: options.Network, prefix: options.Prefix}
+	if w.network == nil {
+		w.network = &network.Network{}
+	}
+	if options.AdminToken == "" {
+		options.AdminToken = AdminToken
+	}
 	if options.Version == 0 {
 		options.Version = 18
 	}
@@ -127,14 +142,14 @@ func New(t *testing.T, options Options) *World {
 	}
 	var err error
 	w.Outlook, err = simoutlook.New(simoutlook.Config{
-		BaseURL: OutlookURL, Seed: options.Seed, Transport: w.network.Transport(), Switches: options.Switches, Faults: options.Faults,
+		BaseURL: w.address(OutlookURL), Seed: options.Seed, Transport: w.network.Transport(), Switches: options.Switches, Faults: options.Faults,
 		People: mailboxes,
 	})
 	w.must(err)
 	w.closers = append(w.closers, w.Outlook.Close)
-	w.host(OutlookURL, w.Outlook.Handler())
+	w.host(w.address(OutlookURL), w.Outlook.Handler())
 	simulated := simnightpos.Config{
-		Version: options.Version, Database: options.Database, BaseURL: NightPOSURL, Seed: options.Seed,
+		Version: options.Version, Database: options.Database, BaseURL: w.address(NightPOSURL), Seed: options.Seed,
 		Transport: w.network.Transport(), People: users,
 	}
 	if options.NightPOS != nil {
@@ -143,12 +158,29 @@ func New(t *testing.T, options Options) *World {
 	w.NightPOS, err = simnightpos.New(simulated)
 	w.must(err)
 	w.closers = append(w.closers, w.NightPOS.Close)
-	w.host(NightPOSURL, w.NightPOS.Handler())
+	w.host(w.address(NightPOSURL), w.NightPOS.Handler())
 	w.startGateway(options)
-	for _, login := range options.Connect {
-		w.Connect(login)
+	if !options.Apart {
+		w.Adopt(w.Gateway, options.Connect...)
 	}
 	return w
+}
+
+// Adopt connects people to a gateway, which from then on is that of this world.
+func (w *World) Adopt(running *service.Service, logins ...string) {
+	w.test.Helper()
+	w.Gateway = running
+	for _, login := range logins {
+		w.Connect(login)
+	}
+}
+
+// Config is what the gateway of this world is started with.
+func (w *World) Config() service.Config { return w.config }
+
+// address is that of a host of this world.
+func (w *World) address(plain string) string {
+	return strings.Replace(plain, "http://", "http://"+w.prefix, 1)
 }
 
 func (w *World) startGateway(options Options) {
@@ -162,13 +194,13 @@ func (w *World) startGateway(options Options) {
 	application := simoutlook.DefaultApplication
 	config := service.Config{
 		Transport: w.network.Transport(), Engine: engine, Workers: 4, Log: options.Log,
-		SettingsEvery: time.Hour, SweepEvery: 24 * time.Hour, ChangesEvery: 6 * time.Hour,
+		SettingsEvery: time.Hour, SweepEvery: 24 * time.Hour, ChangesEvery: 6 * time.Hour, DeletionsEvery: 6 * time.Hour,
 		Spread: rand.New(rand.NewPCG(options.Seed, 1)), Random: rand.NewChaCha8([32]byte{1}),
 		Settings: gateway.Settings{
-			PublicURL: GatewayURL, SecretKeys: [][]byte{[]byte("0123456789abcdef0123456789abcdef")}, AdminToken: AdminToken,
+			PublicURL: w.address(GatewayURL), SecretKeys: [][]byte{[]byte("0123456789abcdef0123456789abcdef")}, AdminToken: gateway.Secret(options.AdminToken),
 			MicrosoftClientID: application.ID, MicrosoftClientSecret: gateway.Secret(application.Secret), MicrosoftTenant: "common",
-			MicrosoftLoginURL: OutlookURL, MicrosoftGraphURL: OutlookURL + "/v1.0",
-			NightPOSURL: NightPOSURL, NightPOSDatabase: options.Database, RedisNamespace: options.Namespace,
+			MicrosoftLoginURL: w.address(OutlookURL), MicrosoftGraphURL: w.address(OutlookURL) + "/v1.0",
+			NightPOSURL: w.address(NightPOSURL), NightPOSDatabase: options.Database, RedisNamespace: options.Namespace,
 			NightPOSLogin: accountLogin, NightPOSAPIKey: accountPassword, NightPOSProtocol: "auto",
 			NightPOSAdminLogin: "admin", NightPOSAdminAPIKey: "admin",
 			PastDays: 365, FutureDays: 730, Conflict: options.Conflict, QuietFirstSync: true, ChecksPerHour: options.ChecksPerHour,
@@ -176,7 +208,11 @@ func (w *World) startGateway(options Options) {
 	}
 	_, err := service.Register(context.Background(), config)
 	w.must(err)
-	listener, err := w.network.Listen("gateway.sim")
+	w.config = config
+	if options.Apart {
+		return
+	}
+	listener, err := w.network.Listen(strings.TrimPrefix(w.address(GatewayURL), "http://"))
 	w.must(err)
 	config.Listener = listener
 	w.Gateway, err = service.Start(context.Background(), config)
@@ -239,9 +275,9 @@ func (w *World) Transport() http.RoundTripper { return w.network.Transport() }
 // Ask asks the admin API something that it must take.
 func (w *World) Ask(method, path, body string) {
 	w.test.Helper()
-	request, err := http.NewRequestWithContext(context.Background(), method, GatewayURL+"/api/v1"+path, strings.NewReader(body))
+	request, err := http.NewRequestWithContext(context.Background(), method, w.address(GatewayURL)+"/api/v1"+path, strings.NewReader(body))
 	w.must(err)
-	request.Header.Set("Authorization", "Bearer "+AdminToken)
+	request.Header.Set("Authorization", "Bearer "+w.config.Settings.AdminToken.Reveal())
 	answer, err := w.network.Transport().RoundTrip(request)
 	w.must(err)
 	answer.Body.Close()

@@ -34,6 +34,14 @@ func (t *transaction) syncing() bool {
 	return user != nil && !truth(t.context["dont_notify"]) && truth(user.values["microsoft_calendar_rtoken"]) && !truth(user.values["microsoft_synchronization_stopped"])
 }
 
+// stopBuiltInSync is what the button in a person's calendar does; the token stays.
+func (t *transaction) stopBuiltInSync(users []int) error {
+	if len(users) != 1 {
+		return valueError("Expected singleton: res.users%v", users)
+	}
+	return t.write("res.users", users, map[string]any{"microsoft_synchronization_stopped": true, "microsoft_last_sync_date": false})
+}
+
 const (
 	seriesCreationRefused = "Due to an Outlook Calendar limitation, recurrent events must be created directly in Outlook Calendar."
 	seriesUpdateRefused   = "Due to an Outlook Calendar limitation, recurrence updates must be done directly in Outlook Calendar."

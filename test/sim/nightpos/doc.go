@@ -25,7 +25,9 @@
 // Its test replays the recordings of each version (testdata) and compares every answer and every webhook; what it ignores stands in a table
 // with the reasons.
 //
-// A server action of state "code" is not interpreted as Python: it carries out
-// the list of operations in the context key gw_ops and answers with their
-// results, whatever its code says.
+// A server action of state "code" is run as what it is, in Starlark, which is all
+// but Python: see interpreter.go for what its code can reach. One that is given a
+// list of operations in the context key gw_ops is the exception, for speed and
+// since the recordings do not tell its code: they are carried out here, whatever
+// the code says, unless Config.Interpret is set.
 package nightpos

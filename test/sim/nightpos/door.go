@@ -32,6 +32,10 @@ func (t *transaction) runAction(ids []int) (any, error) {
 	if action.values["state"] != "code" {
 		return nil, nil
 	}
+	if _, listed := t.context["gw_ops"].([]any); !listed || t.server.config.Interpret {
+		result, err := t.interpret(action)
+		return result, t.evaluated(err, action)
+	}
 	if meant, given := t.context["gw_database"]; given && textOf(meant) != t.databaseID() {
 		return nil, t.evaluated(userError("gateway: another database"), action)
 	}
@@ -85,6 +89,22 @@ type door struct {
 func (d *door) run(operation map[string]any) (any, error) {
 	if operation["do"] == "built_in_sync" {
 		return d.builtInSync(operation), nil
+	}
+	if operation["do"] == "stop_built_in_sync" {
+		ids, _ := intsOf(operation["ids"])
+		stopped := []int{}
+		t := d.as(true, nil)
+		for _, id := range ids {
+			user := t.get("res.users", id)
+			if user == nil || truth(user.values["microsoft_synchronization_stopped"]) {
+				continue
+			}
+			if err := t.stopBuiltInSync([]int{id}); err != nil {
+				return nil, err
+			}
+			stopped = append(stopped, id)
+		}
+		return stopped, nil
 	}
 	if operation["do"] == "week_start" {
 		return "7", nil // of English as it is spoken in the United States

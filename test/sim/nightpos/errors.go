@@ -67,6 +67,7 @@ var titles = map[string]string{
 	"calendar.event.type": "Event Meeting Type", "calendar.recurrence": "Event Recurrence Rule", "res.users": "User", "res.partner": "Contact", "res.groups": "Access Groups",
 	"mail.message": "Message", "mail.mail": "Outgoing Mails", "res.users.settings": "User Settings",
 	"base.automation": "Automation Rule", "ir.actions.server": "Server Action", "ir.config_parameter": "System Parameter",
+	"ir.actions.act_url": "Action URL", "ir.ui.menu": "Menu", "res.lang": "Languages",
 	"ir.model": "Models", "ir.model.fields": "Fields", "ir.model.data": "Model Data",
 }
 
@@ -78,6 +79,8 @@ var restricted = map[string]struct {
 }{
 	"base.automation":     {[]string{"read", "write", "create", "unlink"}, "Administration/Settings"},
 	"ir.actions.server":   {[]string{"write", "create", "unlink"}, "Administration/Settings"},
+	"ir.actions.act_url":  {[]string{"write", "create", "unlink"}, "Administration/Settings"},
+	"ir.ui.menu":          {[]string{"write", "create", "unlink"}, "Administration/Settings"},
 	"ir.config_parameter": {[]string{"read", "write", "create", "unlink"}, "Administration/Settings"},
 	"ir.model.data":       {[]string{"read", "write", "create", "unlink"}, "Administration/Access Rights"},
 	"ir.model":            {[]string{"write", "create", "unlink"}, "Administration/Access Rights"},

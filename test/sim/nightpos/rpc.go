@@ -242,6 +242,9 @@ func (s *Server) run(uid int, model, method string, given arguments) (any, error
 			return nil, errDropped
 		}
 	}
+	if s.config.Work != nil && !s.work(s.config.Work(model, method, recordsOf(given))) {
+		return nil, errDropped
+	}
 	var fate CallFate
 	if s.config.Call != nil {
 		fate = s.config.Call(model, method)
@@ -255,4 +258,50 @@ func (s *Server) run(uid int, model, method string, given arguments) (any, error
 		return nil, errDropped
 	}
 	return result, err
+}
+
+// workStep is how finely calls share the workers.
+const workStep = time.Millisecond
+
+// work takes a worker's time, or a part of it where there are more calls than
+// workers.
+func (s *Server) work(left time.Duration) bool {
+	s.mutex.Lock()
+	s.working++
+	s.mutex.Unlock()
+	defer func() {
+		s.mutex.Lock()
+		s.working--
+		s.mutex.Unlock()
+	}()
+	for left > 0 {
+		if !s.pause(workStep) {
+			return false
+		}
+		s.mutex.Lock()
+		done := workStep
+		if workers := max(s.config.Workers, 1); s.working > workers {
+			done = workStep * time.Duration(workers) / time.Duration(s.working)
+		}
+		s.mutex.Unlock()
+		left -= done
+	}
+	return true
+}
+
+// recordsOf is how many records a call names, or its operations do.
+func recordsOf(given arguments) int {
+	operations, listed := objectOf(given.named["context"])["gw_ops"].([]any)
+	if !listed {
+		return len(given.ids())
+	}
+	records := 0
+	for _, item := range operations {
+		operation := objectOf(item)
+		ids, _ := intsOf(operation["ids"])
+		vals, _ := operation["vals"].([]any)
+		lines, _ := operation["lines"].([]any)
+		records += len(ids) + len(vals) + len(lines)
+	}
+	return records
 }

@@ -211,7 +211,7 @@ func schema(version int) map[string]model {
 		"res.users": model{
 			"login": {kind: kindText, required: true, label: "Login"}, "name": {kind: kindText}, "email": {kind: kindText},
 			"password": {kind: kindText, admin: true}, "partner_id": {kind: kindOne, relation: "res.partner"}, "tz": {kind: kindText},
-			"active": {kind: kindBool}, "share": {kind: kindBool}, groups: {kind: kindMany, relation: "res.groups"},
+			"lang": {kind: kindText}, "active": {kind: kindBool}, "share": {kind: kindBool}, groups: {kind: kindMany, relation: "res.groups"},
 			"notification_type":         {kind: kindSelection, selection: []string{"email", "inbox"}},
 			"microsoft_calendar_rtoken": {kind: kindText, admin: true}, "microsoft_calendar_token": {kind: kindText, admin: true},
 			"microsoft_calendar_token_validity": {kind: kindDatetime, admin: true}, "microsoft_calendar_sync_token": {kind: kindText, admin: true},
@@ -245,6 +245,16 @@ func schema(version int) map[string]model {
 			"warning":                {kind: kindText, admin: true, computed: func(t *transaction, r *record) any { return t.actionWarning(r) }},
 			"usage":                  {kind: kindSelection, selection: []string{"ir_actions_server", "ir_cron", "base_automation"}}, "base_automation_id": {kind: kindOne, relation: "base.automation"},
 		}.log(),
+		"ir.actions.act_url": model{
+			"name": {kind: kindText, required: true, label: "Action Name"}, "type": {kind: kindText, required: true, label: "Action Type"},
+			"url":    {kind: kindText, required: true, label: "Action URL"},
+			"target": {kind: kindSelection, selection: []string{"new", "self", "download"}, required: true, label: "Action Target"},
+		}.log(),
+		"ir.ui.menu": model{
+			"name": {kind: kindText, required: true, label: "Menu"}, "active": {kind: kindBool}, "sequence": {kind: kindInt},
+			"parent_id": {kind: kindOne, relation: "ir.ui.menu"}, "action": {kind: kindText}, groups: {kind: kindMany, relation: "res.groups"},
+		}.log(),
+		"res.lang": model{"code": {kind: kindText}, "week_start": {kind: kindText}, "active": {kind: kindBool}}.log(),
 		"ir.model": model{"model": {kind: kindText}, "name": {kind: kindText}}.log(),
 		"ir.model.fields": model{
 			"name": {kind: kindText}, "model": {kind: kindText}, "model_id": {kind: kindOne, relation: "ir.model"}, "field_description": {kind: kindText},

@@ -79,6 +79,7 @@ func (s *Server) populate() error {
 		t.contacts()
 	}
 	t.alarms()
+	t.menus()
 	t.models()
 	t.insert("ir.config_parameter", map[string]any{"key": "web.base.url", "value": s.config.BaseURL})
 	t.insert("ir.config_parameter", map[string]any{
@@ -151,6 +152,15 @@ func (t *transaction) alarms() {
 	} {
 		t.insert("calendar.alarm", map[string]any{"name": alarm.name, "alarm_type": alarm.kind, "interval": alarm.unit, "duration": alarm.amount})
 	}
+}
+
+// menus are the calendar's own, and the language that everybody speaks.
+func (t *transaction) menus() {
+	calendar := t.insert("ir.ui.menu", map[string]any{"name": "Calendar", "active": true, "sequence": 10})
+	t.insert("ir.model.data", map[string]any{
+		"module": "calendar", "name": "mail_menu_calendar", "model": "ir.ui.menu", "res_id": calendar.id, "noupdate": false,
+	})
+	t.insert("res.lang", map[string]any{"code": "en_US", "week_start": "7", "active": true})
 }
 
 // models fills the tables that describe the models themselves, under the

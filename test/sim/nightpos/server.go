@@ -9,6 +9,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"go.starlark.net/starlark"
 )
 
 // Config is what a simulated NightPOS is made of. The zero value is a usable
@@ -40,10 +42,18 @@ type Config struct {
 	Occurrences func(starts []time.Time)
 	// Latency, if set, is added to each call.
 	Latency func(model, method string) time.Duration
+	// Work, if set, is how long one of the server's workers takes for a call by
+	// itself, given how many records it names. Where there are more calls than
+	// Workers, by default one, they share them.
+	Work    func(model, method string, records int) time.Duration
+	Workers int
 	// Webhook, if set, decides the fate of each webhook.
 	Webhook func(address string, body []byte) WebhookFate
 	// Call, if set, decides the fate of each call of a model's method.
 	Call func(model, method string) CallFate
+	// Interpret runs the code of every server action, also of those that are
+	// given operations; see the package.
+	Interpret bool
 	// People are members besides alice and bob.
 	People []Person
 }
@@ -99,6 +109,9 @@ type Server struct {
 	observers []func(Change)
 	sessions  map[string]int
 	keys      map[string]apiKey
+	programs  map[string]*starlark.Program
+	// working are the calls that share the workers.
+	working int
 }
 
 // New builds a database with the people of the recordings: admin, alice and bob
@@ -130,7 +143,7 @@ func New(config Config) (*Server, error) {
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
 		random: rand.New(rand.NewPCG(config.Seed, 0x6e69676874)),
-		tables: map[string]*table{}, counts: map[string]int{}, sessions: map[string]int{}, keys: map[string]apiKey{},
+		tables: map[string]*table{}, counts: map[string]int{}, sessions: map[string]int{}, keys: map[string]apiKey{}, programs: map[string]*starlark.Program{},
 	}
 	s.context, s.stop = context.WithCancel(context.Background())
 	recorded.complete(s.schema)
