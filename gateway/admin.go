@@ -39,6 +39,9 @@ type Admin interface {
 	// Answer answers a sweep that stopped because it would have deleted too
 	// much: to go through with it, or to keep what is left.
 	Answer(ctx context.Context, id string, apply bool) error
+	// UseOther puts the version of a field that lost a conflict back on both sides;
+	// the next time, the one that it replaced. Conflict is the ConflictLine's ID.
+	UseOther(ctx context.Context, id, conflict string) error
 	// Disconnect forgets the person and touches no event.
 	Disconnect(ctx context.Context, id string) error
 
@@ -302,6 +305,14 @@ type ConflictLine struct {
 	// kept.
 	Loser reconciler.Side `json:"loser"`
 	Value string          `json:"value,omitempty"`
+	// Kept is the same as an event with this field alone; nil where it cannot be put
+	// back.
+	Kept *reconciler.Event `json:"-"`
+	// ID is for UseOther, empty where that cannot be done.
+	ID string `json:"id,omitempty"`
+	// Restored says that the loser's value was put back: Value is the one that was
+	// replaced then.
+	Restored bool `json:"restored,omitempty"`
 }
 
 // Deed is what an administrator did.
