@@ -58,11 +58,39 @@ type Admin interface {
 	Activity(ctx context.Context, filter ActivityFilter) ([]ActivityLine, error)
 	Audit(ctx context.Context, deed Deed) error
 
+	// Lag is how long changes took during the last day, in steps.
+	Lag(step time.Duration) []LagPoint
+	// Examine begins to check everything that the gateway needs; Examination tells
+	// how far that is, or what it found last.
+	Examine(ctx context.Context) error
+	Examination(ctx context.Context) (Examination, error)
+
 	Settings(ctx context.Context) (ConsoleSettings, error)
 	SaveSettings(ctx context.Context, change SettingsChange) (ConsoleSettings, error)
 	// ConfirmDatabase says that the NightPOS database, which is another than it
 	// was, is the right one.
 	ConfirmDatabase(ctx context.Context) error
+}
+
+// Examination is a check of everything that the gateway needs.
+type Examination struct {
+	// Began is zero when there was none yet, Ended while it is under way.
+	Began time.Time `json:"began,omitzero"`
+	Ended time.Time `json:"ended,omitzero"`
+	// Done of Total parts have ended.
+	Done  int       `json:"done"`
+	Total int       `json:"total"`
+	Rows  []Finding `json:"rows"`
+}
+
+// Finding is how one check ended.
+type Finding struct {
+	// Check is its name, such as store.eviction; Status is ok, warning or failed.
+	Check  string `json:"check"`
+	Status string `json:"status"`
+	// Detail is what was found, or what is wrong, and Remedy what to do; English.
+	Detail string `json:"detail"`
+	Remedy string `json:"remedy,omitempty"`
 }
 
 // Refusal is an error that the caller of the API can do something about.

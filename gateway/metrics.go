@@ -18,6 +18,7 @@ import (
 // no ids of people. The zero value is not usable; see NewMetrics.
 type Metrics struct {
 	registry     *prometheus.Registry
+	history      *LagHistory
 	lag          *prometheus.HistogramVec
 	synced       *prometheus.CounterVec
 	failures     *prometheus.CounterVec
@@ -71,6 +72,10 @@ func NewMetrics(version string) *Metrics {
 	}
 	return m
 }
+
+// Remember has the lag kept in a history too. It must be called before anything is
+// told.
+func (m *Metrics) Remember(history *LagHistory) { m.history = history }
 
 // Queue adds the depth of the queue, which is read when a monitor asks.
 func (m *Metrics) Queue(depth func(ctx context.Context) (waiting int, oldest time.Time, err error), now func() time.Time) {
@@ -161,6 +166,9 @@ func (m *Metrics) handler() http.Handler {
 func (m *Metrics) Synced(from reconciler.Side, action reconciler.Action, lag time.Duration) {
 	m.synced.WithLabelValues(string(from), string(action)).Inc()
 	if lag > 0 {
+		if m.history != nil {
+			m.history.Add(from, lag)
+		}
 		m.lag.WithLabelValues(string(from)).Observe(lag.Seconds())
 	}
 }

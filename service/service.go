@@ -108,6 +108,9 @@ type Service struct {
 	// troubles are those of everybody, as they were found last.
 	troubles troubles
 	started  time.Time
+	lags     *gateway.LagHistory
+	// examining is held during an examination.
+	examining sync.Mutex
 	// running ends when the service is to stop.
 	running context.Context
 	cancel  context.CancelFunc
@@ -166,6 +169,8 @@ func (s *Service) build(ctx context.Context) (parts, error) {
 		return parts{}, err
 	}
 	metrics := gateway.NewMetrics(config.Version)
+	s.lags = gateway.NewLagHistory(config.Now)
+	metrics.Remember(s.lags)
 	metrics.Queue(s.store.Depth, config.Now)
 	suite, err := nightposClient(config, settings.NightPOSLogin, settings.NightPOSAPIKey, metrics)
 	if err != nil {
