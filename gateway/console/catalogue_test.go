@@ -15,7 +15,7 @@ import (
 // TestEveryTextExistsInBothLanguages compares the catalogues: the same keys, the
 // same values put in, nothing empty, and nothing left in English.
 func TestEveryTextExistsInBothLanguages(t *testing.T) {
-	catalogue.Compare(t, catalogues, "catalogue", "dependency.nightpos", "dependency.microsoft")
+	catalogue.Compare(t, catalogues, "catalogue", "dependency.nightpos", "dependency.microsoft", "area.nightpos", "area.microsoft")
 }
 
 var (
@@ -77,9 +77,16 @@ func TestEveryTextThatIsUsedExists(t *testing.T) {
 	for done := range doneKeys {
 		add("done", done)
 	}
-	add("deed", "pause", "resume", "sync", "disconnect", "reset", "undo", "settings", "connect link", "release first sync", "deletions apply", "deletions keep", "confirm database")
+	add("deed", "pause", "resume", "sync", "disconnect", "reset", "undo", "settings", "connect link", "release first sync", "deletions apply", "deletions keep", "confirm database", "use other version", "examine")
 	add("dependency", "store", "nightpos", "microsoft", "application", "registration", "database")
 	add("status", "ok", "warning", "failed")
+	add("area", "settings", "store", "nightpos", "microsoft", "gateway")
+	add("privacy", "default", string(reconciler.PrivacyPublic), string(reconciler.PrivacyPersonal), string(reconciler.PrivacyPrivate), string(reconciler.PrivacyConfidential))
+	for _, shows := range []reconciler.ShowAs{
+		reconciler.ShowAsFree, reconciler.ShowAsTentative, reconciler.ShowAsBusy, reconciler.ShowAsOutOfOffice, reconciler.ShowAsWorkingElsewhere, reconciler.ShowAsUnknown,
+	} {
+		add("show_as", string(shows))
+	}
 	add("events", "leave", "outlook", "nightpos", "both")
 	add("next", "all", "new")
 	add("reset.then", "all", "new")

@@ -21,6 +21,9 @@ type overviewPage struct {
 	Questions    []gateway.User
 	Troubles     []trouble
 	Live         string
+	// Lag are the hours of the last day, LagNow what there is to say of the last one.
+	Lag    []lagRow
+	LagNow []string
 }
 
 type dependency struct {
@@ -48,7 +51,7 @@ func (c *Console) overviewPage(ctx context.Context, v *view) (*overviewPage, err
 	if err != nil {
 		return nil, err
 	}
-	page := &overviewPage{Status: status, Live: v.Base + "/live/gateway"}
+	page := &overviewPage{Status: status, Live: v.Base + "/live/gateway", Lag: c.lagRows(v), LagNow: c.lagNow(v)}
 	worst := "ok"
 	for _, one := range status.Dependencies {
 		shown := dependency{DependencyStatus: one}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/nightpos/outlook-gateway/gateway"
 	"github.com/nightpos/outlook-gateway/gateway/languages"
+	"github.com/nightpos/outlook-gateway/reconciler"
 )
 
 // view is what a template is given: who looks, in what language and zone, and the
@@ -63,7 +64,7 @@ func (c *Console) newView(r *http.Request) *view {
 
 // doneKeys are what a form can have done.
 var doneKeys = map[string]bool{
-	"pause": true, "resume": true, "sync": true, "disconnect": true, "release": true, "answer": true, "settings": true, "database": true,
+	"pause": true, "resume": true, "sync": true, "disconnect": true, "release": true, "prefer": true, "answer": true, "settings": true, "database": true,
 	"signed_out": true,
 }
 
@@ -173,6 +174,22 @@ func (v *view) Time(at time.Time) string {
 	return v.Day(at) + " " + clock
 }
 
+// Span writes from when until when something takes place.
+func (v *view) Span(when reconciler.When) string {
+	if when.AllDay {
+		last := when.End.AddDate(0, 0, -1)
+		if !last.After(when.Start) {
+			return v.Day(when.Start)
+		}
+		return v.Day(when.Start) + " – " + v.Day(last)
+	}
+	start, end := when.Start.In(v.zone), when.End.In(v.zone)
+	if start.Year() == end.Year() && start.YearDay() == end.YearDay() {
+		return v.Day(start) + " " + start.Format("15:04") + "–" + end.Format("15:04")
+	}
+	return v.Day(start) + " " + start.Format("15:04") + " – " + v.Day(end) + " " + end.Format("15:04")
+}
+
 // Ago writes how long ago an instant is, as an element that tells the exact one.
 func (v *view) Ago(at time.Time) template.HTML {
 	return v.element(at, v.ago(at))
@@ -226,6 +243,9 @@ func (v *view) Took(milliseconds int64) string {
 	}
 	return v.Left(float64(milliseconds) / 1000)
 }
+
+// TookFloat writes milliseconds.
+func (v *view) TookFloat(milliseconds float64) string { return v.Took(int64(milliseconds)) }
 
 // SideName names a side.
 func (v *view) SideName(side any) string {
