@@ -45,6 +45,15 @@ func (a admin) Examination(ctx context.Context) (gateway.Examination, error) {
 	return found, nil
 }
 
+// forgetExamination forgets what the last one found, but not that one is under way.
+func (a admin) forgetExamination(ctx context.Context) error {
+	last, err := a.Examination(ctx)
+	if err != nil || last.Ended.IsZero() {
+		return err
+	}
+	return a.service.keepExamination(ctx, gateway.Examination{Rows: []gateway.Finding{}})
+}
+
 // Examine implements gateway.Admin.
 func (a admin) Examine(ctx context.Context) error {
 	s := a.service

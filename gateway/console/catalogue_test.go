@@ -80,6 +80,7 @@ func TestEveryTextThatIsUsedExists(t *testing.T) {
 	add("deed", "pause", "resume", "sync", "disconnect", "reset", "undo", "settings", "connect link", "release first sync", "deletions apply", "deletions keep", "confirm database", "use other version", "examine")
 	add("dependency", "store", "nightpos", "microsoft", "application", "registration", "database")
 	add("status", "ok", "warning", "failed")
+	add("step", "ok", "open", "warning", "failed")
 	add("area", "settings", "store", "nightpos", "microsoft", "gateway")
 	add("privacy", "default", string(reconciler.PrivacyPublic), string(reconciler.PrivacyPersonal), string(reconciler.PrivacyPrivate), string(reconciler.PrivacyConfidential))
 	for _, shows := range []reconciler.ShowAs{

@@ -3,6 +3,7 @@ package console
 import (
 	"context"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/nightpos/outlook-gateway/gateway"
@@ -45,11 +46,12 @@ func (c *Console) doctorPage(ctx context.Context, v *view) (*doctorPage, error) 
 	for _, finding := range found.Rows {
 		count[finding.Status]++
 		name, _, _ := strings.Cut(finding.Check, ".")
-		if len(page.Areas) == 0 || page.Areas[len(page.Areas)-1].Name != name {
+		index := slices.IndexFunc(page.Areas, func(known area) bool { return known.Name == name })
+		if index < 0 {
+			index = len(page.Areas)
 			page.Areas = append(page.Areas, area{Name: name})
 		}
-		last := &page.Areas[len(page.Areas)-1]
-		last.Findings = append(last.Findings, finding)
+		page.Areas[index].Findings = append(page.Areas[index].Findings, finding)
 	}
 	switch {
 	case found.Began.IsZero():
@@ -74,6 +76,10 @@ func (c *Console) examine(ctx context.Context, v *view, w http.ResponseWriter, r
 		return err
 	}
 	c.note(ctx, v, "examine", 0, "")
-	c.turn(v, w, r, "/doctor", "")
+	next := "/doctor"
+	if r.PostForm.Get("next") == "guide" {
+		next = "/guide"
+	}
+	c.turn(v, w, r, next, "")
 	return nil
 }

@@ -36,6 +36,16 @@ type trouble struct {
 	Reason reason
 }
 
+// dependency is one with what is wrong, in words.
+func (v *view) dependency(one gateway.DependencyStatus) dependency {
+	shown := dependency{DependencyStatus: one}
+	if one.Error != "" {
+		why := v.explain(one.Error)
+		shown.Reason = &why
+	}
+	return shown
+}
+
 // overview shows how the gateway is, and what it asks.
 func (c *Console) overview(ctx context.Context, v *view, w http.ResponseWriter, _ *http.Request) error {
 	page, err := c.overviewPage(ctx, v)
@@ -54,11 +64,7 @@ func (c *Console) overviewPage(ctx context.Context, v *view) (*overviewPage, err
 	page := &overviewPage{Status: status, Live: v.Base + "/live/gateway", Lag: c.lagRows(v), LagNow: c.lagNow(v)}
 	worst := "ok"
 	for _, one := range status.Dependencies {
-		shown := dependency{DependencyStatus: one}
-		if one.Error != "" {
-			why := v.explain(one.Error)
-			shown.Reason = &why
-		}
+		shown := v.dependency(one)
 		if one.Status == "failed" || one.Status == "warning" && worst == "ok" {
 			worst = one.Status
 		}

@@ -104,10 +104,13 @@ func Untranslated(t testing.TB, page string, names ...string) []string {
 	if err != nil {
 		t.Fatal(err)
 	}
+	// "Lunch with Bob" goes before "Bob".
+	names = append([]string{"NightPOS", "Outlook", "Microsoft"}, names...)
+	slices.SortFunc(names, func(a, b string) int { return len(b) - len(a) })
 	var found []string
 	look := func(text string) {
 		left := name.ReplaceAllString(text, "")
-		for _, one := range append([]string{"NightPOS", "Outlook", "Microsoft"}, names...) {
+		for _, one := range names {
 			left = strings.ReplaceAll(left, one, "")
 		}
 		if hasLatin(left) && !hasThai(text) {

@@ -83,6 +83,13 @@ func TestAPersonsOwnCalendar(t *testing.T) {
 		b.says(x.of(t, "conflict.title"))
 		b.says("Lunch at noon")
 		b.page("conflict")
+		b.press(x.of(t, "conflict.use"))
+		b.says(x.of(t, "done.prefer"))
+		b.says(x.of(t, "conflict.restored", "Field", x.of(t, "field.title"), "Loser", "Outlook", "Winner", "NightPOS"))
+		w.until("alice", "sees the other version in both calendars", func(gateway.User) bool {
+			return w.titled("Lunch at noon") == 2 && w.titled("Lunch at one") == 0
+		})
+		b.page("conflict-restored")
 
 		// Its own details are a choice of two steps.
 		b.press(x.of(t, "switch.title"))

@@ -203,6 +203,22 @@ func (w *world) outlookEvent(address, title string, days int, people ...string) 
 	return fmt.Sprint(made["id"])
 }
 
+// titled is how many events of Alice's mailbox and records have a title.
+func (w *world) titled(title string) int {
+	count := 0
+	for _, shown := range w.outlook.Mailbox(alice).Events() {
+		if shown["subject"] == title {
+			count++
+		}
+	}
+	for _, shown := range w.nightpos.Events() {
+		if shown["name"] == title {
+			count++
+		}
+	}
+	return count
+}
+
 // day is nine in the morning so many days from now.
 func day(days int) time.Time {
 	return time.Now().UTC().Truncate(24*time.Hour).Add(9*time.Hour).AddDate(0, 0, days)
