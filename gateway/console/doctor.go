@@ -36,6 +36,9 @@ func (c *Console) doctor(ctx context.Context, v *view, w http.ResponseWriter, _ 
 	return nil
 }
 
+// severity orders what a check can end with.
+var severity = map[string]int{"warning": 1, "failed": 2}
+
 func (c *Console) doctorPage(ctx context.Context, v *view) (*doctorPage, error) {
 	found, err := c.Admin.Examination(ctx)
 	if err != nil {
@@ -52,6 +55,10 @@ func (c *Console) doctorPage(ctx context.Context, v *view) (*doctorPage, error) 
 			page.Areas = append(page.Areas, area{Name: name})
 		}
 		page.Areas[index].Findings = append(page.Areas[index].Findings, finding)
+	}
+	// What there is to do comes first.
+	for _, part := range page.Areas {
+		slices.SortStableFunc(part.Findings, func(a, b gateway.Finding) int { return severity[b.Status] - severity[a.Status] })
 	}
 	switch {
 	case found.Began.IsZero():

@@ -24,13 +24,15 @@ if (place && window.uPlot) {
     place.hidden = false;
     const style = getComputedStyle(document.documentElement);
     const color = (name) => style.getPropertyValue(`--${name}`).trim();
-    const clock = new Intl.DateTimeFormat(language, { hour: "2-digit", minute: "2-digit", timeZone: shown.zone });
+    const clock = new Intl.DateTimeFormat(language, { hour: "2-digit", minute: "2-digit", hourCycle: "h23", timeZone: shown.zone });
     const axis = { stroke: color("soft"), grid: { stroke: color("line"), width: 1 }, ticks: { stroke: color("line"), width: 1 }, font: `12px ${style.fontFamily}` };
     const line = (side, label, dash) => ({ label, stroke: color(side), width: 2, dash, spanGaps: true, points: { size: 5, fill: color(side) }, value: (_, value) => took(value) });
+    const data = lines(shown);
     const now = Date.now() / 1000;
+    const from = Math.min(data[0][0], now - 3600);
     chart = new uPlot({
       width: place.clientWidth, height: 260,
-      scales: { x: { range: (_, min, max) => [Math.min(min ?? now, now - 3600), Math.max(max ?? now, now)] }, y: { distr: 3, range: (_, min, max) => [Math.min(min ?? 10, 10), Math.max(max ?? 1000, 1000)] } },
+      scales: { x: { range: [from, now] }, y: { distr: 3, range: (_, min, max) => [Math.min(min ?? 10, 10), Math.max(max ?? 1000, 1000)] } },
       axes: [
         { ...axis, space: 70, values: (_, moments) => moments.map((moment) => clock.format(moment * 1000)) },
         { ...axis, size: 62, values: (_, values) => values.map((value) => value == null ? "" : took(value)) },
@@ -40,7 +42,7 @@ if (place && window.uPlot) {
         line("outlook", dataset.outlookHalf), line("outlook", dataset.outlookMost, [6, 4]),
         line("nightpos", dataset.nightposHalf), line("nightpos", dataset.nightposMost, [6, 4]),
       ],
-    }, lines(shown), place);
+    }, data, place);
   };
 
   const load = async () => {
