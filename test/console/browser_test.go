@@ -126,6 +126,27 @@ func (b *tab) open(address, heading string) {
 	b.headed(heading)
 }
 
+// examine has the guide's check-up made, and waits until it has ended.
+func (b *tab) examine(x texts) {
+	b.Helper()
+	next := func(button string) {
+		b.value(`document.body.dataset.former = "yes"`)
+		b.press(button)
+		b.until(`document.querySelector(".steps") !== null && !document.body.dataset.former`)
+	}
+	begin := x.of(b.T, "doctor.begin")
+	if b.value(fmt.Sprintf("String(document.body.innerText.includes(%q))", begin)) == "false" {
+		begin = x.of(b.T, "doctor.repeat")
+	}
+	next(begin)
+	for end := time.Now().Add(30 * time.Second); b.value(fmt.Sprintf("String(document.body.innerText.includes(%q))", x.of(b.T, "doctor.running"))) == "true"; time.Sleep(200 * time.Millisecond) {
+		if time.Now().After(end) {
+			b.Fatal("the check-up does not end")
+		}
+		next(x.of(b.T, "guide.again"))
+	}
+}
+
 func (b *tab) headed(heading string) {
 	b.Helper()
 	b.until(fmt.Sprintf("document.querySelector('h1')?.textContent === %q", heading))

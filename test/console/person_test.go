@@ -1,6 +1,7 @@
 package console_test
 
 import (
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -130,8 +131,11 @@ func TestAPersonWhoCameByALink(t *testing.T) {
 // gateway and the guide.
 func TestTheGuideLeadsToTheFirstEvent(t *testing.T) {
 	b, x := openTab(t), readTexts(t, "en")
-	var id, secret string
-	w := newWorldUnset(t, &id, &secret)
+	w, application := newWorldUnset(t)
+	stands := func(step, status string) {
+		t.Helper()
+		b.until(fmt.Sprintf(`[...document.querySelectorAll(".steps > li")].find((e) => e.querySelector("h2").textContent === %q).querySelector(".step").classList.contains(%q)`, x.of(t, "guide."+step), status))
+	}
 	b.signInToNightPOS(w, "admin")
 	b.open(w.address+"/", x.of(t, "nav.gateway"))
 	b.says(x.of(t, "gateway.empty"))
@@ -139,18 +143,35 @@ func TestTheGuideLeadsToTheFirstEvent(t *testing.T) {
 	b.press(x.of(t, "nav.guide"), true)
 	b.headed(x.of(t, "guide.title"))
 	b.says(x.of(t, "cause.no_application"))
-	if got, want := b.value("document.getElementById('redirect-uri').textContent"), w.address+gateway.RedirectPath; got != want {
+	if got, want := b.value("document.getElementById('redirect-uri').textContent"), application.RedirectURIs[0]; got != want {
 		t.Errorf("the guide tells the redirect URI %q, want %q", got, want)
 	}
+	for _, step := range []string{"register", "redirect", "permissions", "secret", "enter", "check", "connect", "event"} {
+		stands(step, "open")
+	}
 	b.page("guide-empty")
-	b.fill("client_id", id)
-	b.fill("client_secret", secret)
-	b.fill("expires", "2031-05-01")
+	// A slip first: the guide says which step is wrong.
+	b.fill("client_id", "11111111-2222-3333-4444-555555555555")
+	b.fill("client_secret", application.Secret)
 	b.press(x.of(t, "button.save"))
 	b.says(x.of(t, "done.settings"))
-	if text := b.value("document.body.innerHTML"); strings.Contains(text, secret) {
+	b.examine(x)
+	stands("register", "failed")
+	b.page("guide-wrong")
+	b.fill("client_id", application.ID)
+	b.fill("client_secret", application.Secret)
+	b.fill("expires", "2031-05-01")
+	b.value(`document.querySelector(".notice")?.remove(); "removed"`)
+	b.press(x.of(t, "button.save"))
+	b.says(x.of(t, "done.settings"))
+	if text := b.value("document.body.innerHTML"); strings.Contains(text, application.Secret) {
 		t.Error("the page shows the client secret")
 	}
+	b.examine(x)
+	for _, step := range []string{"register", "redirect", "secret", "enter"} {
+		stands(step, "ok")
+	}
+	stands("connect", "open")
 	b.fill("user", "alice")
 	b.press(x.of(t, "button.link"))
 	b.says(x.of(t, "link.made", "Name", "Alice"))
@@ -168,6 +189,11 @@ func TestTheGuideLeadsToTheFirstEvent(t *testing.T) {
 	w.outlookEvent(alice, "The first event", 1)
 	other.press("See how it goes")
 	other.says("The first event")
+	b.open(w.address+root+"/guide", x.of(t, "guide.title"))
+	for _, step := range []string{"register", "redirect", "permissions", "secret", "enter", "connect", "event"} {
+		stands(step, "ok")
+	}
+	b.page("guide-done")
 	b.open(w.address+root+"/people", x.of(t, "nav.people"))
 	b.says("alice@nightpos.example")
 }
