@@ -55,6 +55,15 @@ simulate: ## Simulated weeks of the whole system: make simulate SEEDS=500 SEED=7
 year: ## A simulated year of 500 people, which takes hours: make year PEOPLE=50 DAYS=90 SEED=7
 	GOGC=400 go test ./test/years -run TestYear -count=1 -v -people=$(PEOPLE) -days=$(DAYS) -seed=$(SEED) -edits=0.3 -tokens=20h -rounds=12h -sweeps=24h -timeout 0
 
+.PHONY: monitoring
+monitoring: ## Check the alert rules with promtool (Debian's package prometheus), and run their tests.
+	promtool check rules monitoring/alerts.yaml
+	promtool test rules monitoring/alerts_test.yaml
+
+.PHONY: screenshots
+screenshots: ## Pictures of every page, in both languages and at two widths, in build/screenshots.
+	SCREENSHOTS=$(CURDIR)/build/screenshots go test ./test/console ./test/signin -count=1
+
 .PHONY: build
 build: ## A static binary.
 	CGO_ENABLED=0 go build -trimpath -o build/outlook-gateway .

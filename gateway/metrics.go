@@ -3,6 +3,7 @@ package gateway
 import (
 	"context"
 	"errors"
+	"math"
 	"net/http"
 	"strconv"
 	"time"
@@ -101,6 +102,19 @@ func (m *Metrics) Up(name, help string, check func() error) {
 // asks.
 func (m *Metrics) Members(count func(ctx context.Context) (map[string]int, error)) {
 	m.registry.MustRegister(&memberCollector{count: count})
+}
+
+// Questions adds how many sweeps wait for an administrator's answer.
+func (m *Metrics) Questions(count func(ctx context.Context) (int, error)) {
+	m.Gauge("questions", "Calendars of which so much is gone that an administrator has to say what becomes of it; NaN while that is not known.", func() float64 {
+		ctx, cancel := context.WithTimeout(context.Background(), healthTime)
+		defer cancel()
+		open, err := count(ctx)
+		if err != nil {
+			return math.NaN()
+		}
+		return float64(open)
+	})
 }
 
 // memberCollector counts people once for each scrape.

@@ -234,6 +234,29 @@ func (b *tab) page(name string) {
 	}
 }
 
+// inThai looks at a page of the sign-in in both languages, and leaves it in English.
+func (b *tab) inThai(name, thai, english string) {
+	b.Helper()
+	before := b.width
+	look := func(prefix string) {
+		for _, width := range []int{wide, narrow} {
+			b.fits(name, width)
+			b.picture(fmt.Sprintf("%s-sign-in-%s-%d", prefix, name, width))
+		}
+		b.axe(name)
+	}
+	look("en")
+	b.press("ไทย")
+	b.headed(thai)
+	look("th")
+	if left := catalogue.Untranslated(b.T, b.value("document.documentElement.outerHTML"), names...); len(left) > 0 {
+		b.Errorf("%s: not translated: %q", name, left)
+	}
+	b.press("English")
+	b.headed(english)
+	b.resize(before)
+}
+
 // fits checks that nothing of a page sticks out.
 func (b *tab) fits(name string, width int) {
 	b.Helper()
