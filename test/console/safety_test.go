@@ -353,3 +353,30 @@ func TestStreamsHaveLimits(t *testing.T) {
 		t.Errorf("stopping took %s", took)
 	}
 }
+
+// TestOneExaminationAtATime: a second one is refused while the first is under way,
+// which tells how far it is, and everything that it found is there at its end.
+func TestOneExaminationAtATime(t *testing.T) {
+	w := newWorld(t, nil)
+	admin := w.visitor()
+	admin.enter()
+	form := url.Values{"form": {admin.form(root + "/gateway")}}
+	if got := admin.do(http.MethodPost, root+"/doctor", form); got.status != http.StatusSeeOther {
+		t.Fatalf("the first one: got %d", got.status)
+	}
+	if got := admin.do(http.MethodPost, root+"/doctor", form); got.status != http.StatusConflict || !strings.Contains(got.body, "under way already") {
+		t.Errorf("the second one: got %d", got.status)
+	}
+	for end := time.Now().Add(30 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+		body := admin.get(root + "/doctor").body
+		if strings.Contains(body, "nightpos.webhooks") && !strings.Contains(body, "<progress") {
+			break
+		}
+		if !strings.Contains(body, "<progress") || time.Now().After(end) {
+			t.Fatalf("the examination shows no progress and no end: %s", body)
+		}
+	}
+	if got := admin.do(http.MethodPost, root+"/doctor", form); got.status != http.StatusSeeOther {
+		t.Errorf("another one after it: got %d", got.status)
+	}
+}
