@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/prometheus/prometheus/model/labels"
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/promql/parser"
 	"gopkg.in/yaml.v3"
 )
@@ -111,7 +111,7 @@ func TestEveryExpressionIsAboutMetricsThatThereAre(t *testing.T) {
 					t.Errorf("%s: the gateway exports no %s", one.place, node.Name)
 				}
 				for _, matcher := range node.LabelMatchers {
-					if matcher.Name != labels.MetricName && !has(known, matcher.Name) {
+					if matcher.Name != model.MetricNameLabel && !has(known, matcher.Name) {
 						t.Errorf("%s: %s has no label %s", one.place, node.Name, matcher.Name)
 					}
 				}

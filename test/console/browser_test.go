@@ -57,7 +57,7 @@ func openTab(t *testing.T) *tab {
 	t.Cleanup(cancel)
 	ctx, cancel = chromedp.NewContext(ctx)
 	t.Cleanup(cancel)
-	ctx, cancel = context.WithTimeout(ctx, 90*time.Second)
+	ctx, cancel = context.WithTimeout(ctx, 4*time.Minute)
 	t.Cleanup(cancel)
 	b := &tab{T: t, ctx: ctx, folder: folder}
 	b.resize(wide)
@@ -100,7 +100,7 @@ func (b *tab) value(expression string) string {
 // until waits until an expression is true.
 func (b *tab) until(expression string) {
 	b.Helper()
-	for deadline := time.Now().Add(15 * time.Second); ; {
+	for deadline := time.Now().Add(40 * time.Second); ; {
 		_, err := chromedp.Run(b.ctx, chromedp.Poll[bool]("document.readyState === 'complete' && ("+expression+")", chromedp.WithPollingTimeout(5*time.Second)))
 		if err == nil {
 			return
