@@ -70,6 +70,15 @@ year: ## A simulated year of 500 people, which takes hours: make year PEOPLE=50 
 processes: build ## Three gateways and each kind of Redis, killed at random while people edit: make processes RUNS=20 SEED=7
 	go test ./test/process -run '^TestProcesses$$' -count=1 -v -binary=$(CURDIR)/build/outlook-gateway -setups=single,sentinel,cluster -chaos=2m -runs=$(RUNS) -seed=$(SEED) -timeout 0
 
+.PHONY: monitoring
+monitoring: ## Check the alert rules with promtool (Debian's package prometheus), and run their tests.
+	promtool check rules monitoring/alerts.yaml
+	promtool test rules monitoring/alerts_test.yaml
+
+.PHONY: screenshots
+screenshots: ## Pictures of every page, in both languages and at two widths, in build/screenshots.
+	SCREENSHOTS=$(CURDIR)/build/screenshots go test ./test/console ./test/signin -count=1
+
 .PHONY: build
 build: ## A static binary.
 	CGO_ENABLED=0 go build -trimpath -o build/outlook-gateway .

@@ -37,8 +37,14 @@ type Row struct {
 	Remedy string `json:"remedy,omitempty"`
 }
 
-// Config is what an examination needs. Only Lookup has no default.
+// Config is what an examination needs. Only Lookup has no default, and with
+// Settings it is not needed.
 type Config struct {
+	// Settings are those of a gateway that runs, which were checked when it started.
+	Settings *gateway.Settings
+	// Told is called, by one goroutine at a time, whenever a part of the examination
+	// has ended, with the rows so far; default nobody.
+	Told func(progress Progress)
 	// Lookup reads an environment variable, File names the YAML file with the
 	// rest, if any, and Database one of several; see gateway.CheckDatabase.
 	Lookup         func(string) (string, bool)
@@ -54,11 +60,18 @@ type Config struct {
 	Now func() time.Time
 }
 
+// Progress is how far an examination is.
+type Progress struct {
+	// Done of Total parts have ended. Rows stand in the order of the parts.
+	Done, Total int
+	Rows        []Row
+}
+
 const (
+	// TotalTime bounds an examination.
+	TotalTime = 90 * time.Second
 	// callTime bounds one call to anybody: what Graph gives a validation.
 	callTime = 10 * time.Second
-	// totalTime bounds everything together.
-	totalTime = 90 * time.Second
 )
 
 // Run makes every check that what is set allows. Rows about what depends on a
@@ -78,20 +91,40 @@ func Run(ctx context.Context, config Config) []Row {
 	if config.Now == nil {
 		config.Now = time.Now
 	}
-	ctx, cancel := context.WithTimeout(ctx, totalTime)
+	ctx, cancel := context.WithTimeout(ctx, TotalTime)
 	defer cancel()
 	e := &examiner{Config: config}
-	settings := e.checkSettings()
+	told := &teller{told: config.Told}
+	told.part(0, e.checkSettings())
 	// The store comes first since the folder of an embedded one holds the key.
-	store := e.checkStore(ctx)
+	told.part(1, e.checkStore(ctx))
 	e.openSenders()
-	parts := make([][]Row, 3)
 	var group sync.WaitGroup
 	for index, part := range []func(context.Context) []Row{e.checkNightPOS, e.checkMicrosoft, e.checkPublicURL} {
-		group.Go(func() { parts[index] = part(ctx) })
+		group.Go(func() { told.part(2+index, part(ctx)) })
 	}
 	group.Wait()
-	return slices.Concat(settings, store, slices.Concat(parts...), e.checkPersonalAccounts(), e.checkWebhooks(ctx))
+	told.part(5, e.checkPersonalAccounts())
+	told.part(6, e.checkWebhooks(ctx))
+	return slices.Concat(told.parts[:]...)
+}
+
+// teller keeps the rows of the parts, and tells of them.
+type teller struct {
+	told  func(Progress)
+	mutex sync.Mutex
+	parts [7][]Row
+	done  int
+}
+
+func (t *teller) part(index int, rows []Row) {
+	t.mutex.Lock()
+	defer t.mutex.Unlock()
+	t.parts[index] = rows
+	t.done++
+	if t.told != nil {
+		t.told(Progress{Done: t.done, Total: len(t.parts), Rows: slices.Concat(t.parts[:]...)})
+	}
 }
 
 // examiner is one examination.
@@ -147,6 +180,12 @@ func (s *sheet) fail(check, detail, remedy string) { s.add(check, Failed, detail
 // checkSettings has a row for each setting that is wrong, or one for all.
 func (e *examiner) checkSettings() []Row {
 	s := &sheet{area: "settings"}
+	if e.Settings != nil {
+		e.settings = *e.Settings
+		e.wrong = map[string]bool{"GATEWAY_DATA_DIR": e.settings.DataDir == "", "GATEWAY_PUBLIC_URL": e.settings.PublicURL == ""}
+		s.ok("", "every setting is right; the gateway runs with them")
+		return s.rows
+	}
 	settings, problems, err := gateway.CheckDatabase(e.Lookup, e.File, e.Database)
 	if err != nil {
 		s.fail("file", err.Error(), "correct the file, or leave --config out and set environment variables")

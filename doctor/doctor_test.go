@@ -8,11 +8,13 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/nightpos/outlook-gateway/doctor"
+	"github.com/nightpos/outlook-gateway/gateway"
 	simnightpos "github.com/nightpos/outlook-gateway/test/sim/nightpos"
 	simoutlook "github.com/nightpos/outlook-gateway/test/sim/outlook"
 )
@@ -44,6 +46,39 @@ func TestAllIsWell(t *testing.T) {
 		}
 		if mails := w.nightpos.Mails(); len(mails) > 0 {
 			t.Errorf("NightPOS %d: somebody was mailed: %+v", version, mails)
+		}
+	}
+}
+
+// TestAGatewayThatRunsIsExaminedWithItsSettings: the same rows as with the settings
+// from outside, told part by part.
+func TestAGatewayThatRunsIsExaminedWithItsSettings(t *testing.T) {
+	w := newWorld(t, nil)
+	names := func(rows []doctor.Row) (names []string) {
+		for _, row := range rows {
+			names = append(names, row.Check+" "+string(row.Status))
+		}
+		return names
+	}
+	want := names(doctor.Run(t.Context(), w.config))
+	settings, err := gateway.LoadSettings(w.config.Lookup, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	config := w.config
+	config.Lookup, config.Settings = nil, &settings
+	var told []doctor.Progress
+	config.Told = func(progress doctor.Progress) { told = append(told, progress) }
+	rows := doctor.Run(t.Context(), config)
+	if got := names(rows); !slices.Equal(got, want) {
+		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+	if len(told) != 7 || len(told[6].Rows) != len(rows) || len(told[0].Rows) != 1 {
+		t.Fatalf("%d parts were told", len(told))
+	}
+	for index, progress := range told {
+		if progress.Done != index+1 || progress.Total != 7 || index > 0 && len(progress.Rows) < len(told[index-1].Rows) {
+			t.Errorf("part %d is told as %d of %d with %d rows", index+1, progress.Done, progress.Total, len(progress.Rows))
 		}
 	}
 }

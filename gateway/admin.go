@@ -41,6 +41,9 @@ type Admin interface {
 	// Answer answers a sweep that stopped because it would have deleted too
 	// much: to go through with it, or to keep what is left.
 	Answer(ctx context.Context, id string, apply bool) error
+	// UseOther puts the version of a field that lost a conflict back on both sides;
+	// the next time, the one that it replaced. Conflict is the ConflictLine's ID.
+	UseOther(ctx context.Context, id, conflict string) error
 	// Disconnect forgets the person and touches no event.
 	Disconnect(ctx context.Context, id string) error
 
@@ -57,6 +60,13 @@ type Admin interface {
 	Activity(ctx context.Context, filter ActivityFilter) ([]ActivityLine, error)
 	Audit(ctx context.Context, deed Deed) error
 
+	// Lag is how long changes took during the last day, in steps.
+	Lag(step time.Duration) []LagPoint
+	// Examine begins to check everything that the gateway needs; Examination tells
+	// how far that is, or what it found last.
+	Examine(ctx context.Context) error
+	Examination(ctx context.Context) (Examination, error)
+
 	Settings(ctx context.Context) (ConsoleSettings, error)
 	SaveSettings(ctx context.Context, change SettingsChange) (ConsoleSettings, error)
 	// ConfirmDatabase says that the NightPOS database, which is another than it
@@ -69,6 +79,27 @@ type Admin interface {
 	// RotateSecret begins to have NightPOS's webhooks carry another secret; both are
 	// taken meanwhile.
 	RotateSecret(ctx context.Context) error
+}
+
+// Examination is a check of everything that the gateway needs.
+type Examination struct {
+	// Began is zero when there was none yet, Ended while it is under way.
+	Began time.Time `json:"began,omitzero"`
+	Ended time.Time `json:"ended,omitzero"`
+	// Done of Total parts have ended.
+	Done  int       `json:"done"`
+	Total int       `json:"total"`
+	Rows  []Finding `json:"rows"`
+}
+
+// Finding is how one check ended.
+type Finding struct {
+	// Check is its name, such as store.eviction; Status is ok, warning or failed.
+	Check  string `json:"check"`
+	Status string `json:"status"`
+	// Detail is what was found, or what is wrong, and Remedy what to do; English.
+	Detail string `json:"detail"`
+	Remedy string `json:"remedy,omitempty"`
 }
 
 // Refusal is an error that the caller of the API can do something about.
@@ -311,6 +342,14 @@ type ConflictLine struct {
 	// kept.
 	Loser reconciler.Side `json:"loser"`
 	Value string          `json:"value,omitempty"`
+	// Kept is the same as an event with this field alone; nil where it cannot be put
+	// back.
+	Kept *reconciler.Event `json:"-"`
+	// ID is for UseOther, empty where that cannot be done.
+	ID string `json:"id,omitempty"`
+	// Restored says that the loser's value was put back: Value is the one that was
+	// replaced then.
+	Restored bool `json:"restored,omitempty"`
 }
 
 // Deed is what an administrator did.

@@ -41,6 +41,7 @@ func (a *api) routes(router *mux.Router) {
 	a.route(router, http.MethodPost, "/users/{user}/pause", apiTime, a.plain("pause", http.StatusNoContent, func(ctx context.Context, id string) error { return a.admin.Pause(ctx, id) }))
 	a.route(router, http.MethodPost, "/users/{user}/resume", apiTime, a.plain("resume", http.StatusNoContent, func(ctx context.Context, id string) error { return a.admin.Resume(ctx, id) }))
 	a.route(router, http.MethodPost, "/users/{user}/answer", apiTime, a.of(a.answer))
+	a.route(router, http.MethodPost, "/users/{user}/conflicts/{conflict}/use-other", apiTime, a.of(a.useOther))
 	a.route(router, http.MethodGet, "/users/{user}/reset", longTime, a.of(a.previewReset))
 	a.route(router, http.MethodPost, "/users/{user}/reset", apiTime, a.of(a.reset))
 	a.route(router, http.MethodGet, "/jobs/{job}", apiTime, func(ctx context.Context, r *http.Request) (int, any, error) {
@@ -256,4 +257,13 @@ func (a *api) stopBuiltInSync(ctx context.Context, r *http.Request) (int, any, e
 	}
 	a.done(ctx, "stop built-in sync", person.UserID, "")
 	return http.StatusNoContent, nil, nil
+}
+
+// useOther puts back what a conflict replaced.
+func (a *api) useOther(ctx context.Context, id string, r *http.Request) (int, any, error) {
+	if err := a.admin.UseOther(ctx, id, mux.Vars(r)["conflict"]); err != nil {
+		return 0, nil, err
+	}
+	a.done(ctx, "use other version", number(id), "")
+	return http.StatusAccepted, map[string]string{"status": "accepted"}, nil
 }

@@ -3,6 +3,7 @@ package gateway
 import (
 	"context"
 	"errors"
+	"math"
 	"net/http"
 	"strconv"
 	"time"
@@ -18,6 +19,7 @@ import (
 // no ids of people. The zero value is not usable; see NewMetrics.
 type Metrics struct {
 	registry     *prometheus.Registry
+	history      *LagHistory
 	lag          *prometheus.HistogramVec
 	synced       *prometheus.CounterVec
 	failures     *prometheus.CounterVec
@@ -86,6 +88,9 @@ func (m *Metrics) Drifted(cause reconciler.Cause) { m.drift.WithLabelValues(stri
 
 // Compared counts meetings that were compared.
 func (m *Metrics) Compared(count int) { m.compared.Add(float64(count)) }
+// Remember has the lag kept in a history too. It must be called before anything is
+// told.
+func (m *Metrics) Remember(history *LagHistory) { m.history = history }
 
 // Queue adds the depth of the queue, which is read when a monitor asks.
 func (m *Metrics) Queue(depth func(ctx context.Context) (waiting int, oldest time.Time, err error), now func() time.Time) {
@@ -111,6 +116,19 @@ func (m *Metrics) Up(name, help string, check func() error) {
 // asks.
 func (m *Metrics) Members(count func(ctx context.Context) (map[string]int, error)) {
 	m.registry.MustRegister(&memberCollector{count: count})
+}
+
+// Questions adds how many sweeps wait for an administrator's answer.
+func (m *Metrics) Questions(count func(ctx context.Context) (int, error)) {
+	m.Gauge("questions", "Calendars of which so much is gone that an administrator has to say what becomes of it; NaN while that is not known.", func() float64 {
+		ctx, cancel := context.WithTimeout(context.Background(), healthTime)
+		defer cancel()
+		open, err := count(ctx)
+		if err != nil {
+			return math.NaN()
+		}
+		return float64(open)
+	})
 }
 
 // memberCollector counts people once for each scrape.
@@ -176,6 +194,9 @@ func (m *Metrics) handler() http.Handler {
 func (m *Metrics) Synced(from reconciler.Side, action reconciler.Action, lag time.Duration) {
 	m.synced.WithLabelValues(string(from), string(action)).Inc()
 	if lag > 0 {
+		if m.history != nil {
+			m.history.Add(from, lag)
+		}
 		m.lag.WithLabelValues(string(from)).Observe(lag.Seconds())
 	}
 }

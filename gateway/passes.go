@@ -5,6 +5,7 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -25,6 +26,7 @@ const (
 	passLink    = "connect link"
 	passSession = "console session"
 	passForm    = "console form"
+	passPage    = "sign-in page"
 )
 
 const passLength = 24
@@ -34,7 +36,7 @@ func newPasses(keys [][]byte, random io.Reader) (*passes, error) {
 		return nil, errors.New("signing links needs a key")
 	}
 	made := &passes{keys: map[string][][]byte{}, random: random}
-	for _, kind := range []string{passState, passLink, passSession, passForm} {
+	for _, kind := range []string{passState, passLink, passSession, passForm, passPage} {
 		for _, key := range keys {
 			derived, err := hkdf.Key(sha256.New, key, nil, kind, 32)
 			if err != nil {
@@ -82,4 +84,36 @@ func (p *passes) genuine(kind, pass string) bool {
 		}
 	}
 	return good
+}
+
+// seal writes down what a page is about, signed, so that the page may bring it back.
+func (p *passes) seal(of outcome) (string, error) {
+	text, err := json.Marshal(of)
+	if err != nil {
+		return "", fmt.Errorf("sealing a page: %w", err)
+	}
+	encoded := base64.RawURLEncoding.EncodeToString(text)
+	return encoded + "." + base64.RawURLEncoding.EncodeToString(mac(p.keys[passPage][0], []byte(encoded))), nil
+}
+
+// unseal reads what seal wrote; false for anything else.
+func (p *passes) unseal(sealed string) (of outcome, genuine bool) {
+	encoded, signature, _ := strings.Cut(sealed, ".")
+	sum, err := base64.RawURLEncoding.DecodeString(signature)
+	if err != nil {
+		return outcome{}, false
+	}
+	for _, key := range p.keys[passPage] {
+		if hmac.Equal(mac(key, []byte(encoded)), sum) {
+			genuine = true
+		}
+	}
+	if !genuine {
+		return outcome{}, false
+	}
+	text, err := base64.RawURLEncoding.DecodeString(encoded)
+	if err != nil || json.Unmarshal(text, &of) != nil {
+		return outcome{}, false
+	}
+	return of, true
 }

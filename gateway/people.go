@@ -72,15 +72,15 @@ var ErrSpent = errors.New("the ticket is spent")
 // 6749 or one of the failure words below; Number is Microsoft's AADSTS number,
 // zero for none. Both only choose the page that explains it.
 type SignInFailure struct {
-	Word   string
-	Number int
+	Word   string `json:"word,omitempty"`
+	Number int    `json:"number,omitempty"`
 	// Detail is shown where a page has a place for it, such as an address.
-	Detail string
+	Detail string `json:"detail,omitempty"`
 	// Owner is the name of the person a mailbox belongs to, if known.
-	Owner string
+	Owner string `json:"owner,omitempty"`
 	// Trace is what Microsoft's support asks for.
-	Trace string
-	Err   error
+	Trace string `json:"trace,omitempty"`
+	Err   error  `json:"-"`
 	// link is the connect link that the person may use again.
 	link string
 }

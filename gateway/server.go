@@ -153,6 +153,7 @@ func (s *Server) connections(config Connections) error {
 	s.router.Path(routeConnect).Methods(http.MethodGet).HandlerFunc(signing.bounded(signing.connect))
 	s.router.Path(routeConnect).Methods(http.MethodPost).HandlerFunc(signing.bounded(signing.follow))
 	s.router.Path(RedirectPath).Methods(http.MethodGet).HandlerFunc(signing.bounded(signing.authentication))
+	s.router.Path(routeLanguage).Methods(http.MethodPost).HandlerFunc(signing.bounded(signing.language))
 	s.router.Path(routeStyle).Methods(http.MethodGet, http.MethodHead).HandlerFunc(style)
 	calls := &api{
 		token: config.AdminToken, admin: config.Admin, people: config.People, signIns: signing, now: s.config.Now, log: s.config.Log.Named("api"),

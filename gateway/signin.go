@@ -10,12 +10,12 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"regexp"
-	"strconv"
 	"strings"
 	"time"
 
 	"go.uber.org/zap"
+
+	"github.com/nightpos/outlook-gateway/gateway/languages"
 )
 
 const (
@@ -70,11 +70,16 @@ func newSignIns(config Connections, now func() time.Time, log *zap.Logger) (*sig
 	if err != nil {
 		return nil, fmt.Errorf("GATEWAY_PUBLIC_URL: %w", err)
 	}
+	texts, err := languages.Read(messageTexts, "page/catalogue")
+	if err != nil {
+		return nil, err
+	}
 	s := &signIns{
 		people: config.People, tickets: config.Tickets, passes: made, public: config.PublicURL, now: now, log: log,
-		pages: &pages{public: config.PublicURL, nightpos: config.NightPOSURL, login: config.LoginURL, client: config.ClientID},
+		pages: &pages{public: config.PublicURL, nightpos: config.NightPOSURL, login: config.LoginURL, client: config.ClientID, texts: texts, seal: made.seal},
 		guard: http.NewCrossOriginProtection(), places: make(chan struct{}, signInPlaces),
 	}
+	s.pages.cookie = s.cookieName() + "_language"
 	// Where a proxy changes the name of the host, the origin still is this one.
 	if err := s.guard.AddTrustedOrigin(public.Scheme + "://" + public.Host); err != nil {
 		return nil, fmt.Errorf("GATEWAY_PUBLIC_URL: %w", err)
@@ -92,7 +97,7 @@ func (s *signIns) bounded(page func(ctx context.Context, w http.ResponseWriter, 
 			defer cancel()
 			page(ctx, w, r)
 		default:
-			s.fail(w, &SignInFailure{Word: failureBusy})
+			s.fail(w, r, &SignInFailure{Word: failureBusy})
 		}
 	}
 }
@@ -151,11 +156,11 @@ func (s *signIns) connect(ctx context.Context, w http.ResponseWriter, r *http.Re
 		link := r.URL.Query().Get("link")
 		ticket, err := s.ofLink(ctx, r, link)
 		if err != nil {
-			s.fail(w, err)
+			s.fail(w, r, err)
 			return
 		}
 		if navigates(r) {
-			s.pages.ask(w, ticket.Person, link)
+			s.pages.show(w, r, outcome{Kind: outcomeAsk, Name: ticket.Person.Name, Login: ticket.Person.Login, Link: link})
 		} else {
 			s.begin(ctx, w, r, ticket.Person, link)
 		}
@@ -163,7 +168,7 @@ func (s *signIns) connect(ctx context.Context, w http.ResponseWriter, r *http.Re
 	}
 	person, err := s.ofSession(ctx, r)
 	if err != nil {
-		s.fail(w, err)
+		s.fail(w, r, err)
 		return
 	}
 	s.begin(ctx, w, r, person, "")
@@ -176,18 +181,18 @@ func navigates(r *http.Request) bool { return r.Header.Get("Sec-Fetch-Mode") == 
 // follow is the button on a link's page.
 func (s *signIns) follow(ctx context.Context, w http.ResponseWriter, r *http.Request) {
 	if err := s.guard.Check(r); err != nil {
-		s.fail(w, &SignInFailure{Word: failureForeign})
+		s.fail(w, r, &SignInFailure{Word: failureForeign})
 		return
 	}
 	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
 	if err := r.ParseForm(); err != nil {
-		s.fail(w, &SignInFailure{Word: failureLink})
+		s.fail(w, r, &SignInFailure{Word: failureLink})
 		return
 	}
 	link := r.PostForm.Get("link")
 	ticket, err := s.ofLink(ctx, r, link)
 	if err != nil {
-		s.fail(w, err)
+		s.fail(w, r, err)
 		return
 	}
 	s.begin(ctx, w, r, ticket.Person, link)
@@ -278,19 +283,19 @@ func (s *signIns) link(ctx context.Context, link string, read func(context.Conte
 func (s *signIns) begin(ctx context.Context, w http.ResponseWriter, r *http.Request, person Person, link string) {
 	state, err := s.passes.make(passState)
 	if err != nil {
-		s.fail(w, err)
+		s.fail(w, r, err)
 		return
 	}
 	verifier, err := s.passes.word()
 	if err != nil {
-		s.fail(w, err)
+		s.fail(w, r, err)
 		return
 	}
 	// RFC 7636 wants at least 43 characters.
 	verifier += verifier
 	browser, err := s.browser(w, r)
 	if err != nil {
-		s.fail(w, err)
+		s.fail(w, r, err)
 		return
 	}
 	content, err := json.Marshal(attempt{Person: person, Verifier: verifier, Expires: s.now().Add(signInLife), Browser: digestOf(browser), Link: link})
@@ -298,7 +303,7 @@ func (s *signIns) begin(ctx context.Context, w http.ResponseWriter, r *http.Requ
 		err = s.tickets.SaveTicket(ctx, passState+state, content, signInLife)
 	}
 	if err != nil {
-		s.fail(w, &SignInFailure{Word: failureBusy, Err: err})
+		s.fail(w, r, &SignInFailure{Word: failureBusy, Err: err})
 		return
 	}
 	http.Redirect(w, r, s.people.SignInURL(state, verifier, person.Address), http.StatusSeeOther)
@@ -343,16 +348,16 @@ func (s *signIns) authentication(ctx context.Context, w http.ResponseWriter, r *
 	refused := refusalOf(query)
 	if refused != nil && !query.Has("state") {
 		// Microsoft may leave it out with an error, and the error is worth a page.
-		s.fail(w, refused)
+		s.fail(w, r, refused)
 		return
 	}
 	if strings.EqualFold(query.Get("admin_consent"), "true") && !query.Has("state") {
-		s.pages.agreed(w)
+		s.pages.show(w, r, outcome{Kind: outcomeAgreed})
 		return
 	}
 	begun, err := s.comeBack(ctx, r, query.Get("state"))
 	if err != nil {
-		s.fail(w, err)
+		s.fail(w, r, err)
 		return
 	}
 	person, mailbox, err := s.finish(ctx, begun, refused, query.Get("code"))
@@ -361,7 +366,7 @@ func (s *signIns) authentication(ctx context.Context, w http.ResponseWriter, r *
 		failure.link = begun.Link
 	}
 	if err != nil {
-		s.fail(w, err)
+		s.fail(w, r, err)
 		return
 	}
 	s.log.Info("connected Outlook", zap.String("person", person.ID))
@@ -370,7 +375,7 @@ func (s *signIns) authentication(ctx context.Context, w http.ResponseWriter, r *
 			s.log.Warn("a person who has connected has to sign in to see the console", zap.Error(err))
 		}
 	}
-	s.pages.connected(w, person, mailbox)
+	s.pages.show(w, r, outcome{Kind: outcomeDone, Name: person.Name, Login: person.Login, Mailbox: mailbox})
 }
 
 // finish connects the mailbox, and uses up the link that the sign-in came by, if
@@ -405,28 +410,6 @@ func (s *signIns) finish(ctx context.Context, begun attempt, refused *SignInFail
 	}
 	return person, mailbox, err
 }
-
-// refusalOf reads the error that Microsoft sent a browser back with, if it did.
-// Whatever a stranger writes there, only words, numbers and ids are kept.
-func refusalOf(query url.Values) *SignInFailure {
-	if !query.Has("error") {
-		return nil
-	}
-	description := query.Get("error_description")
-	failure := &SignInFailure{Word: "an unknown error", Number: aadstsOf(description)}
-	if word := strings.ToLower(query.Get("error")); plainWord.MatchString(word) {
-		failure.Word = word
-	}
-	if found := traceID.FindStringSubmatch(description); found != nil {
-		failure.Trace = found[1]
-	}
-	return failure
-}
-
-var (
-	plainWord = regexp.MustCompile(`^[a-z_]{1,60}$`)
-	traceID   = regexp.MustCompile(`Trace ID: ([0-9A-Za-z-]{8,64})`)
-)
 
 // comeBack uses up the state that a browser brings.
 func (s *signIns) comeBack(ctx context.Context, r *http.Request, state string) (attempt, error) {
@@ -476,23 +459,9 @@ func (s *signIns) samePerson(ctx context.Context, r *http.Request, begun attempt
 	return err
 }
 
-// aadstsOf finds the number in Microsoft's description of an error.
-func aadstsOf(description string) int {
-	_, rest, found := strings.Cut(description, "AADSTS")
-	if !found {
-		return 0
-	}
-	end := strings.IndexFunc(rest, func(letter rune) bool { return letter < '0' || letter > '9' })
-	if end < 0 {
-		end = len(rest)
-	}
-	number, _ := strconv.Atoi(rest[:min(end, 9)])
-	return number
-}
-
 // fail shows the page for an error. Microsoft's own description is never shown
 // or logged: it names people, and anybody can make it up.
-func (s *signIns) fail(w http.ResponseWriter, err error) {
+func (s *signIns) fail(w http.ResponseWriter, r *http.Request, err error) {
 	var failure *SignInFailure
 	if !errors.As(err, &failure) {
 		failure = &SignInFailure{Word: failureBusy, Err: err}
@@ -503,5 +472,5 @@ func (s *signIns) fail(w http.ResponseWriter, err error) {
 	} else {
 		s.log.Info("a sign-in ended without a connection", zap.String("word", failure.Word), zap.Int("aadsts", failure.Number), zap.String("trace", failure.Trace))
 	}
-	s.pages.failed(w, *failure)
+	s.pages.show(w, r, outcome{Kind: outcomeFailed, Failure: failure, Link: failure.link, Request: w.Header().Get("X-Request-Id")})
 }

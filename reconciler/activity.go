@@ -37,4 +37,13 @@ type Conflict struct {
 	// Lost is the value that was replaced, readable by the person it belongs to.
 	// The store encrypts it and lets it expire.
 	Lost string
+	// Value is the same, alone in an event, so that it can be put back; nil where it
+	// cannot.
+	Value *Event
+	// ID names the value in the store; empty before it is stored, and when it
+	// cannot be put back any more.
+	ID string
+	// Restored says that the loser's value was put back: what is kept is the
+	// winner's since.
+	Restored bool
 }

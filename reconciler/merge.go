@@ -89,6 +89,13 @@ type scalar struct {
 	text  func(Event) string
 }
 
+// alone is an event with nothing but the field.
+func (s scalar) alone(event Event) *Event {
+	alone := new(Event)
+	s.take(alone, event)
+	return alone
+}
+
 var scalars = []scalar{
 	{FieldTitle, func(to *Event, from Event) { to.Title = from.Title }, func(e Event) string { return e.Title }},
 	{FieldWhen, func(to *Event, from Event) { to.When = from.When }, func(e Event) string { return e.When.String() }},
@@ -158,8 +165,9 @@ func (m *merge) scalarFields(except ...Field) {
 		scalar.take(&target.event, m.sides[from].event)
 		target.set(scalar.field)
 		if byOutlook && byNightPOS && !firstMeeting {
+			replaced := m.sides[from.Other()].event
 			m.conflicts = append(m.conflicts, Conflict{
-				Field: scalar.field, Loser: from.Other(), Lost: scalar.text(m.sides[from.Other()].event),
+				Field: scalar.field, Loser: from.Other(), Lost: scalar.text(replaced), Value: scalar.alone(replaced),
 			})
 		}
 	}

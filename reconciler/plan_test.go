@@ -224,9 +224,9 @@ func TestConflictKeepsTheLosersValue(t *testing.T) {
 	t.Parallel()
 	link := agreed(t, state(alice, copyFor(alice, reconciler.AnswerNone), recordWith(reconciler.AnswerNone), nil))
 	for policy, want := range map[reconciler.Policy]reconciler.Conflict{
-		reconciler.PolicyOutlook:  {Field: reconciler.FieldTitle, Loser: reconciler.SideNightPOS, Lost: "by NightPOS"},
-		reconciler.PolicyNightPOS: {Field: reconciler.FieldTitle, Loser: reconciler.SideOutlook, Lost: "by Outlook"},
-		reconciler.PolicyNewest:   {Field: reconciler.FieldTitle, Loser: reconciler.SideOutlook, Lost: "by Outlook"},
+		reconciler.PolicyOutlook:  {Field: reconciler.FieldTitle, Loser: reconciler.SideNightPOS, Lost: "by NightPOS", Value: &reconciler.Event{Title: "by NightPOS"}},
+		reconciler.PolicyNightPOS: {Field: reconciler.FieldTitle, Loser: reconciler.SideOutlook, Lost: "by Outlook", Value: &reconciler.Event{Title: "by Outlook"}},
+		reconciler.PolicyNewest:   {Field: reconciler.FieldTitle, Loser: reconciler.SideOutlook, Lost: "by Outlook", Value: &reconciler.Event{Title: "by Outlook"}},
 	} {
 		s := state(alice, copyFor(alice, reconciler.AnswerNone), recordWith(reconciler.AnswerNone), link)
 		s.Policy, s.Copy.Event.Title, s.Record.Event.Title = policy, "by Outlook", "by NightPOS"

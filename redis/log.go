@@ -41,6 +41,20 @@ type conflictLine struct {
 	Loser reconciler.Side  `json:"l"`
 	// Lost is the id under which the value is kept, empty for none.
 	Lost string `json:"v,omitempty"`
+	// Whole says that a LostValue is kept, and not its text alone, as it was once.
+	Whole bool `json:"w,omitempty"`
+}
+
+// LostValue is a value that a conflict replaced, as it is kept.
+type LostValue struct {
+	// Text shows it to a person; Value is the same, alone in an event, nil where it
+	// cannot be put back.
+	Text  string            `json:"text"`
+	Value *reconciler.Event `json:"value,omitempty"`
+	// Restored says that the loser's value was put back, and that this is the winner's.
+	Restored bool `json:"restored,omitempty"`
+	// Replacing is what stood in its place when somebody began to put it back.
+	Replacing *reconciler.Event `json:"replacing,omitempty"`
 }
 
 // logLines turns activities into arguments of the commit script. Lost values
@@ -55,11 +69,10 @@ func (s *Store) logLines(ctx context.Context, lane string, activities []reconcil
 		for _, conflict := range activity.Conflicts {
 			kept := conflictLine{Field: conflict.Field, Entry: conflict.Entry, Loser: conflict.Loser}
 			if conflict.Lost != "" {
-				id, err := s.keepLost(ctx, lane, conflict.Lost)
-				if err != nil {
+				kept.Lost, kept.Whole = uuid.NewString(), true
+				if err := s.setLost(ctx, lane, kept.Lost, LostValue{Text: conflict.Lost, Value: conflict.Value}, goredis.SetArgs{TTL: lostLife}); err != nil {
 					return nil, err
 				}
-				kept.Lost = id
 			}
 			stored.Conflicts = append(stored.Conflicts, kept)
 		}
@@ -72,17 +85,30 @@ func (s *Store) logLines(ctx context.Context, lane string, activities []reconcil
 	return lines, nil
 }
 
-func (s *Store) keepLost(ctx context.Context, lane, value string) (string, error) {
-	id := uuid.NewString()
+func (s *Store) setLost(ctx context.Context, lane, id string, value LostValue, how goredis.SetArgs) error {
 	key := s.keys.lost(lane, id)
-	sealed, err := s.Seal.Seal([]byte(value), key)
+	text, err := json.Marshal(value)
 	if err != nil {
-		return "", err
+		return fmt.Errorf("keeping a conflict's other value: %w", err)
 	}
-	if err := s.client.Set(ctx, key, sealed, lostLife).Err(); err != nil {
-		return "", fmt.Errorf("keeping a conflict's other value: %w", err)
+	sealed, err := s.Seal.Seal(text, key)
+	if err != nil {
+		return err
 	}
-	return id, nil
+	err = s.client.SetArgs(ctx, key, sealed, how).Err()
+	if errors.Is(err, goredis.Nil) {
+		return ErrNotFound // it has expired
+	}
+	if err != nil {
+		return fmt.Errorf("keeping a conflict's other value: %w", err)
+	}
+	return nil
+}
+
+// SaveLost changes a value that a conflict replaced, which goes on to expire when
+// it would have; ErrNotFound when it has.
+func (s *Store) SaveLost(ctx context.Context, lane, id string, value LostValue) error {
+	return s.setLost(ctx, lane, id, value, goredis.SetArgs{Mode: "XX", KeepTTL: true})
 }
 
 // Activities returns up to limit lines of a lane's log that are older than
@@ -111,29 +137,52 @@ func (s *Store) Activities(ctx context.Context, lane string, before time.Time, l
 			Lag: time.Duration(kept.Lag) * time.Millisecond, Mails: kept.Mails, Reason: kept.Reason,
 		}
 		for _, conflict := range kept.Conflicts {
-			lost, err := s.lostValue(ctx, lane, conflict.Lost)
-			if err != nil {
+			shown := reconciler.Conflict{Field: conflict.Field, Entry: conflict.Entry, Loser: conflict.Loser}
+			lost, err := s.lostOf(ctx, lane, conflict)
+			switch {
+			case err == nil:
+				shown.Lost, shown.Value, shown.Restored = lost.Text, lost.Value, lost.Restored
+				if lost.Value != nil {
+					shown.ID = conflict.Lost
+				}
+			case !errors.Is(err, ErrNotFound):
 				return nil, err
 			}
-			activity.Conflicts = append(activity.Conflicts, reconciler.Conflict{Field: conflict.Field, Entry: conflict.Entry, Loser: conflict.Loser, Lost: lost})
+			activity.Conflicts = append(activity.Conflicts, shown)
 		}
 		activities = append(activities, activity)
 	}
 	return activities, nil
 }
 
-func (s *Store) lostValue(ctx context.Context, lane, id string) (string, error) {
-	if id == "" {
-		return "", nil
+// Lost returns the value that a conflict replaced; ErrNotFound when there is none
+// with this id, or it has expired.
+func (s *Store) Lost(ctx context.Context, lane, id string) (LostValue, error) {
+	return s.lostOf(ctx, lane, conflictLine{Lost: id, Whole: true})
+}
+
+func (s *Store) lostOf(ctx context.Context, lane string, conflict conflictLine) (LostValue, error) {
+	var kept LostValue
+	if conflict.Lost == "" {
+		return kept, ErrNotFound
 	}
-	key := s.keys.lost(lane, id)
+	key := s.keys.lost(lane, conflict.Lost)
 	sealed, err := s.client.Get(ctx, key).Bytes()
 	if errors.Is(err, goredis.Nil) {
-		return "", nil
+		return kept, ErrNotFound
 	}
 	if err != nil {
-		return "", fmt.Errorf("reading a conflict's other value: %w", err)
+		return kept, fmt.Errorf("reading a conflict's other value: %w", err)
 	}
-	value, err := s.Seal.Open(sealed, key)
-	return string(value), err
+	text, err := s.Seal.Open(sealed, key)
+	if err != nil {
+		return kept, err
+	}
+	if !conflict.Whole {
+		return LostValue{Text: string(text)}, nil
+	}
+	if err := json.Unmarshal(text, &kept); err != nil {
+		return kept, fmt.Errorf("reading a conflict's other value: %w", err)
+	}
+	return kept, nil
 }

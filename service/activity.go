@@ -89,7 +89,9 @@ func lineOf(activity reconciler.Activity) activityLine {
 		line.To = activity.From.Other()
 	}
 	for _, conflict := range activity.Conflicts {
-		line.Conflict = append(line.Conflict, gateway.ConflictLine{Field: conflict.Field, Loser: conflict.Loser, Value: conflict.Lost})
+		line.Conflict = append(line.Conflict, gateway.ConflictLine{
+			Field: conflict.Field, Loser: conflict.Loser, Value: conflict.Lost, Kept: conflict.Value, ID: conflict.ID, Restored: conflict.Restored,
+		})
 	}
 	return activityLine{line}
 }

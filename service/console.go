@@ -210,5 +210,11 @@ func (a admin) SaveSettings(ctx context.Context, change gateway.SettingsChange) 
 	if err := a.service.store.SaveSetting(ctx, consoleSetting, text); err != nil {
 		return gateway.ConsoleSettings{}, err
 	}
+	if change.ClientID != nil || change.ClientSecret != nil || change.SecretExpires != nil {
+		// What was found about another application is not true of this one.
+		if err := a.forgetExamination(ctx); err != nil {
+			return gateway.ConsoleSettings{}, err
+		}
+	}
 	return a.Settings(ctx)
 }

@@ -121,6 +121,9 @@ type Service struct {
 	// troubles are those of everybody, as they were found last.
 	troubles troubles
 	started  time.Time
+	lags     *gateway.LagHistory
+	// examining is held during an examination.
+	examining sync.Mutex
 	// running ends when the service is to stop.
 	running context.Context
 	cancel  context.CancelFunc
@@ -180,6 +183,8 @@ func (s *Service) build(ctx context.Context) (parts, error) {
 		return parts{}, err
 	}
 	metrics := gateway.NewMetrics(config.Version)
+	s.lags = gateway.NewLagHistory(config.Now)
+	metrics.Remember(s.lags)
 	metrics.Queue(s.store.Depth, config.Now)
 	suite, err := nightposClient(config, settings.NightPOSLogin, settings.NightPOSAPIKey, metrics)
 	if err != nil {
@@ -262,6 +267,17 @@ func (s *Service) buildOutlook(metrics *gateway.Metrics) error {
 	metrics.Up("application_accepted", "Whether Microsoft accepts the application's own secret or certificate.", s.outlook.Application)
 	s.expiry = expiryOf(s.config, certificate)
 	metrics.Gauge("client_secret_seconds_left", "How long the application's secret or certificate is still good for; NaN when that was not told.", s.expiry.seconds)
+	metrics.Up("registered", "Whether NightPOS has everything that the gateway needs there.", s.clerk.state)
+	metrics.Questions(func(ctx context.Context) (int, error) {
+		states, err := s.store.MemberStates(ctx)
+		open := 0
+		for _, member := range states {
+			if member.Halted.Open() {
+				open++
+			}
+		}
+		return open, err
+	})
 	metrics.Members(func(ctx context.Context) (map[string]int, error) {
 		states, err := s.store.MemberStates(ctx)
 		count := map[string]int{}

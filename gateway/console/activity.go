@@ -1,12 +1,14 @@
 package console
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"strconv"
 	"strings"
 	"time"
 
+	"github.com/k3a/html2text"
 	"go.uber.org/zap"
 
 	"github.com/nightpos/outlook-gateway/gateway"
@@ -39,9 +41,13 @@ type line struct {
 
 // conflict is a field that both sides had changed.
 type conflict struct {
+	// Loser's version was replaced by Winner's; once it was put back, the other way
+	// round.
 	Field, Loser, Winner string
-	// Value is what was replaced; empty when it is not kept or not for the visitor.
-	Value string
+	Restored             bool
+	// Value is what was replaced; empty when it is not kept or not for the visitor. ID
+	// is for putting it back.
+	Value, ID string
 }
 
 // titles remembers the names of events for as long as one page or stream lasts.
@@ -124,9 +130,9 @@ func (v *view) lines(activity []gateway.ActivityLine, names *titles, mine bool) 
 		// Without the event nobody can tell that it is not private.
 		readable := mine || known && title.Title != "" && !title.Private
 		for _, each := range one.Conflict {
-			replaced := conflict{Field: v.Word("field", each.Field), Loser: v.SideName(each.Loser), Winner: v.SideName(each.Loser.Other())}
+			replaced := conflict{Field: v.Word("field", each.Field), Loser: v.SideName(each.Loser), Winner: v.SideName(each.Loser.Other()), Restored: each.Restored}
 			if readable {
-				replaced.Value = each.Value
+				replaced.Value, replaced.ID = v.replaced(each), each.ID
 			}
 			made.Conflicts = append(made.Conflicts, replaced)
 		}
@@ -230,4 +236,39 @@ func (c *Console) activity(ctx context.Context, v *view, w http.ResponseWriter, 
 	}
 	c.show(v, w, http.StatusOK, "activity", page)
 	return nil
+}
+
+// valueShown is how many letters of a value are shown.
+const valueShown = 400
+
+// replaced shows the value that a conflict replaced: times in the visitor's zone,
+// and what is HTML as the text that it is.
+func (v *view) replaced(of gateway.ConflictLine) string {
+	if of.Kept == nil {
+		return shorten(of.Value)
+	}
+	switch of.Field {
+	case reconciler.FieldWhen:
+		return v.Span(of.Kept.When)
+	case reconciler.FieldBody:
+		return shorten(strings.TrimSpace(html2text.HTML2Text(of.Kept.Body)))
+	case reconciler.FieldPrivacy:
+		return v.Word("privacy", cmp.Or(of.Kept.Privacy, "default"))
+	case reconciler.FieldShowAs:
+		return v.Word("show_as", of.Kept.ShowAs)
+	case reconciler.FieldReminders:
+		var reminders []string
+		for _, reminder := range of.Kept.Reminders {
+			reminders = append(reminders, v.Left(reminder.Seconds()))
+		}
+		return strings.Join(reminders, ", ")
+	}
+	return shorten(of.Value)
+}
+
+func shorten(text string) string {
+	if letters := []rune(text); len(letters) > valueShown {
+		return string(letters[:valueShown]) + "…"
+	}
+	return text
 }

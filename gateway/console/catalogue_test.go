@@ -1,8 +1,6 @@
 package console
 
 import (
-	"encoding/json"
-	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -11,72 +9,13 @@ import (
 	"testing"
 
 	"github.com/nightpos/outlook-gateway/reconciler"
+	"github.com/nightpos/outlook-gateway/test/catalogue"
 )
-
-// catalogue reads one language: every form of every text.
-func catalogue(t *testing.T, language string) map[string][]string {
-	t.Helper()
-	content, err := catalogues.ReadFile("catalogue/" + language + ".json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var raw map[string]any
-	if err := json.Unmarshal(content, &raw); err != nil {
-		t.Fatal(err)
-	}
-	read := map[string][]string{}
-	for key, text := range raw {
-		switch text := text.(type) {
-		case string:
-			read[key] = []string{text}
-		case map[string]any:
-			for _, form := range text {
-				read[key] = append(read[key], fmt.Sprint(form))
-			}
-		}
-	}
-	return read
-}
-
-var placeholder = regexp.MustCompile(`{{\.\w+}}`)
-
-func placeholders(forms []string) []string {
-	found := placeholder.FindAllString(strings.Join(forms, " "), -1)
-	slices.Sort(found)
-	return slices.Compact(found)
-}
 
 // TestEveryTextExistsInBothLanguages compares the catalogues: the same keys, the
 // same values put in, nothing empty, and nothing left in English.
 func TestEveryTextExistsInBothLanguages(t *testing.T) {
-	english, thai := catalogue(t, "en"), catalogue(t, "th")
-	// The same in both.
-	names := []string{"dependency.nightpos", "dependency.microsoft"}
-	for key, forms := range english {
-		translated, found := thai[key]
-		if !found {
-			t.Errorf("%s is not in Thai", key)
-			continue
-		}
-		if got, want := placeholders(translated), placeholders(forms); !slices.Equal(got, want) {
-			t.Errorf("%s in Thai has the values %v, want %v", key, got, want)
-		}
-		for _, form := range append(forms, translated...) {
-			if strings.TrimSpace(form) == "" {
-				t.Errorf("%s is empty", key)
-			}
-		}
-		letters := placeholder.ReplaceAllString(strings.Join(translated, ""), "")
-		if !strings.ContainsFunc(letters, func(letter rune) bool { return letter >= 'ก' && letter <= '๛' }) &&
-			strings.ContainsFunc(letters, func(letter rune) bool { return letter >= 'A' && letter <= 'z' }) && !slices.Contains(names, key) {
-			t.Errorf("%s is not translated: %q", key, translated)
-		}
-	}
-	for key := range thai {
-		if _, found := english[key]; !found {
-			t.Errorf("%s is not in English", key)
-		}
-	}
+	catalogue.Compare(t, catalogues, "catalogue", "dependency.nightpos", "dependency.microsoft", "area.nightpos", "area.microsoft")
 }
 
 var (
@@ -87,7 +26,7 @@ var (
 // TestEveryTextThatIsUsedExists looks for the keys in templates and code, and puts
 // together those that are made of words of the gateway's.
 func TestEveryTextThatIsUsedExists(t *testing.T) {
-	english := catalogue(t, "en")
+	english := catalogue.Read(t, catalogues, "catalogue", "en")
 	used := map[string]bool{}
 	sources, err := filepath.Glob("*.go")
 	if err != nil {
@@ -139,9 +78,18 @@ func TestEveryTextThatIsUsedExists(t *testing.T) {
 		add("done", done)
 	}
 	add("deed", "pause", "resume", "sync", "disconnect", "reset", "undo", "settings", "connect link", "release first sync", "deletions apply", "deletions keep", "confirm database",
-		"stop built-in sync", "rotate webhook secret", "webhook secret rotated", "registration mended", "registration found broken", "registration in place again")
+		"stop built-in sync", "rotate webhook secret", "webhook secret rotated", "registration mended", "registration found broken", "registration in place again",
+		"use other version", "examine")
 	add("dependency", "store", "nightpos", "microsoft", "application", "registration", "database")
 	add("status", "ok", "warning", "failed")
+	add("step", "ok", "open", "warning", "failed")
+	add("area", "settings", "store", "nightpos", "microsoft", "gateway")
+	add("privacy", "default", string(reconciler.PrivacyPublic), string(reconciler.PrivacyPersonal), string(reconciler.PrivacyPrivate), string(reconciler.PrivacyConfidential))
+	for _, shows := range []reconciler.ShowAs{
+		reconciler.ShowAsFree, reconciler.ShowAsTentative, reconciler.ShowAsBusy, reconciler.ShowAsOutOfOffice, reconciler.ShowAsWorkingElsewhere, reconciler.ShowAsUnknown,
+	} {
+		add("show_as", string(shows))
+	}
 	add("events", "leave", "outlook", "nightpos", "both")
 	add("next", "all", "new")
 	add("reset.then", "all", "new")

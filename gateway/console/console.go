@@ -11,6 +11,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/nightpos/outlook-gateway/gateway"
+	"github.com/nightpos/outlook-gateway/gateway/languages"
 )
 
 // Config is what the console needs. Admin and Visitors have no defaults.
@@ -27,12 +28,12 @@ type Config struct {
 // everything below gateway.ConsolePath.
 type Console struct {
 	Config
-	routes    *http.ServeMux
-	pages     map[string]*template.Template
-	languages *languages
-	assets    *assets
-	streams   *streams
-	places    chan struct{}
+	routes  *http.ServeMux
+	pages   map[string]*template.Template
+	texts   *languages.Catalogue
+	assets  *assets
+	streams *streams
+	places  chan struct{}
 	// readings are places for pages that read calendars as a whole.
 	readings chan struct{}
 }
@@ -70,7 +71,7 @@ func New(config Config) (*Console, error) {
 	}
 	c := &Console{Config: config, routes: http.NewServeMux(), streams: newStreams(), places: make(chan struct{}, pagePlaces), readings: make(chan struct{}, readingPlaces)}
 	var err error
-	if c.languages, err = newLanguages(); err != nil {
+	if c.texts, err = languages.Read(catalogues, "catalogue"); err != nil {
 		return nil, err
 	}
 	if c.assets, err = newAssets(); err != nil {
@@ -114,6 +115,9 @@ func (c *Console) addRoutes() {
 	get(root+"/jobs/{job}", administrators, c.job)
 	post(root+"/jobs/{job}/undo", administrators, c.undo)
 	get(root+"/activity", administrators, c.activity)
+	get(root+"/lag.json", administrators, c.lag)
+	get(root+"/doctor", administrators, c.doctor)
+	post(root+"/doctor", administrators, c.examine)
 	get(root+"/settings", administrators, c.settings)
 	post(root+"/settings", administrators, c.saveSettings)
 	post(root+"/database", administrators, c.confirmDatabase)

@@ -6,9 +6,8 @@ import (
 	"net/http"
 	"strings"
 
-	"golang.org/x/text/language"
-
 	"github.com/nightpos/outlook-gateway/gateway"
+	"github.com/nightpos/outlook-gateway/gateway/languages"
 )
 
 // signInPage is shown to whoever is not known.
@@ -44,19 +43,14 @@ func (c *Console) signOut(ctx context.Context, v *view, w http.ResponseWriter, r
 	return nil
 }
 
-// languageLife is how long a choice of language lasts, in seconds.
-const languageLife = 365 * 24 * 3600
-
 // language remembers a choice and shows the same page again.
 func (c *Console) language(_ context.Context, v *view, w http.ResponseWriter, r *http.Request) error {
-	chosen, err := language.Parse(r.PostForm.Get("language"))
-	if err != nil {
+	chosen, spoken := languages.Parse(r.PostForm.Get("language"))
+	if !spoken {
 		return &gateway.Refusal{Status: http.StatusBadRequest, Text: "the form cannot be read"}
 	}
 	name, secure := c.Visitors.CookieName("language")
-	http.SetCookie(w, &http.Cookie{
-		Name: name, Value: chosen.String(), Path: "/", HttpOnly: true, Secure: secure, SameSite: http.SameSiteLaxMode, MaxAge: languageLife,
-	})
+	languages.Remember(w, name, secure, chosen)
 	back := r.PostForm.Get("back")
 	// Only to a page of the console itself.
 	if !strings.HasPrefix(back, root) || strings.ContainsAny(back, "\\\r\n") {

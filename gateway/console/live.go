@@ -91,6 +91,10 @@ func (c *Console) sceneOf(ctx context.Context, v *view, of string) (scene, error
 		gather := func(ctx context.Context) (any, error) { return c.overviewPage(ctx, v) }
 		return scene{page: "gateway", fragment: "state", gather: gather}, nil
 	}
+	if of == "doctor" {
+		print := func(ctx context.Context) (any, error) { return c.Admin.Examination(ctx) }
+		return scene{page: "doctor", fragment: "state", print: print, gather: func(ctx context.Context) (any, error) { return c.doctorPage(ctx, v) }}, nil
+	}
 	if id, job := strings.CutPrefix(of, "job-"); job {
 		gather := func(ctx context.Context) (any, error) { return c.jobPage(ctx, v, id) }
 		return scene{page: "job", fragment: "state", print: gather, gather: gather}, nil

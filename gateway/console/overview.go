@@ -21,6 +21,9 @@ type overviewPage struct {
 	Questions    []gateway.User
 	Troubles     []trouble
 	Live         string
+	// Lag are the hours of the last day, LagNow what there is to say of the last one.
+	Lag    []lagRow
+	LagNow []string
 }
 
 type dependency struct {
@@ -31,6 +34,16 @@ type dependency struct {
 type trouble struct {
 	gateway.Trouble
 	Reason reason
+}
+
+// dependency is one with what is wrong, in words.
+func (v *view) dependency(one gateway.DependencyStatus) dependency {
+	shown := dependency{DependencyStatus: one}
+	if one.Error != "" {
+		why := v.explain(one.Error)
+		shown.Reason = &why
+	}
+	return shown
 }
 
 // overview shows how the gateway is, and what it asks.
@@ -48,14 +61,10 @@ func (c *Console) overviewPage(ctx context.Context, v *view) (*overviewPage, err
 	if err != nil {
 		return nil, err
 	}
-	page := &overviewPage{Status: status, Live: v.Base + "/live/gateway"}
+	page := &overviewPage{Status: status, Live: v.Base + "/live/gateway", Lag: c.lagRows(v), LagNow: c.lagNow(v)}
 	worst := "ok"
 	for _, one := range status.Dependencies {
-		shown := dependency{DependencyStatus: one}
-		if one.Error != "" {
-			why := v.explain(one.Error)
-			shown.Reason = &why
-		}
+		shown := v.dependency(one)
 		if one.Status == "failed" || one.Status == "warning" && worst == "ok" {
 			worst = one.Status
 		}

@@ -9,9 +9,12 @@ import (
 //go:embed template
 var templates embed.FS
 
+//go:embed catalogue/en.json catalogue/th.json
+var catalogues embed.FS
+
 // pageNames are the pages; each has a file of its own beside the layout and the
 // parts that several share.
-var pageNames = []string{"sign-in", "failure", "person", "preview", "gateway", "people", "reset", "job", "activity", "settings", "guide"}
+var pageNames = []string{"sign-in", "failure", "person", "preview", "gateway", "people", "reset", "job", "activity", "doctor", "settings", "guide"}
 
 // parsePages reads all templates.
 func parsePages() (map[string]*template.Template, error) {

@@ -218,6 +218,9 @@ func (c *Console) act(ctx context.Context, v *view, w http.ResponseWriter, r *ht
 		}
 		deed, detail = "release first sync", string(class)
 		err = c.Admin.Send(ctx, id, []reconciler.Class{class})
+	case action == "prefer":
+		deed = "use other version"
+		err = c.Admin.UseOther(ctx, id, r.PostForm.Get("conflict"))
 	case action == "answer" && !mine:
 		apply := r.PostForm.Get("deletions") == "apply"
 		if !apply && r.PostForm.Get("deletions") != "keep" {

@@ -30,6 +30,13 @@ var causes = []struct{ part, key string }{
 	{"client_secret is missing", "secret_missing"},
 	{"client_secret_expires must", "secret_date"},
 	{"client_id must", "client_id"},
+	{"examined already", "examined"},
+	{"not kept any more", "not_kept"},
+	{"this version is in use", "in_use"},
+	{"changing this event just now", "moving"},
+	{"refused the other version", "refused_version"},
+	{"the value cannot be put back", "not_restorable"},
+	{"asks to be left alone", "throttled"},
 	{"connect Outlook again first", "reconnect"},
 	{"the account was reset", "reset"},
 	{"synced events are gone", "guard"},
@@ -81,7 +88,7 @@ func (v *view) explain(text string) reason {
 	for _, cause := range causes {
 		if strings.Contains(text, cause.part) {
 			found := reason{Text: v.T("cause." + cause.key), Todo: v.T("cause." + cause.key + ".todo")}
-			if cause.key == "outlook_refused" || cause.key == "nightpos_refused" {
+			if cause.key == "outlook_refused" || cause.key == "nightpos_refused" || cause.key == "refused_version" {
 				found.Raw = text
 			}
 			return found

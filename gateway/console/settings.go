@@ -77,33 +77,3 @@ func (c *Console) confirmDatabase(ctx context.Context, v *view, w http.ResponseW
 	c.turn(v, w, r, "/gateway", "database")
 	return nil
 }
-
-// guidePage walks through the registration at Microsoft.
-type guidePage struct {
-	gateway.ConsoleSettings
-	RedirectURI string
-	// Checks are what the gateway itself can see of each step.
-	Checks    map[string]gateway.DependencyStatus
-	Connected int
-}
-
-// guide shows the way from nothing to the first synced event.
-func (c *Console) guide(ctx context.Context, v *view, w http.ResponseWriter, _ *http.Request) error {
-	now, err := c.Admin.Settings(ctx)
-	if err != nil {
-		return err
-	}
-	status, err := c.Admin.Status(ctx)
-	if err != nil {
-		return err
-	}
-	page := guidePage{ConsoleSettings: now, RedirectURI: c.Visitors.RedirectURI(), Checks: map[string]gateway.DependencyStatus{}}
-	for _, dependency := range status.Dependencies {
-		page.Checks[dependency.Name] = dependency
-	}
-	for _, number := range status.Users {
-		page.Connected += number
-	}
-	c.show(v, w, http.StatusOK, "guide", page)
-	return nil
-}

@@ -9,10 +9,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/nicksnyder/go-i18n/v2/i18n"
-	"golang.org/x/text/language"
-
 	"github.com/nightpos/outlook-gateway/gateway"
+	"github.com/nightpos/outlook-gateway/gateway/languages"
+	"github.com/nightpos/outlook-gateway/reconciler"
 )
 
 // view is what a template is given: who looks, in what language and zone, and the
@@ -21,7 +20,7 @@ type view struct {
 	console  *Console
 	visitor  gateway.Visitor
 	signedIn bool
-	language int
+	language languages.Language
 	zone     *time.Location
 	// zoneKnown says that the zone is the visitor's own.
 	zoneKnown bool
@@ -40,7 +39,7 @@ type view struct {
 func (c *Console) newView(r *http.Request) *view {
 	name, _ := c.Visitors.CookieName("language")
 	v := &view{
-		console: c, language: c.languages.choose(r, name), zone: time.UTC, now: c.Now(),
+		console: c, language: languages.Choose(r, name), zone: time.UTC, now: c.Now(),
 		Base: c.Visitors.Base() + root, Path: r.URL.EscapedPath(),
 	}
 	if r.Method == http.MethodGet {
@@ -65,7 +64,7 @@ func (c *Console) newView(r *http.Request) *view {
 
 // doneKeys are what a form can have done.
 var doneKeys = map[string]bool{
-	"pause": true, "resume": true, "sync": true, "disconnect": true, "release": true, "answer": true, "settings": true, "database": true,
+	"pause": true, "resume": true, "sync": true, "disconnect": true, "release": true, "prefer": true, "answer": true, "settings": true, "database": true,
 	"signed_out": true,
 }
 
@@ -86,40 +85,17 @@ func (v *view) setZone(name string) {
 // T is a text in the visitor's language. Arguments are names and values in turn;
 // one named Count chooses between one and many.
 func (v *view) T(key string, arguments ...any) string {
-	values := map[string]any{}
-	config := &i18n.LocalizeConfig{MessageID: key, TemplateData: values}
-	for index := 0; index+1 < len(arguments); index += 2 {
-		name, _ := arguments[index].(string)
-		value := arguments[index+1]
-		if count, ok := value.(int); ok {
-			if name == "Count" {
-				config.PluralCount = count
-			}
-			value = v.Number(count)
-		}
-		values[name] = value
-	}
-	localizer := v.console.languages.localizers[v.language]
-	text, err := localizer.Localize(config)
-	if err != nil && config.PluralCount != nil {
-		// The text is the same for one and for many.
-		config.PluralCount = nil
-		text, err = localizer.Localize(config)
-	}
-	if err != nil {
-		return key
-	}
-	return text
+	return v.console.texts.Text(v.language, key, arguments...)
 }
 
 // Lang is the language's name for browsers.
-func (v *view) Lang() string { return spoken[v.language].String() }
+func (v *view) Lang() string { return v.language.String() }
 
-func (v *view) thai() bool { return spoken[v.language] == language.Thai }
+func (v *view) thai() bool { return v.language == languages.Thai }
 
 // Number writes a number with the separators of the language.
 func (v *view) Number(number int) string {
-	return v.console.languages.printers[v.language].Sprintf("%d", number)
+	return v.console.texts.Number(v.language, number)
 }
 
 // Asset is the address of a file.
@@ -198,6 +174,22 @@ func (v *view) Time(at time.Time) string {
 	return v.Day(at) + " " + clock
 }
 
+// Span writes from when until when something takes place.
+func (v *view) Span(when reconciler.When) string {
+	if when.AllDay {
+		last := when.End.AddDate(0, 0, -1)
+		if !last.After(when.Start) {
+			return v.Day(when.Start)
+		}
+		return v.Day(when.Start) + " – " + v.Day(last)
+	}
+	start, end := when.Start.In(v.zone), when.End.In(v.zone)
+	if start.Year() == end.Year() && start.YearDay() == end.YearDay() {
+		return v.Day(start) + " " + start.Format("15:04") + "–" + end.Format("15:04")
+	}
+	return v.Day(start) + " " + start.Format("15:04") + " – " + v.Day(end) + " " + end.Format("15:04")
+}
+
 // Ago writes how long ago an instant is, as an element that tells the exact one.
 func (v *view) Ago(at time.Time) template.HTML {
 	return v.element(at, v.ago(at))
@@ -251,6 +243,9 @@ func (v *view) Took(milliseconds int64) string {
 	}
 	return v.Left(float64(milliseconds) / 1000)
 }
+
+// TookFloat writes milliseconds.
+func (v *view) TookFloat(milliseconds float64) string { return v.Took(int64(milliseconds)) }
 
 // SideName names a side.
 func (v *view) SideName(side any) string {

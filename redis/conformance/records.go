@@ -145,7 +145,10 @@ func logged(t *testing.T, o opener) {
 		activities = append(activities, reconciler.Activity{
 			Time: start.Add(time.Duration(index) * time.Second), Lane: lane, RecordID: int64(index), From: reconciler.SideOutlook,
 			Action: reconciler.ActionUpdate, Fields: []reconciler.Field{reconciler.FieldTitle}, Lag: 250 * time.Millisecond, Mails: index, Reason: "because",
-			Conflicts: []reconciler.Conflict{{Field: reconciler.FieldTitle, Loser: reconciler.SideNightPOS, Lost: fmt.Sprintf("secret %d", index)}},
+			Conflicts: []reconciler.Conflict{{
+				Field: reconciler.FieldTitle, Loser: reconciler.SideNightPOS, Lost: fmt.Sprintf("secret %d", index),
+				Value: &reconciler.Event{Title: fmt.Sprintf("secret %d", index)},
+			}},
 		})
 	}
 	commit(t, store, reconciler.Commit{Activities: activities})
@@ -153,12 +156,43 @@ func logged(t *testing.T, o opener) {
 	if err != nil {
 		t.Fatalf("Activities: got %v, want no error", err)
 	}
+	id := got[0].Conflicts[0].ID
+	if id == "" || id == got[1].Conflicts[0].ID {
+		t.Errorf("the values are named %q and %q", id, got[1].Conflicts[0].ID)
+	}
+	got[0].Conflicts[0].ID, got[1].Conflicts[0].ID = "", ""
 	same(t, "newest", got, []reconciler.Activity{activities[2], activities[1]})
+	replaceLost(t, store, id)
 	got, err = store.Activities(t.Context(), lane, start.Add(time.Second), 10)
 	if err != nil {
 		t.Fatalf("Activities: got %v, want no error", err)
 	}
+	got[0].Conflicts[0].ID = ""
 	same(t, "older", got, activities[:1])
+}
+
+// replaceLost has the other version of a conflict take the place of the one kept.
+func replaceLost(t *testing.T, store *redis.Store, id string) {
+	kept, err := store.Lost(t.Context(), lane, id)
+	if err != nil || kept.Text != "secret 2" || kept.Value == nil || kept.Value.Title != "secret 2" {
+		t.Fatalf("Lost: got %+v, %v, want secret 2", kept, err)
+	}
+	if err := store.SaveLost(t.Context(), lane, id, redis.LostValue{Text: "winner", Value: &reconciler.Event{Title: "winner"}, Restored: true}); err != nil {
+		t.Fatalf("SaveLost: got %v, want no error", err)
+	}
+	lines, err := store.Activities(t.Context(), lane, time.Time{}, 1)
+	if err != nil || len(lines) != 1 {
+		t.Fatalf("Activities: got %v, %v, want a line", lines, err)
+	}
+	same(t, "restored", lines[0].Conflicts, []reconciler.Conflict{{
+		Field: reconciler.FieldTitle, Loser: reconciler.SideNightPOS, Lost: "winner", Value: &reconciler.Event{Title: "winner"}, ID: id, Restored: true,
+	}})
+	if _, err := store.Lost(t.Context(), lane, "unknown"); !errors.Is(err, redis.ErrNotFound) {
+		t.Errorf("Lost of an unknown id: got %v, want %v", err, redis.ErrNotFound)
+	}
+	if err := store.SaveLost(t.Context(), lane, "unknown", kept); !errors.Is(err, redis.ErrNotFound) {
+		t.Errorf("SaveLost of an unknown id: got %v, want %v", err, redis.ErrNotFound)
+	}
 }
 
 func meetings(t *testing.T, o opener) {

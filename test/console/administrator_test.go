@@ -49,7 +49,15 @@ func TestAnAdministrator(t *testing.T) {
 		b.page("question")
 		b.open(w.address+root+"/gateway", x.of(t, "nav.gateway"))
 		b.says(x.of(t, "questions.title"))
+		// The lag as a chart, and as a table for those who do not see it.
+		b.until(`document.querySelector("#lag-chart canvas") !== null`)
+		if got := b.value(`String(document.querySelectorAll("#lag-chart .u-legend tr").length)`); got != "5" {
+			t.Errorf("the chart has %s rows in its legend, want the hour and four lines", got)
+		}
 		b.page("gateway")
+		b.press(x.of(t, "lag.table"))
+		b.page("lag-table")
+		b.press(x.of(t, "lag.table"))
 		b.dress("dark")
 		b.page("gateway-dark")
 		b.dress("light")
@@ -66,6 +74,14 @@ func TestAnAdministrator(t *testing.T) {
 		b.until("document.querySelectorAll('table.people tbody tr').length === 1")
 		b.open(w.address+root+"/activity", x.of(t, "nav.activity"))
 		b.page("activity")
+		b.open(w.address+root+"/doctor", x.of(t, "nav.doctor"))
+		b.says(x.of(t, "doctor.never"))
+		b.page("doctor-never")
+		b.press(x.of(t, "doctor.begin"))
+		b.says("gateway.public_url")
+		b.until(`document.querySelector("#live progress") === null && document.querySelectorAll("#live li.ok").length > 20`)
+		b.says(x.of(t, "doctor.warning", "Count", b.value(`String(document.querySelectorAll("#live li.warning").length)`)))
+		b.page("doctor")
 		b.open(w.address+root+"/guide", x.of(t, "guide.title"))
 		b.page("guide")
 

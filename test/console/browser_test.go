@@ -14,6 +14,8 @@ import (
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/chromedp"
+
+	"github.com/nightpos/outlook-gateway/test/catalogue"
 )
 
 // tab is a tab of a real browser.
@@ -55,7 +57,7 @@ func openTab(t *testing.T) *tab {
 	t.Cleanup(cancel)
 	ctx, cancel = chromedp.NewContext(ctx)
 	t.Cleanup(cancel)
-	ctx, cancel = context.WithTimeout(ctx, 90*time.Second)
+	ctx, cancel = context.WithTimeout(ctx, 4*time.Minute)
 	t.Cleanup(cancel)
 	b := &tab{T: t, ctx: ctx, folder: folder}
 	b.resize(wide)
@@ -63,11 +65,14 @@ func openTab(t *testing.T) *tab {
 	return b
 }
 
-// The widths at which every page is looked at.
+// The widths at which every page is looked at, and those at which it only has to
+// fit besides.
 const (
 	narrow = 360
 	wide   = 1280
 )
+
+var otherWidths = []int{390, 1920}
 
 func (b *tab) resize(width int) {
 	b.Helper()
@@ -95,7 +100,7 @@ func (b *tab) value(expression string) string {
 // until waits until an expression is true.
 func (b *tab) until(expression string) {
 	b.Helper()
-	for deadline := time.Now().Add(15 * time.Second); ; {
+	for deadline := time.Now().Add(40 * time.Second); ; {
 		_, err := chromedp.Run(b.ctx, chromedp.Poll[bool]("document.readyState === 'complete' && ("+expression+")", chromedp.WithPollingTimeout(5*time.Second)))
 		if err == nil {
 			return
@@ -119,6 +124,27 @@ func (b *tab) open(address, heading string) {
 	b.Helper()
 	b.do(chromedp.Navigate(address))
 	b.headed(heading)
+}
+
+// examine has the guide's check-up made, and waits until it has ended.
+func (b *tab) examine(x texts) {
+	b.Helper()
+	next := func(button string) {
+		b.value(`document.body.dataset.former = "yes"`)
+		b.press(button)
+		b.until(`document.querySelector(".steps") !== null && !document.body.dataset.former`)
+	}
+	begin := x.of(b.T, "doctor.begin")
+	if b.value(fmt.Sprintf("String(document.body.innerText.includes(%q))", begin)) == "false" {
+		begin = x.of(b.T, "doctor.repeat")
+	}
+	next(begin)
+	for end := time.Now().Add(30 * time.Second); b.value(fmt.Sprintf("String(document.body.innerText.includes(%q))", x.of(b.T, "doctor.running"))) == "true"; time.Sleep(200 * time.Millisecond) {
+		if time.Now().After(end) {
+			b.Fatal("the check-up does not end")
+		}
+		next(x.of(b.T, "guide.again"))
+	}
 }
 
 func (b *tab) headed(heading string) {
@@ -178,16 +204,23 @@ func (b *tab) fill(id, text string) {
 func (b *tab) page(name string) {
 	b.Helper()
 	before := b.width
+	for _, width := range otherWidths {
+		b.fits(name, width)
+	}
 	for _, width := range []int{wide, narrow} {
-		b.resize(width)
-		if got := b.value("String(document.documentElement.scrollWidth)"); got != fmt.Sprint(width) {
-			b.Errorf("%s: the page is %s pixels wide in a window of %d: %s", name, got, width, b.value(
-				`[...document.querySelectorAll("body *")].filter((e) => e.getBoundingClientRect().right > innerWidth + 1).map((e) => e.tagName + "." + e.className + " " + e.textContent.trim().slice(0, 30)).join(" | ")`))
-		}
+		b.fits(name, width)
 		b.picture(fmt.Sprintf("%s-%d", name, width))
-		b.axe(name)
+		// In the other language at the other width.
+		if (width == wide) == (b.prefix == "th") {
+			b.axe(name)
+		}
 	}
 	b.resize(before)
+	if b.prefix == "th" {
+		if left := catalogue.Untranslated(b.T, b.value("document.documentElement.outerHTML"), names...); len(left) > 0 {
+			b.Errorf("%s: not translated: %q", name, left)
+		}
+	}
 	// What the policy forbids would leave the page bare.
 	if got := b.value(`getComputedStyle(document.querySelector(".bar")).display`); got != "flex" {
 		b.Errorf("%s: the page is not dressed", name)
@@ -196,9 +229,48 @@ func (b *tab) page(name string) {
 		b.Errorf("%s: fields without a label: %s", name, got)
 	}
 	// A key that is shown instead of its text.
-	if got := b.value(`(document.body.innerText.match(/\b(state|cause|button|nav|phase|deed|act|class|done|field|time|preview)\.[a-z_.]+/g) ?? []).join()`); got != "" {
+	if got := b.value(`(document.body.innerText.match(/\b(state|cause|button|nav|phase|deed|act|class|done|field|time|preview|lag|doctor|area|step|guide|conflict|privacy|show_as)\.[a-z_.]+/g) ?? []).join()`); got != "" {
 		b.Errorf("%s: texts are missing: %s", name, got)
 	}
+}
+
+// inThai looks at a page of the sign-in in both languages, and leaves it in English.
+func (b *tab) inThai(name, thai, english string) {
+	b.Helper()
+	before := b.width
+	look := func(prefix string) {
+		for _, width := range []int{wide, narrow} {
+			b.fits(name, width)
+			b.picture(fmt.Sprintf("%s-sign-in-%s-%d", prefix, name, width))
+		}
+		b.axe(name)
+	}
+	look("en")
+	b.press("ไทย")
+	b.headed(thai)
+	look("th")
+	if left := catalogue.Untranslated(b.T, b.value("document.documentElement.outerHTML"), names...); len(left) > 0 {
+		b.Errorf("%s: not translated: %q", name, left)
+	}
+	b.press("English")
+	b.headed(english)
+	b.resize(before)
+}
+
+// fits checks that nothing of a page sticks out.
+func (b *tab) fits(name string, width int) {
+	b.Helper()
+	b.resize(width)
+	if got := b.value("String(document.documentElement.scrollWidth)"); got != fmt.Sprint(width) {
+		b.Errorf("%s: the page is %s pixels wide in a window of %d: %s", name, got, width, b.value(
+			`[...document.querySelectorAll("body *")].filter((e) => e.getBoundingClientRect().right > innerWidth + 1).map((e) => e.tagName + "." + e.className + " " + e.textContent.trim().slice(0, 30)).join(" | ")`))
+	}
+}
+
+// names are those of people and events in these tests, which have no language.
+var names = []string{
+	"Alice", "Bob", "Mitchell Admin", "alice", "bob", "admin", "Meeting with a customer", "Budget", "Gym", "Lunch with Bob", "Lunch at noon", "Lunch at one",
+	"Event ", "The doctor", "English", "miniredis", "embedded",
 }
 
 func (b *tab) picture(name string) {

@@ -1,6 +1,7 @@
 package console_test
 
 import (
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -83,6 +84,13 @@ func TestAPersonsOwnCalendar(t *testing.T) {
 		b.says(x.of(t, "conflict.title"))
 		b.says("Lunch at noon")
 		b.page("conflict")
+		b.press(x.of(t, "conflict.use"))
+		b.says(x.of(t, "done.prefer"))
+		b.says(x.of(t, "conflict.restored", "Field", x.of(t, "field.title"), "Loser", "Outlook", "Winner", "NightPOS"))
+		w.until("alice", "sees the other version in both calendars", func(gateway.User) bool {
+			return w.titled("Lunch at noon") == 2 && w.titled("Lunch at one") == 0
+		})
+		b.page("conflict-restored")
 
 		// Its own details are a choice of two steps.
 		b.press(x.of(t, "switch.title"))
@@ -98,12 +106,18 @@ func TestAPersonWhoCameByALink(t *testing.T) {
 	b, w, x := openTab(t), newWorld(t, nil), readTexts(t, "en")
 	var link struct{ URL string }
 	w.call(http.MethodPost, "/users/bob/connect-link", "", &link)
-	b.open(link.URL, "Connect your Outlook calendar?")
+	english, thai := readSignInTexts(t, "en"), readSignInTexts(t, "th")
+	b.open(link.URL, english.of(t, "ask.title"))
+	b.inThai("ask", thai.of(t, "ask.title"), english.of(t, "ask.title"))
 	b.press("Connect Bob's calendar")
 	b.headed("Pick an account")
 	b.pick(bob)
-	b.headed("Bob's calendar is connected to bob@nightpos.example")
-	b.picture("linked")
+	connected := []string{"Name", "Bob", "Mailbox", bob}
+	b.headed(english.of(t, "connected.title", connected...))
+	b.inThai("linked", thai.of(t, "connected.title", connected...), english.of(t, "connected.title", connected...))
+	stale := openTab(t)
+	stale.open(link.URL, english.of(t, "link.title"))
+	stale.inThai("link-spent", thai.of(t, "link.title"), english.of(t, "link.title"))
 	b.press("See how it goes")
 	b.headed(x.of(t, "person.mine", "Name", "Bob"))
 	b.says(x.of(t, "state.connected"))
@@ -123,8 +137,11 @@ func TestAPersonWhoCameByALink(t *testing.T) {
 // gateway and the guide.
 func TestTheGuideLeadsToTheFirstEvent(t *testing.T) {
 	b, x := openTab(t), readTexts(t, "en")
-	var id, secret string
-	w := newWorldUnset(t, &id, &secret)
+	w, application := newWorldUnset(t)
+	stands := func(step, status string) {
+		t.Helper()
+		b.until(fmt.Sprintf(`[...document.querySelectorAll(".steps > li")].find((e) => e.querySelector("h2").textContent === %q).querySelector(".step").classList.contains(%q)`, x.of(t, "guide."+step), status))
+	}
 	b.signInToNightPOS(w, "admin")
 	b.open(w.address+"/", x.of(t, "nav.gateway"))
 	b.says(x.of(t, "gateway.empty"))
@@ -132,18 +149,35 @@ func TestTheGuideLeadsToTheFirstEvent(t *testing.T) {
 	b.press(x.of(t, "nav.guide"), true)
 	b.headed(x.of(t, "guide.title"))
 	b.says(x.of(t, "cause.no_application"))
-	if got, want := b.value("document.getElementById('redirect-uri').textContent"), w.address+gateway.RedirectPath; got != want {
+	if got, want := b.value("document.getElementById('redirect-uri').textContent"), application.RedirectURIs[0]; got != want {
 		t.Errorf("the guide tells the redirect URI %q, want %q", got, want)
 	}
+	for _, step := range []string{"register", "redirect", "permissions", "secret", "enter", "check", "connect", "event"} {
+		stands(step, "open")
+	}
 	b.page("guide-empty")
-	b.fill("client_id", id)
-	b.fill("client_secret", secret)
-	b.fill("expires", "2031-05-01")
+	// A slip first: the guide says which step is wrong.
+	b.fill("client_id", "11111111-2222-3333-4444-555555555555")
+	b.fill("client_secret", application.Secret)
 	b.press(x.of(t, "button.save"))
 	b.says(x.of(t, "done.settings"))
-	if text := b.value("document.body.innerHTML"); strings.Contains(text, secret) {
+	b.examine(x)
+	stands("register", "failed")
+	b.page("guide-wrong")
+	b.fill("client_id", application.ID)
+	b.fill("client_secret", application.Secret)
+	b.fill("expires", "2031-05-01")
+	b.value(`document.querySelector(".notice")?.remove(); "removed"`)
+	b.press(x.of(t, "button.save"))
+	b.says(x.of(t, "done.settings"))
+	if text := b.value("document.body.innerHTML"); strings.Contains(text, application.Secret) {
 		t.Error("the page shows the client secret")
 	}
+	b.examine(x)
+	for _, step := range []string{"register", "redirect", "secret", "enter"} {
+		stands(step, "ok")
+	}
+	stands("connect", "open")
 	b.fill("user", "alice")
 	b.press(x.of(t, "button.link"))
 	b.says(x.of(t, "link.made", "Name", "Alice"))
@@ -161,6 +195,11 @@ func TestTheGuideLeadsToTheFirstEvent(t *testing.T) {
 	w.outlookEvent(alice, "The first event", 1)
 	other.press("See how it goes")
 	other.says("The first event")
+	b.open(w.address+root+"/guide", x.of(t, "guide.title"))
+	for _, step := range []string{"register", "redirect", "permissions", "secret", "enter", "connect", "event"} {
+		stands(step, "ok")
+	}
+	b.page("guide-done")
 	b.open(w.address+root+"/people", x.of(t, "nav.people"))
 	b.says("alice@nightpos.example")
 }

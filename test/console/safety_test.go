@@ -99,7 +99,7 @@ func TestNobodySeesSomebodyElsesCalendar(t *testing.T) {
 	id := fmt.Sprint(w.user("alice").ID)
 	for _, path := range []string{
 		"/gateway", "/people", "/people/alice", "/people/" + id, "/people/alice/preview", "/people/alice/reset?events=both&next_sync=all", "/live/alice", "/live/gateway",
-		"/live/" + id, "/activity", "/activity?user=alice", "/settings", "/guide", "/jobs/A",
+		"/live/" + id, "/activity", "/activity?user=alice", "/settings", "/guide", "/jobs/A", "/doctor", "/live/doctor", "/lag.json",
 	} {
 		if got := bob.get(root + path); got.status != http.StatusForbidden || strings.Contains(got.body, "Only for Alice") || strings.Contains(got.body, alice) {
 			t.Errorf("Bob gets %d from %s, want 403 and nothing of Alice's", got.status, path)
@@ -108,7 +108,7 @@ func TestNobodySeesSomebodyElsesCalendar(t *testing.T) {
 			t.Errorf("a stranger gets %d from %s", got.status, path)
 		}
 	}
-	for _, path := range []string{"/people/alice/pause", "/people/alice/disconnect", "/people/alice/reset", "/people/alice/link", "/invite", "/settings", "/database", "/jobs/A/undo"} {
+	for _, path := range []string{"/people/alice/pause", "/people/alice/disconnect", "/people/alice/reset", "/people/alice/link", "/people/alice/prefer", "/invite", "/doctor", "/settings", "/database", "/jobs/A/undo"} {
 		fields := url.Values{"form": {form}, "events": {"both"}, "next_sync": {"all"}, "user": {"alice"}, "outlook_sync": {"off"}}
 		if got := bob.do(http.MethodPost, root+path, fields); got.status != http.StatusForbidden {
 			t.Errorf("Bob posts to %s and gets %d, want 403", path, got.status)
@@ -220,7 +220,7 @@ func TestPagesAreWithinTheirPolicy(t *testing.T) {
 		t.Errorf("the first page for strangers is %s", got.body)
 	}
 	admin.enter()
-	for _, path := range []string{"", "/gateway", "/people", "/people/alice", "/people/alice/preview", "/people/alice/reset", "/activity", "/settings", "/guide", "/nothing", "/jobs/nothing"} {
+	for _, path := range []string{"", "/gateway", "/people", "/people/alice", "/people/alice/preview", "/people/alice/reset", "/activity", "/doctor", "/settings", "/guide", "/nothing", "/jobs/nothing"} {
 		got := admin.get(root + path)
 		header := got.header
 		policy := header.Get("Content-Security-Policy")
@@ -245,7 +245,16 @@ func TestTheFirstPageIsLight(t *testing.T) {
 	w := newWorld(t, nil)
 	v := w.visitor()
 	v.enter()
-	page := v.get(root + "/people").body
+	// The overview has the chart besides.
+	for _, path := range []string{"/people", "/gateway"} {
+		v.light(path)
+	}
+}
+
+func (v *visitor) light(path string) {
+	t, w := v.T, v.world
+	t.Helper()
+	page := v.get(root + path).body
 	size := len(page)
 	for _, found := range regexp.MustCompile(`(?:src|href)="([^"]*/asset/[^"]+)"`).FindAllStringSubmatch(page, -1) {
 		got := v.do(http.MethodGet, found[1], nil, "Accept-Encoding", "gzip")
@@ -259,7 +268,7 @@ func TestTheFirstPageIsLight(t *testing.T) {
 		size += len(got.body)
 	}
 	if size > 100_000 || size < 10_000 {
-		t.Errorf("the first paint takes %d bytes, want less than 100,000", size)
+		t.Errorf("%s: the first paint takes %d bytes, want less than 100,000", path, size)
 	}
 }
 
@@ -342,5 +351,32 @@ func TestStreamsHaveLimits(t *testing.T) {
 	w.must(<-ended)
 	if took := time.Since(began); took > 5*time.Second {
 		t.Errorf("stopping took %s", took)
+	}
+}
+
+// TestOneExaminationAtATime: a second one is refused while the first is under way,
+// which tells how far it is, and everything that it found is there at its end.
+func TestOneExaminationAtATime(t *testing.T) {
+	w := newWorld(t, nil)
+	admin := w.visitor()
+	admin.enter()
+	form := url.Values{"form": {admin.form(root + "/gateway")}}
+	if got := admin.do(http.MethodPost, root+"/doctor", form); got.status != http.StatusSeeOther {
+		t.Fatalf("the first one: got %d", got.status)
+	}
+	if got := admin.do(http.MethodPost, root+"/doctor", form); got.status != http.StatusConflict || !strings.Contains(got.body, "under way already") {
+		t.Errorf("the second one: got %d", got.status)
+	}
+	for end := time.Now().Add(30 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+		body := admin.get(root + "/doctor").body
+		if strings.Contains(body, "nightpos.webhooks") && !strings.Contains(body, "<progress") {
+			break
+		}
+		if !strings.Contains(body, "<progress") || time.Now().After(end) {
+			t.Fatalf("the examination shows no progress and no end: %s", body)
+		}
+	}
+	if got := admin.do(http.MethodPost, root+"/doctor", form); got.status != http.StatusSeeOther {
+		t.Errorf("another one after it: got %d", got.status)
 	}
 }

@@ -12,7 +12,18 @@ type texts map[string]string
 
 func readTexts(t *testing.T, language string) texts {
 	t.Helper()
-	content, err := os.ReadFile("../../gateway/console/catalogue/" + language + ".json")
+	return readCatalogue(t, "../../gateway/console/catalogue/", language)
+}
+
+// readSignInTexts are those of the pages on the way to Microsoft and back.
+func readSignInTexts(t *testing.T, language string) texts {
+	t.Helper()
+	return readCatalogue(t, "../../gateway/page/catalogue/", language)
+}
+
+func readCatalogue(t *testing.T, folder, language string) texts {
+	t.Helper()
+	content, err := os.ReadFile(folder + language + ".json")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -41,6 +41,13 @@ type world struct {
 
 func newWorld(t *testing.T, change func(*service.Config)) *world {
 	t.Helper()
+	return newWorldWith(t, nil, change)
+}
+
+// newWorldWith registers the applications that are made for the gateway's address;
+// without any, Microsoft knows one that takes every redirect URI.
+func newWorldWith(t *testing.T, register func(address string) simoutlook.Application, change func(*service.Config)) *world {
+	t.Helper()
 	w := &world{T: t}
 	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	w.must(err)
@@ -54,10 +61,14 @@ func newWorld(t *testing.T, change func(*service.Config)) *world {
 		t.Cleanup(server.Close)
 		return address
 	}
+	var applications []simoutlook.Application
+	if register != nil {
+		applications = []simoutlook.Application{register(w.address)}
+	}
 	microsoft := serve(func(address string) http.Handler {
 		w.outlook, err = simoutlook.New(simoutlook.Config{
 			BaseURL: address, Seed: 1, Switches: simoutlook.Switches{AccountPage: true, AnyAddress: true},
-			People: []simoutlook.Person{{Name: "Alice", Address: alice}, {Name: "Bob", Address: bob}},
+			Applications: applications, People: []simoutlook.Person{{Name: "Alice", Address: alice}, {Name: "Bob", Address: bob}},
 		})
 		w.must(err)
 		t.Cleanup(w.outlook.Close)
@@ -90,14 +101,18 @@ func newWorld(t *testing.T, change func(*service.Config)) *world {
 	return w
 }
 
-// newWorldUnset is a gateway that knows no application yet; what an administrator
-// finds in Entra is left in id and secret.
-func newWorldUnset(t *testing.T, id, secret *string) *world {
+// newWorldUnset is a gateway that knows no application yet, and the one that an
+// administrator has registered as the guide says: with its redirect URI and no other.
+func newWorldUnset(t *testing.T) (*world, simoutlook.Application) {
 	t.Helper()
-	*id, *secret = simoutlook.DefaultApplication.ID, simoutlook.DefaultApplication.Secret
-	return newWorld(t, func(config *service.Config) {
+	application := simoutlook.DefaultApplication
+	w := newWorldWith(t, func(address string) simoutlook.Application {
+		application.RedirectURIs = []string{address + gateway.RedirectPath}
+		return application
+	}, func(config *service.Config) {
 		config.Settings.MicrosoftClientID, config.Settings.MicrosoftClientSecret = "", ""
 	})
+	return w, application
 }
 
 func (w *world) must(err error) {
@@ -201,6 +216,22 @@ func (w *world) outlookEvent(address, title string, days int, people ...string) 
 	})
 	w.must(err)
 	return fmt.Sprint(made["id"])
+}
+
+// titled is how many events of Alice's mailbox and records have a title.
+func (w *world) titled(title string) int {
+	count := 0
+	for _, shown := range w.outlook.Mailbox(alice).Events() {
+		if shown["subject"] == title {
+			count++
+		}
+	}
+	for _, shown := range w.nightpos.Events() {
+		if shown["name"] == title {
+			count++
+		}
+	}
+	return count
 }
 
 // day is nine in the morning so many days from now.
