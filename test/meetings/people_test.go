@@ -205,7 +205,7 @@ func (h *history) change(tag string, inOutlook bool) int {
 		length, by = 24*time.Hour, 24*time.Hour
 	}
 	// In a series of whole days, one cannot be moved without meeting its neighbour.
-	rename := h.random.IntN(2) == 0 || known.allDay && known.series || begin.Hour() > 20 || all && known.cut
+	rename := h.random.IntN(2) == 0 || known.allDay && known.series || begin.Hour() > 20
 	h.tell("%s: rename %v %q or move to %v, all %v or %d, in Outlook: %v", tag, rename, title, begin.Add(by), all, index, inOutlook)
 	if inOutlook {
 		address := world.Address(known.organizer)
