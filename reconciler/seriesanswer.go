@@ -142,8 +142,8 @@ func (s *SeriesState) answerOccurrence(plan *SeriesPlan, slot Date, shown occurr
 		}
 		byOutlook, byNightPOS = outlook != digest(string(shown.answer)), nightpos != digest(string(row.Answer))
 		if s.rebuilt() {
-			// What NightPOS forgot is told it again.
-			byOutlook, byNightPOS = shown.answer != AnswerNone, false
+			// What NightPOS forgot is told it again, and what it made up is taken back.
+			byOutlook, byNightPOS = true, false
 		}
 	}
 	switch {

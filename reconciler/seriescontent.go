@@ -430,8 +430,11 @@ func (m *seriesMerge) occurrence(slot Date, outlook, nightpos occurrence) {
 		return entry && (Field(field) == FieldPeople || Field(field) == FieldCategories)
 	})
 	followed(sides[0], sides[1], NewBase(outlook.event))
-	if exception, there := m.exception(slot); m.rebuilt() && there && !exception.Cancelled && outlook.copied != nil {
-		sides[0].agreed, sides[1].agreed = Base{patternKey: ""}, sides[1].now
+	if m.rebuilt() && m.plan.Role != RoleGuest {
+		if exception, there := m.exception(slot); there && !exception.Cancelled && outlook.copied != nil {
+			sides[0].agreed, sides[1].agreed = Base{patternKey: ""}, sides[1].now
+		}
+		sides[0].agreed = withoutReplies(sides[0].agreed, outlook.event.People)
 	}
 	merged := newMerge(sides[0], sides[1], m.policy)
 	merged.scalarFields()
@@ -459,6 +462,21 @@ func (m *seriesMerge) occurrence(slot Date, outlook, nightpos occurrence) {
 		write.Event.When.Zone = m.after.first.Zone
 		m.write(write, outlook)
 	}
+}
+
+// withoutReplies is a base that knows of no reply of those who have given one: then
+// NightPOS, which forgets them, is told again.
+func withoutReplies(agreed Base, people []Person) Base {
+	if len(agreed) == 0 {
+		return agreed
+	}
+	agreed = clone(agreed)
+	for _, person := range people {
+		if person.Answer != AnswerNone {
+			delete(agreed, entryKey(FieldAnswers, person.Key()))
+		}
+	}
+	return agreed
 }
 
 // followed has NightPOS decide wherever an occurrence in Outlook only follows what

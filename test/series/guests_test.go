@@ -514,11 +514,21 @@ func TestAnswersOfPeopleWithoutAConnection(t *testing.T) {
 			s.Quiet()
 			s.reply("", "accept")
 		}, all("accepted", map[int]string{2: "tentative"})},
-		"K06 one accepted, then all moved in Outlook": {func(s *scene) {
+		"K06 all accepted, then all renamed in Outlook": {func(s *scene) {
 			s.reply("", "accept")
 			s.Quiet()
 			s.patch(s.master(), map[string]any{"subject": "crew"})
 		}, all("accepted", nil)},
+		"K07 all accepted, then all moved in NightPOS": {func(s *scene) {
+			s.reply("", "accept")
+			s.Quiet()
+			s.write(s.at(sixTimes[0]), map[string]any{"start": "2000-01-10 12:00:00", "stop": "2000-01-10 13:00:00", "recurrence_update": "all_events"})
+		}, answeredAt("accepted", noons())},
+		"K08 one accepted, then that one renamed in NightPOS": {func(s *scene) {
+			s.reply(sixTimes[2], "accept")
+			s.Quiet()
+			s.write(s.at(sixTimes[2]), map[string]any{"name": "special"})
+		}, all("needsAction", map[int]string{2: "accepted"})},
 	} {
 		t.Run(name, func(t *testing.T) {
 			for _, who := range []string{"dave", "carol"} {
