@@ -3,9 +3,11 @@ package series_test
 import (
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/nightpos/outlook-gateway/test/world"
 )
@@ -324,6 +326,66 @@ func TestGuests(t *testing.T) {
 			},
 			inOutlook: whole, inNightPOS: events("team", sixTimes[:3]...), reason: goneInNightPOS,
 			answers: answeredAt("needsAction", sixTimes[:3]), replies: all("needsAction", nil),
+		},
+		"G29 this and following renamed in NightPOS": {
+			do: func(s *scene) {
+				s.asBob(func() error {
+					return s.NightPOS.Member("bob").Write(s.Context(), []int{s.at(sixTimes[3])}, map[string]any{"name": "crew", "recurrence_update": "future_events"})
+				})
+			},
+			inOutlook: whole, inNightPOS: sorted(events("team", sixTimes[:3]...), events("crew", sixTimes[3:]...)), reason: goneInNightPOS,
+			answers: all("needsAction", map[int]string{3: "accepted", 4: "accepted", 5: "accepted"}), replies: all("needsAction", nil),
+		},
+		"G30 all archived in NightPOS": {
+			do: func(s *scene) {
+				s.asBob(func() error {
+					return s.NightPOS.Member("bob").MassArchive(s.Context(), s.at(sixTimes[0]), "all_events")
+				})
+			},
+			inOutlook: whole, inNightPOS: nil, reason: "it was archived in NightPOS",
+			answers: map[string]string{}, replies: all("needsAction", nil),
+		},
+		"G31 one archived in NightPOS, then all shifted by their organizer": {
+			do: func(s *scene) {
+				s.archive(sixTimes[2])
+				s.Quiet()
+				s.asBob(func() error {
+					_, err := s.Outlook.Mailbox(world.Carol).Shift(s.Context(), s.masterIn(world.Carol), 0, time.Hour)
+					return err
+				})
+			},
+			inOutlook:  events("team", moved(time.Hour, sixTimes...)...),
+			inNightPOS: events("team", moved(time.Hour, slices.Concat(sixTimes[:2], sixTimes[3:])...)...),
+			answers:    answeredAt("needsAction", moved(time.Hour, slices.Concat(sixTimes[:2], sixTimes[3:])...)),
+			replies:    answeredAt("needsAction", moved(time.Hour, sixTimes...)), mails: 1, reason: goneInNightPOS,
+		},
+		"G32 one accepted in NightPOS, then all shifted by their organizer": {
+			do: func(s *scene) {
+				s.answer(sixTimes[0], "accepted", "all_events")
+				s.Quiet()
+				s.asBob(func() error {
+					_, err := s.Outlook.Mailbox(world.Carol).Shift(s.Context(), s.masterIn(world.Carol), 0, time.Hour)
+					return err
+				})
+			},
+			inOutlook: events("team", moved(time.Hour, sixTimes...)...), inNightPOS: events("team", moved(time.Hour, sixTimes...)...),
+			answers: answeredAt("accepted", moved(time.Hour, sixTimes...)), replies: answeredAt("accepted", moved(time.Hour, sixTimes...)), mails: 2,
+		},
+		"G33 one cancelled by its organizer in a series shifted later": {
+			do: func(s *scene) {
+				s.respond(s.masterIn(world.Bob), "accept")
+				s.Quiet()
+				s.asBob(func() error {
+					return s.Outlook.Mailbox(world.Carol).Delete(s.Context(), s.instanceIn(world.Carol, sixTimes[2]))
+				})
+				s.Quiet()
+				s.asBob(func() error {
+					_, err := s.Outlook.Mailbox(world.Carol).Shift(s.Context(), s.masterIn(world.Carol), 0, time.Hour)
+					return err
+				})
+			},
+			inOutlook: events("team", moved(time.Hour, sixTimes...)...), inNightPOS: events("team", moved(time.Hour, sixTimes...)...),
+			answers: answeredAt("accepted", moved(time.Hour, sixTimes...)), replies: answeredAt("accepted", moved(time.Hour, sixTimes...)), mails: 3,
 		},
 		"G28 all deleted in NightPOS": {
 			do: func(s *scene) {
