@@ -76,9 +76,10 @@ type meeting struct {
 	organizer string
 	series    bool
 	allDay    bool
-	// alone is how many edits of single occurrences there were: when all are changed,
-	// Outlook mails about each exception besides, and about those that NightPOS has
-	// changed with the rest once more.
+	// alone is how many edits and deletions of single occurrences there were: when all
+	// are changed, Outlook mails about each exception besides, and about those that
+	// NightPOS has changed with the rest once more; and when all are moved, it forgets
+	// deletions and has to be told again.
 	alone int
 }
 
@@ -314,6 +315,7 @@ func (h *history) remove(tag string, inOutlook bool) int {
 	index := 0
 	if one {
 		index = h.random.IntN(len(shown))
+		known.alone++
 	} else {
 		delete(h.meetings, tag)
 	}
