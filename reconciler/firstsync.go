@@ -167,12 +167,22 @@ func (s State) old() bool {
 	if link := s.Link; link != nil && (!link.Ended && link.GraphID != "" || !link.Updated.Before(began)) {
 		return false
 	}
-	// NightPOS shows whole seconds.
-	began = began.Truncate(time.Second)
-	if s.Copy != nil && !s.Copy.born().Before(began) || s.Record != nil && !s.Record.Created.Before(began) {
+	if s.Copy != nil && !s.Member.First.older(s.Copy.born()) || s.Record != nil && !s.Member.First.older(s.Record.Created) {
 		return false
 	}
 	return s.Copy != nil || s.Record != nil
+}
+
+// older says that what was made at that instant, by the clock of its own server, was
+// there before the member connected: before that very instant, not before its
+// second. Of what is known to the second only, whatever may have been made since
+// counts as new, since that would be missed for good.
+func (f FirstSync) older(made time.Time) bool {
+	precision := time.Microsecond
+	if made.Nanosecond() == 0 {
+		precision = time.Second
+	}
+	return made.Before(f.Began.Truncate(precision))
 }
 
 // born is when a copy was made, as far as is known: listings need not tell, but
@@ -221,7 +231,7 @@ func (s State) organizerKeepsBack() bool {
 	}
 	organizer, connected := s.ByUser(s.Record.OrganizerUserID)
 	first := organizer.First
-	if !connected || first.Began.IsZero() || !s.Record.Created.Before(first.Began.Truncate(time.Second)) {
+	if !connected || first.Began.IsZero() || !first.older(s.Record.Created) {
 		return false
 	}
 	return first.New || first.Quiet && !s.past(s.Record.Event) && !first.Send.WithAttendees
@@ -232,5 +242,5 @@ func (s State) organizerKeepsBack() bool {
 func (s State) organizerKeepsAlone() bool {
 	organizer, connected := s.ByAddress(s.Copy.Event.Organizer)
 	first := organizer.First
-	return connected && first.New && !first.Began.IsZero() && s.Copy.born().Before(first.Began.Truncate(time.Second))
+	return connected && first.New && !first.Began.IsZero() && first.older(s.Copy.born())
 }

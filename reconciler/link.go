@@ -64,6 +64,9 @@ type LinkedSeries struct {
 type LinkedException struct {
 	// Cancelled slots have no occurrence on either side.
 	Cancelled bool
+	// Lone is the side that shows the occurrence while the other one is to do
+	// without it; empty when both show it, or neither. An organizer's link has none.
+	Lone Side
 	// Outlook and NightPOS are what each side showed.
 	Outlook, NightPOS Base
 }

@@ -139,20 +139,19 @@ func (m *matcher) take(copied *Copy, record *Record, match Match) {
 // looks pairs by what a person would go by. Only what was there on both sides
 // before the calendars were connected can be one meeting that nobody knows of.
 func (m *matcher) looks() {
-	began := m.round.member.First.Began
-	if began.IsZero() {
+	first := m.round.member.First
+	if first.Began.IsZero() {
 		return
 	}
-	began = began.Truncate(time.Second)
 	copies, records := map[string][]*Copy{}, map[string][]*Record{}
 	for id, copied := range m.copies {
-		if !m.paired[id] && !copied.Cancelled && !copied.Recurring && copied.RecordID == 0 && copied.born().Before(began) {
+		if !m.paired[id] && !copied.Cancelled && !copied.Recurring && copied.RecordID == 0 && first.older(copied.born()) {
 			looks := lookOf(m.round.unify(copied.Event.Organizer), copied.Event, m.round.member)
 			copies[looks] = append(copies[looks], copied)
 		}
 	}
 	for id, record := range m.records {
-		if !m.taken[id] && !record.Archived && !record.Masked && !record.Recurring && record.ExternalKey == "" && record.Created.Before(began) {
+		if !m.taken[id] && !record.Archived && !record.Masked && !record.Recurring && record.ExternalKey == "" && first.older(record.Created) {
 			looks := lookOf(record.Event.Organizer, record.Event, m.round.member)
 			records[looks] = append(records[looks], record)
 		}

@@ -153,6 +153,12 @@ func (m *memory) SetMeetings(_ context.Context, records map[string]int64) error 
 	return nil
 }
 
+func (m *memory) ClaimMeetings(context.Context, string, []string, time.Duration) (map[string]bool, error) {
+	return nil, nil
+}
+
+func (m *memory) UnclaimMeetings(context.Context, string, []string) error { return nil }
+
 func (m *memory) MemberNow(_ context.Context, id string) (reconciler.Member, bool, error) {
 	for _, member := range m.members {
 		if member.ID == id {

@@ -342,6 +342,8 @@ func (s State) planGuest() Plan {
 	case s.Record == nil && s.Link != nil && s.there():
 		// Forgetting it would have the next sweep bring it again.
 		return Plan{Role: RoleGuest, keep: fateEnd, Reason: "it was deleted in NightPOS; the invitation stays, since its organizer is outside NightPOS"}
+	case s.Link != nil && !s.ended() && s.Record != nil && s.there():
+		return Plan{Role: RoleGuest, keep: fateEnd, Reason: "it was archived in NightPOS; the invitation stays, since its organizer is outside NightPOS"}
 	case s.Link != nil && !s.ended() && s.active() && s.Copy != nil:
 		return Plan{
 			Role: RoleGuest, From: SideOutlook, keep: fateEnd,

@@ -47,7 +47,8 @@ type round struct {
 	// asks says that this batch asks for changes anyway.
 	asks bool
 	// since is when the lane was first swept; see untold.
-	since time.Time
+	since  time.Time
+	claims claims
 }
 
 func (r *round) done(key string) { r.outcomes = append(r.outcomes, Outcome{Key: key}) }
@@ -116,6 +117,9 @@ func (r *round) run(ctx context.Context) error {
 	if err := r.awaitListing(ctx); err != nil {
 		return err
 	}
+	if err := r.claimCreates(ctx); err != nil {
+		return err
+	}
 	if err := r.announce(ctx); err != nil {
 		return err
 	}
@@ -131,7 +135,10 @@ func (r *round) run(ctx context.Context) error {
 	if err := r.runSeries(ctx); err != nil {
 		return err
 	}
-	return r.record(ctx)
+	if err := r.record(ctx); err != nil {
+		return err
+	}
+	return r.unclaim(ctx)
 }
 
 // gather folds the hints into subjects, by their links, and drops echoes.
@@ -333,6 +340,9 @@ func (r *round) identify(ctx context.Context) error {
 	meetings, err := r.engine.Store.Meetings(ctx, iCalUIDs)
 	if err != nil {
 		return fmt.Errorf("reading which meetings are known: %w", err)
+	}
+	for uid, id := range meetings {
+		r.claims.see(uid, id)
 	}
 	recordIDs := map[int64][]*subject{}
 	for _, subject := range unknown {

@@ -8,24 +8,41 @@ func (s *SeriesState) planSeriesAnswers(plan SeriesPlan) SeriesPlan {
 	plan.Plan = Plan{Role: plan.Role, keep: fateLive}
 	plan.agreed = schedule{rule: s.Series.Rule, first: s.Series.Event.When}
 	plan.from, plan.to, plan.known = s.nightpos.from, s.nightpos.to, map[Date]int64{}
+	for slot, nightpos := range s.nightpos.occurrences {
+		plan.known[slot] = nightpos.record.ID
+	}
+	s.answers(&plan)
+	return plan
+}
+
+// answers merges the member's replies into a plan that knows the records of the
+// slots.
+func (s *SeriesState) answers(plan *SeriesPlan) {
 	view := viewCopy(s.Series, plan.from, plan.to)
-	told := s.answerMaster(&plan)
+	records := map[int64]*Record{}
+	for _, record := range s.live {
+		records[record.ID] = record
+	}
+	told := s.answerMaster(plan)
 	for _, slot := range plan.agreed.slots(plan.from, plan.to, maxSlots) {
-		nightpos, there := s.nightpos.occurrences[slot]
-		if !there {
+		shown, inOutlook := view.occurrences[slot]
+		record := records[plan.known[slot]]
+		if record == nil {
+			if inOutlook && plan.Role == RoleAttendee {
+				// It was brought back, or is about to go.
+				plan.Wait, plan.Reason = true, "waiting for the organizer's calendar to bring an occurrence to NightPOS, or to take it away"
+			}
 			continue
 		}
-		plan.known[slot] = nightpos.record.ID
-		index := slices.IndexFunc(nightpos.event.People, s.Member.Is)
+		index := slices.IndexFunc(record.Event.People, s.Member.Is)
 		if index < 0 {
 			continue
 		}
-		row := nightpos.event.People[index]
-		shown, inOutlook := view.occurrences[slot]
+		row := record.Event.People[index]
 		if !inOutlook {
 			// As with a single invitation, removing one occurrence refuses it.
-			if s.Series.Cancelled[slot] && !s.agreedCancelled(slot) && row.Answer != AnswerDeclined {
-				s.answerRecord(&plan, nightpos.record, row, AnswerDeclined)
+			if s.Series.Cancelled[slot] && (!s.agreedGone(slot) || s.rebuilt()) && row.Answer != AnswerDeclined {
+				s.answerRecord(plan, record, row, AnswerDeclined)
 			}
 			continue
 		}
@@ -34,9 +51,8 @@ func (s *SeriesState) planSeriesAnswers(plan SeriesPlan) SeriesPlan {
 			// not is answered the next time.
 			shown.answer = told
 		}
-		s.answerOccurrence(&plan, slot, shown, nightpos.record, row)
+		s.answerOccurrence(plan, slot, shown, record, row)
 	}
-	return plan
 }
 
 // firstAnswers says that the sides have yet to agree on replies.
@@ -85,8 +101,27 @@ func (s *SeriesState) answerMaster(plan *SeriesPlan) Answer {
 	return answer
 }
 
-func (s *SeriesState) agreedCancelled(slot Date) bool {
-	return s.Link != nil && s.Link.Series != nil && s.Link.Series.Exceptions[slot].Cancelled
+// agreedGone says that Outlook did without the slot's occurrence when the sides
+// last agreed.
+func (s *SeriesState) agreedGone(slot Date) bool {
+	if s.Link == nil || s.Link.Series == nil {
+		return false
+	}
+	exception := s.Link.Series.Exceptions[slot]
+	return exception.Cancelled || exception.Lone == SideNightPOS
+}
+
+// firstAnswer says that the sides have yet to agree on the reply to one occurrence,
+// which came back on a side that did without it.
+func (s *SeriesState) firstAnswer(slot Date) bool {
+	if s.firstAnswers() {
+		return true
+	}
+	if s.Link.Series == nil {
+		return false
+	}
+	exception := s.Link.Series.Exceptions[slot]
+	return exception.Cancelled || exception.Lone != ""
 }
 
 // answerOccurrence merges the reply to one occurrence.
@@ -94,17 +129,21 @@ func (s *SeriesState) answerOccurrence(plan *SeriesPlan, slot Date, shown occurr
 	if shown.answer == row.Answer {
 		return
 	}
-	first := s.firstAnswers()
+	first := s.firstAnswer(slot)
 	byOutlook, byNightPOS := true, true
-	if !first {
+	switch {
+	case first && !s.firstAnswers():
+		// What came back may show in NightPOS what was replied long ago.
+		byNightPOS = shown.answer == AnswerNone
+	case !first:
 		outlook, nightpos := s.Link.Outlook[selfKey], s.Link.NightPOS[selfKey]
 		if s.Link.Series != nil && s.Link.Series.Exceptions[slot].Outlook != nil {
 			outlook, nightpos = s.Link.Series.Exceptions[slot].Outlook[selfKey], s.Link.Series.Exceptions[slot].NightPOS[selfKey]
 		}
 		byOutlook, byNightPOS = outlook != digest(string(shown.answer)), nightpos != digest(string(row.Answer))
 		if s.rebuilt() {
-			// What NightPOS forgot is told it again.
-			byOutlook, byNightPOS = shown.answer != AnswerNone, false
+			// What NightPOS forgot is told it again, and what it made up is taken back.
+			byOutlook, byNightPOS = true, false
 		}
 	}
 	switch {

@@ -17,6 +17,10 @@ type seriesMerge struct {
 	rewrites bool
 	writes   []RecordWrite
 	policy   Policy
+	// edited says that somebody changed in NightPOS what a guest cannot change, and
+	// lone are the slots whose occurrence somebody deleted there.
+	edited bool
+	lone   []Date
 }
 
 // planSeriesContent merges the content of a series, the schedule first, then what
@@ -43,7 +47,12 @@ func (s *SeriesState) planSeriesContent(plan SeriesPlan) SeriesPlan {
 	} else {
 		m.compare()
 	}
-	return m.finish()
+	m.report()
+	plan = m.finish()
+	if plan.Role == RoleGuest {
+		s.answers(&plan)
+	}
+	return plan
 }
 
 // schedule decides when the series takes place, as a whole: its rule, its time of
@@ -57,6 +66,10 @@ func (m *seriesMerge) schedule() {
 	if !there {
 		byOutlook, byNightPOS = m.singleChanged(outlook)
 	}
+	if m.plan.Role == RoleGuest && byNightPOS && m.linked() {
+		byNightPOS = false
+		m.stays(view.rule.Repeats() != outlook.rule.Repeats())
+	}
 	from := Side("")
 	switch {
 	case byOutlook && byNightPOS:
@@ -69,12 +82,14 @@ func (m *seriesMerge) schedule() {
 		from = SideNightPOS
 	}
 	switch {
-	case m.plan.Role == RoleGuest && from == SideNightPOS:
-		from = SideOutlook
 	case m.plan.Role == RoleStandIn && from == SideOutlook:
 		from = ""
 	}
 	m.plan.agreed, m.plan.from, m.plan.to = outlook, view.from, view.to
+	if held := m.held(); m.plan.Role == RoleGuest && held.After(m.plan.to) {
+		// Nothing that somebody deletes in NightPOS shortens the series.
+		m.plan.to = held
+	}
 	switch from {
 	case SideNightPOS:
 		m.plan.agreed = view.schedule
@@ -209,6 +224,7 @@ func (m *seriesMerge) master() {
 	m.after = viewCopy(m.Series, m.plan.from, m.plan.to)
 	change := merged.deltas[SideOutlook]
 	if m.plan.Role == RoleGuest {
+		m.stays(len(change.fields) > 0)
 		change = &delta{event: plain(m.Copy.Event)}
 	}
 	m.plan.Conflicts = append(m.plan.Conflicts, merged.conflicts...)
@@ -263,38 +279,13 @@ func (m *seriesMerge) foresee(event Event) {
 	}
 }
 
-// inherit is an exception after its master changed.
-func inherit(exception, before, after Event) Event {
-	own, old := NewBase(exception), NewBase(before)
-	for _, scalar := range scalars {
-		if own[string(scalar.field)] == old[string(scalar.field)] {
-			scalar.take(&exception, after)
-		}
-	}
-	if present(FieldPeople, own) == present(FieldPeople, old) {
-		exception.People = after.People
-	}
-	if present(FieldCategories, own) == present(FieldCategories, old) {
-		exception.Categories = after.Categories
-	}
-	return exception
-}
-
-// present names the entries that a base has of a field.
-func present(field Field, base Base) string {
-	names := ""
-	prefix := string(field) + "/"
-	for _, key := range slices.Sorted(maps.Keys(base)) {
-		if len(key) > len(prefix) && key[:len(prefix)] == prefix && key != selfKey {
-			names += key + ";"
-		}
-	}
-	return names
-}
-
 // compare merges occurrence by occurrence.
 func (m *seriesMerge) compare() {
 	for _, record := range m.nightpos.extra {
+		if m.plan.Role == RoleGuest {
+			m.stays(true)
+			continue
+		}
 		m.plan.Apart = append(m.plan.Apart, record.ID)
 	}
 	for _, slot := range m.plan.agreed.slots(m.plan.from, m.plan.to, maxSlots) {
@@ -307,24 +298,28 @@ func (m *seriesMerge) compare() {
 		}
 		exception, known := m.exception(slot)
 		switch {
+		case m.plan.Role == RoleGuest && inOutlook != inNightPOS:
+			m.guestLone(slot, outlook, nightpos)
+		case m.plan.Role == RoleStandIn && (inOutlook || inNightPOS):
+			m.standInOccurrence(slot, outlook, nightpos)
 		case inOutlook && inNightPOS:
 			m.occurrence(slot, outlook, nightpos)
 		case inOutlook && known && exception.Cancelled, inOutlook && !m.knew(slot):
 			// It was brought back in Outlook, or NightPOS is to hold it now.
 			m.bring(slot, outlook)
-		case inOutlook && m.plan.Role == RoleGuest:
-			m.bring(slot, outlook)
 		case inOutlook:
 			m.write(OccurrenceWrite{Slot: slot, When: m.after.at(slot), Action: ActionDelete}, outlook)
-		case inNightPOS && m.plan.Role == RoleStandIn:
-			// Its owner took it out of the stand-in.
 		case inNightPOS && known && exception.Cancelled && !m.rebuilt():
 			// Brought back in NightPOS; Outlook cannot bring one back in its place.
 			m.plan.Apart = append(m.plan.Apart, nightpos.record.ID)
 		case inNightPOS:
-			m.writes = append(m.writes, RecordWrite{Action: ActionArchive, ID: nightpos.record.ID, Stamp: nightpos.record.Stamp, Current: nightpos.record})
+			m.archive(nightpos.record)
 		}
 	}
+}
+
+func (m *seriesMerge) archive(record *Record) {
+	m.writes = append(m.writes, RecordWrite{Action: ActionArchive, ID: record.ID, Stamp: record.Stamp, Current: record})
 }
 
 func (m *seriesMerge) exception(slot Date) (LinkedException, bool) {
@@ -393,8 +388,11 @@ func (m *seriesMerge) occurrence(slot Date, outlook, nightpos occurrence) {
 		return entry && (Field(field) == FieldPeople || Field(field) == FieldCategories)
 	})
 	followed(sides[0], sides[1], NewBase(outlook.event))
-	if exception, there := m.exception(slot); m.rebuilt() && there && !exception.Cancelled && outlook.copied != nil {
-		sides[0].agreed, sides[1].agreed = Base{patternKey: ""}, sides[1].now
+	if m.rebuilt() && m.plan.Role != RoleGuest {
+		if exception, there := m.exception(slot); there && !exception.Cancelled && outlook.copied != nil {
+			sides[0].agreed, sides[1].agreed = Base{patternKey: ""}, sides[1].now
+		}
+		sides[0].agreed = withoutReplies(sides[0].agreed, outlook.event.People)
 	}
 	merged := newMerge(sides[0], sides[1], m.policy)
 	merged.scalarFields()
@@ -403,7 +401,7 @@ func (m *seriesMerge) occurrence(slot Date, outlook, nightpos occurrence) {
 		merged.people()
 		merged.answers(func(person Person) bool {
 			_, connected := m.ByAddress(person)
-			return !connected || m.plan.Role == RoleGuest && m.Member.Is(person)
+			return !connected && m.plan.Role == RoleOrganizer
 		})
 	}
 	if change := merged.deltas[SideNightPOS]; len(change.fields) > 0 && m.plan.Role != RoleStandIn {
@@ -412,30 +410,24 @@ func (m *seriesMerge) occurrence(slot Date, outlook, nightpos occurrence) {
 			Event: change.event, Fields: change.fields,
 		})
 	}
-	if change := merged.deltas[SideOutlook]; len(change.fields) > 0 && m.plan.Role != RoleGuest {
+	change := merged.deltas[SideOutlook]
+	switch {
+	case len(change.fields) == 0:
+	case m.plan.Role == RoleGuest:
+		m.stays(len(agreedOutlook) > 0)
+	default:
 		write := OccurrenceWrite{Slot: slot, When: m.after.at(slot), Action: ActionUpdate, Event: change.event, Fields: change.fields}
 		write.Event.When.Zone = m.after.first.Zone
 		m.write(write, outlook)
 	}
 }
 
-// followed has NightPOS decide wherever an occurrence in Outlook only follows what
-// was just written to its master.
-func followed(outlook, nightpos *shown, after Base) {
-	if len(outlook.agreed) == 0 {
-		return
-	}
-	outlook.agreed, nightpos.agreed = clone(outlook.agreed), clone(nightpos.agreed)
-	for _, scalar := range scalars {
-		if key := string(scalar.field); after[key] != outlook.now[key] {
-			outlook.agreed[key], nightpos.agreed[key] = outlook.now[key], ""
-		}
-	}
-}
-
 // agreedAt is what each side showed of a slot when they last agreed.
 func (m *seriesMerge) agreedAt(slot Date) (outlook, nightpos Base) {
-	if exception, known := m.exception(slot); known && !exception.Cancelled {
+	switch exception, known := m.exception(slot); {
+	case known && exception.Lone != "":
+		return nil, nil
+	case known && !exception.Cancelled:
 		return exception.Outlook, exception.NightPOS
 	}
 	agreed, there := m.agreed()

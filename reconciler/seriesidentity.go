@@ -49,7 +49,8 @@ func (w *seriesWork) splitOff(ctx context.Context, subject *seriesSubject) error
 			outside = append(outside, id)
 		}
 	}
-	if len(outside) == 0 {
+	if len(outside) == 0 || subject.link.Role == RoleGuest {
+		// A guest's series is not split by what somebody does to it in NightPOS.
 		return nil
 	}
 	found, err := w.engine.NightPOS.Read(ctx, unique(outside))
@@ -92,6 +93,7 @@ func (w *seriesWork) lookUp(ctx context.Context, subject *seriesSubject) error {
 			if err != nil {
 				return fmt.Errorf("reading which meetings are known: %w", err)
 			}
+			w.claims.see(series.ICalUID, meetings[series.ICalUID])
 			ids = append(ids, meetings[series.ICalUID])
 		}
 	}
@@ -186,6 +188,10 @@ func (w *seriesWork) claim(ctx context.Context) error {
 				break
 			}
 			if !mine {
+				if link.Role == RoleGuest && !link.Apart && subject.state.Series == nil {
+					w.leaveSplit(subject)
+					break
+				}
 				continue
 			}
 			subject.link = link
@@ -197,6 +203,15 @@ func (w *seriesWork) claim(ctx context.Context) error {
 	}
 	w.unite()
 	return nil
+}
+
+// leaveSplit is done with what somebody split off a guest's series in NightPOS: its
+// occurrences stand in the mailbox already, in the invitation.
+func (w *seriesWork) leaveSplit(subject *seriesSubject) {
+	subject.skip = true
+	for _, item := range subject.items {
+		w.done(item.Key)
+	}
 }
 
 // isOf says whether a link that knows one of a recurrence's records is the link of

@@ -6,7 +6,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"time"
 )
 
 // MatchRule is why two halves of a series are taken for one when nothing else
@@ -199,20 +198,18 @@ func (m *seriesMatcher) take(copied *SeriesCopy, record *SeriesRecord, match Mat
 
 // looks pairs by what a person would go by, as for single events.
 func (m *seriesMatcher) looks() {
-	began := m.member.First.Began
-	if began.IsZero() {
+	if m.member.First.Began.IsZero() {
 		return
 	}
-	began = began.Truncate(time.Second)
 	copies := map[int64][]*SeriesCopy{}
 	records := map[string][]*SeriesRecord{}
 	for _, id := range slices.Sorted(maps.Keys(m.copies)) {
 		copied := m.copies[id]
-		if m.paired[id] || copied.Copy.Cancelled || copied.Refused != "" || !copied.born().Before(began) {
+		if m.paired[id] || copied.Copy.Cancelled || copied.Refused != "" || !m.member.First.older(copied.born()) {
 			continue
 		}
 		for _, record := range m.records {
-			if !m.taken[record.ID] && record.ExternalKey == "" && m.alike(copied, record, began) {
+			if !m.taken[record.ID] && record.ExternalKey == "" && m.alike(copied, record) {
 				copies[record.ID] = append(copies[record.ID], copied)
 				records[id] = append(records[id], record)
 			}
@@ -237,10 +234,10 @@ func (m *seriesMatcher) looks() {
 
 // alike says that a series in Outlook and one in NightPOS have the same title and
 // organizer, and take place at the same times by the same rule.
-func (m *seriesMatcher) alike(copied *SeriesCopy, record *SeriesRecord, began time.Time) bool {
+func (m *seriesMatcher) alike(copied *SeriesCopy, record *SeriesRecord) bool {
 	state := SeriesState{State: m.frame(nil), Series: m.unifySeries(*copied), Recurrence: record}
 	state.prepare()
-	if state.Record == nil || state.Record.Archived || state.Record.Masked || !state.Record.Created.Before(began) || !state.nightpos.kept {
+	if state.Record == nil || state.Record.Archived || state.Record.Masked || !m.member.First.older(state.Record.Created) || !state.nightpos.kept {
 		return false
 	}
 	ours, theirs := copied.Rule, record.Rule

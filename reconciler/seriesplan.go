@@ -271,7 +271,7 @@ func (s *SeriesState) planCreateSeriesCopy(plan SeriesPlan, create OutlookWrite)
 	}
 	for _, slot := range view.slots(view.from, view.to, maxSlots) {
 		shown, there := view.occurrences[slot]
-		if !there {
+		if !there || plan.Role == RoleStandIn && !s.attends(shown.record) {
 			plan.Copy.Occurrences = append(plan.Copy.Occurrences, OccurrenceWrite{Slot: slot, When: view.at(slot), Action: ActionDelete})
 			continue
 		}

@@ -23,6 +23,7 @@ func (m *seriesMerge) rewrite() {
 		}
 		outlook, there := m.after.occurrences[slot]
 		switch {
+		case there && m.plan.Role == RoleGuest && m.staysAway(slot) && (record == nil || record.Archived):
 		case there && record != nil && record.Archived:
 			m.writes = append(m.writes, RecordWrite{
 				Action: ActionUnarchive, ID: record.ID, Stamp: record.Stamp, Current: record, Event: m.created(outlook, m.withOrganizer(record.Event)),

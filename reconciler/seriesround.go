@@ -271,6 +271,9 @@ func (w *seriesWork) bring(ctx context.Context, subject *seriesSubject) error {
 	if awaits, err := w.awaitSeries(ctx, subject); err != nil || awaits {
 		return err
 	}
+	if claimed, err := w.claimSeries(ctx, subject); err != nil || claimed {
+		return err
+	}
 	plan := subject.plan
 	if plan.Copy != nil && plan.Copy.Action == ActionCreate && (subject.link == nil || subject.link.GraphID != "") {
 		intent := Link{RecordID: subject.state.Record.ID, Role: plan.Role, Generation: subject.state.generation(), Updated: w.engine.Now()}

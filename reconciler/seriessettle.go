@@ -219,6 +219,10 @@ func (s *SeriesState) settleSeries(settled *SeriesSettled, link *Link, plan Seri
 		} else if record, there := plan.known[slot]; there {
 			series.Occurrences[slot] = record
 		}
+		if _, there := series.Occurrences[slot]; !there && plan.Role == RoleGuest {
+			// Its place is remembered, and the record, which may stand elsewhere now.
+			series.Occurrences[slot] = s.formerly(slot)
+		}
 		if keeper.forgotten(slot) {
 			// Deleted in NightPOS, as far as the next look is concerned.
 			if _, there := series.Occurrences[slot]; !there {
@@ -335,10 +339,19 @@ func (k *seriesKeeper) slot(slot Date) (exception LinkedException, differs, agai
 	if err := k.failed[slot]; err != nil {
 		return k.unwritten(slot, shown, inOutlook)
 	}
-	if !inOutlook || !inNightPOS {
-		return LinkedException{Cancelled: true}, !inOutlook, false
-	}
 	ownAnswer := k.after.rowAnswer(record.event)
+	switch {
+	case k.plan.Role == RoleOrganizer && (!inOutlook || !inNightPOS):
+		return LinkedException{Cancelled: true}, !inOutlook, false
+	case !inOutlook && !inNightPOS:
+		return LinkedException{Cancelled: true}, true, false
+	case !inOutlook:
+		return LinkedException{Lone: SideNightPOS, NightPOS: k.own(NewBase(record.event), ownAnswer)}, true, false
+	case !inNightPOS:
+		return LinkedException{Lone: SideOutlook, Outlook: k.own(NewBase(shown.event), shown.answer)}, true, false
+	case k.brought(record.record):
+		return LinkedException{Lone: SideOutlook}, true, true
+	}
 	outlook, nightpos := k.own(NewBase(shown.event), shown.answer), k.own(NewBase(record.event), ownAnswer)
 	_, written := k.written[slot]
 	if was, there := k.was.occurrences[slot]; there && !written && (k.plan.Copy == nil || k.plan.Copy.Action == "") {
@@ -359,13 +372,24 @@ func (k *seriesKeeper) slot(slot Date) (exception LinkedException, differs, agai
 	return LinkedException{Outlook: outlook, NightPOS: nightpos}, differs, again
 }
 
+// brought says that a record was just brought back for a guest: whatever was
+// replied to it before, the sides have yet to agree.
+func (k *seriesKeeper) brought(record *Record) bool {
+	if k.plan.Role != RoleGuest || k.plan.Record == nil {
+		return false
+	}
+	return slices.ContainsFunc(k.plan.Record.Writes, func(write RecordWrite) bool {
+		return write.ID == record.ID && write.Action == ActionUnarchive
+	})
+}
+
 // forgotten says that Outlook shows an occurrence again that was deleted, since its
 // master was written.
 func (k *seriesKeeper) forgotten(slot Date) bool {
 	_, inOutlook := k.is.occurrences[slot]
 	_, inNightPOS := k.after.nightpos.occurrences[slot]
 	_, expected := k.plan.expected[slot]
-	return k.plan.expected != nil && !expected && inOutlook && !inNightPOS
+	return k.plan.expected != nil && !expected && inOutlook && (!inNightPOS || k.plan.Role == RoleStandIn)
 }
 
 // dropped says that Outlook forgot an exception, since its master was written, or

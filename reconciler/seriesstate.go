@@ -48,6 +48,9 @@ func endDigest(rule Rule) string { return digest(strconv.Itoa(rule.Count), rule.
 // prepare puts both sides in common terms.
 func (s *SeriesState) prepare() {
 	if s.Series != nil {
+		if !s.Series.IsOrganizer {
+			s.Series = s.withOwnAnswers()
+		}
 		master := s.Series.Copy
 		master.Recurring, master.Event.When = false, s.lastOf(schedule{rule: s.Series.Rule, first: s.Series.Event.When})
 		s.Copy = &master
@@ -238,6 +241,9 @@ func (s *SeriesState) usual() When {
 // keeps says that NightPOS still follows a schedule: its rule repeats as before,
 // most occurrences stand on its slots, and the time of day is the same.
 func (s *SeriesState) keeps(reference schedule, usual When) bool {
+	if s.invited() {
+		return true
+	}
 	if !sameClock(usual, reference.first) {
 		return false
 	}

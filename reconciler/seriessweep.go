@@ -53,7 +53,7 @@ func (l *listedSeries) agreed(link *Link, window Window) bool {
 			inNightPOS++
 		}
 	}
-	expected := 0
+	expectedInOutlook, expectedInNightPOS := 0, 0
 	agreed := schedule{rule: link.Series.Rule, first: link.Series.First}
 	for _, slot := range agreed.slots(link.Series.From, link.Series.To, maxSlots) {
 		exception, special := link.Series.Exceptions[slot]
@@ -64,16 +64,34 @@ func (l *listedSeries) agreed(link *Link, window Window) bool {
 			// It may have been moved into the window.
 			return false
 		case within:
-			expected++
+			if exception.Lone != SideOutlook {
+				expectedInNightPOS++
+			}
+			if exception.Lone != SideNightPOS {
+				expectedInOutlook++
+			}
 		}
 	}
-	return inNightPOS == expected && inOutlook >= expected
+	return inNightPOS == expectedInNightPOS && inOutlook >= expectedInOutlook
 }
 
 // forget takes a series out of those that are to be told yet.
 func (l *listedSeries) forget(link *Link) {
 	delete(l.copies, link.GraphID)
 	delete(l.records, link.Series.RecurrenceID)
+	if link.Role != RoleGuest {
+		return
+	}
+	// What somebody split off in NightPOS stands in the invitation.
+	known := map[int64]bool{}
+	for slot, id := range link.Series.Occurrences {
+		if link.Series.Exceptions[slot].Lone == SideOutlook {
+			known[id] = true
+		}
+	}
+	maps.DeleteFunc(l.records, func(_ int64, records []*Record) bool {
+		return slices.ContainsFunc(records, func(record *Record) bool { return known[record.ID] })
+	})
 }
 
 // missing is the side on which nothing of a linked series is listed any more, while
@@ -131,8 +149,8 @@ func (l *Link) knowsRecord(record *Record) bool {
 			continue
 		}
 		exception, special := l.Series.Exceptions[slot]
-		if special && exception.Cancelled || record.Archived {
-			return special && exception.Cancelled && record.Archived
+		if special && (exception.Cancelled || exception.Lone == SideOutlook) || record.Archived {
+			return special && (exception.Cancelled || exception.Lone == SideOutlook) && record.Archived
 		}
 		return l.shows(slot, exception.NightPOS, l.NightPOS, record.Event)
 	}

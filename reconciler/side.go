@@ -108,7 +108,8 @@ type Record struct {
 	// Untouched says that nothing was written to the record since the transaction
 	// that made it. Attendees' answers do not count.
 	Untouched bool
-	// Created is when the record was made, in whole seconds of NightPOS's clock.
+	// Created is when the transaction began that made the record, by NightPOS's
+	// clock, in microseconds or in whole seconds.
 	Created time.Time
 	// ICalUID and GraphID are what NightPOS's built-in sync left: the meeting's
 	// iCalUId, and its id in whichever mailbox synced it; empty for others. Of an

@@ -176,6 +176,12 @@ type Store interface {
 	Meetings(ctx context.Context, iCalUIDs []string) (map[string]int64, error)
 	// SetMeetings remembers which record stands for each iCalUId.
 	SetMeetings(ctx context.Context, records map[string]int64) error
+	// ClaimMeetings has a lane be the only one that may make the records of these
+	// meetings, for at most so long, and returns those that another lane has claimed.
+	// A lane that claims a meeting again keeps it anew.
+	ClaimMeetings(ctx context.Context, lane string, iCalUIDs []string, life time.Duration) (others map[string]bool, err error)
+	// UnclaimMeetings gives up the lane's own claims.
+	UnclaimMeetings(ctx context.Context, lane string, iCalUIDs []string) error
 	// Sweeps returns what SaveSweeps kept for the lane last, the zero value when
 	// there is nothing. An old value makes changes found again, and does no harm.
 	Sweeps(ctx context.Context, lane string) (Sweeps, error)

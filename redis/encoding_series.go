@@ -15,6 +15,27 @@ const (
 	hasSeries
 )
 
+// What an exception has.
+const (
+	isCancelled = 1 << iota
+	inOutlookOnly
+	inNightPOSOnly
+)
+
+func exceptionFlags(exception reconciler.LinkedException) byte {
+	flags := byte(0)
+	if exception.Cancelled {
+		flags |= isCancelled
+	}
+	switch exception.Lone {
+	case reconciler.SideOutlook:
+		flags |= inOutlookOnly
+	case reconciler.SideNightPOS:
+		flags |= inNightPOSOnly
+	}
+	return flags
+}
+
 // seriesHead is the part of a series' link that every series has once.
 type seriesHead struct {
 	RecurrenceID int64           `json:"id"`
@@ -56,11 +77,7 @@ func appendSeries(out []byte, link reconciler.Link) []byte {
 		exception := series.Exceptions[slot]
 		out = binary.AppendVarint(out, days(slot)-day)
 		day = days(slot)
-		cancelled := byte(0)
-		if exception.Cancelled {
-			cancelled = 1
-		}
-		out = append(out, cancelled)
+		out = append(out, exceptionFlags(exception))
 		out = appendBase(appendBase(out, exception.Outlook), exception.NightPOS)
 	}
 	return out
@@ -89,7 +106,15 @@ func (r *reader) series(link *reconciler.Link) {
 	day = 0
 	for count := r.uvarint(); count > 0 && r.err == nil; count-- {
 		day += r.varint()
-		series.Exceptions[dateOf(day)] = reconciler.LinkedException{Cancelled: r.byte() == 1, Outlook: r.base(), NightPOS: r.base()}
+		flags := r.byte()
+		exception := reconciler.LinkedException{Cancelled: flags&isCancelled != 0, Outlook: r.base(), NightPOS: r.base()}
+		switch {
+		case flags&inOutlookOnly != 0:
+			exception.Lone = reconciler.SideOutlook
+		case flags&inNightPOSOnly != 0:
+			exception.Lone = reconciler.SideNightPOS
+		}
+		series.Exceptions[dateOf(day)] = exception
 	}
 	link.Series = series
 }

@@ -101,6 +101,9 @@ func (k keys) meetings(digest string) string {
 	return k.namespace + ":{meetings:" + digest[:2] + "}"
 }
 
+// claim holds who is about to make a meeting's record, and until when.
+func (k keys) claim(digest string) string { return k.meetings(digest) + ":claim:" + digest }
+
 // shortDigest is 66 bits of SHA-256: enough to tell ids apart, in 11 bytes.
 func shortDigest(text string) string {
 	sum := sha256.Sum256([]byte(text))

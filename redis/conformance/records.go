@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -214,6 +215,35 @@ func meetings(t *testing.T, o opener) {
 		t.Fatalf("Meetings: got %v, want no error", err)
 	}
 	same(t, "meetings", got, want)
+}
+
+func claimed(t *testing.T, o opener) {
+	clock := o.clock()
+	one, two := o.store(clock), o.store(clock)
+	claim := func(store *redis.Store, lane string, others ...string) {
+		t.Helper()
+		got, err := store.ClaimMeetings(t.Context(), lane, []string{"uid-1", "uid-2"}, time.Second)
+		if err != nil {
+			t.Fatalf("ClaimMeetings: got %v, want no error", err)
+		}
+		same(t, "what others have claimed", slices.Sorted(maps.Keys(got)), others)
+	}
+	unclaim := func(store *redis.Store, lane string, iCalUIDs ...string) {
+		t.Helper()
+		if err := store.UnclaimMeetings(t.Context(), lane, iCalUIDs); err != nil {
+			t.Fatalf("UnclaimMeetings: got %v, want no error", err)
+		}
+	}
+	claim(one, "6")
+	claim(one, "6")
+	claim(two, "7", "uid-1", "uid-2")
+	unclaim(two, "7", "uid-1", "uid-2")
+	claim(two, "7", "uid-1", "uid-2")
+	unclaim(one, "6", "uid-2")
+	claim(two, "7", "uid-1")
+	clock.forward(1100 * time.Millisecond)
+	claim(two, "7")
+	claim(one, "6", "uid-1", "uid-2")
 }
 
 func members(t *testing.T, o opener) {

@@ -324,3 +324,38 @@ func TestALookBeforeAnything(t *testing.T) {
 		}
 	})
 }
+
+// TestTheInstantOfConnecting: what was made before somebody connected is old and
+// what was made after is new, also within one second.
+func TestTheInstantOfConnecting(t *testing.T) {
+	for _, offset := range []time.Duration{time.Millisecond, 100 * time.Millisecond, 500 * time.Millisecond, 900 * time.Millisecond} {
+		t.Run(offset.String(), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t, nil)
+				time.Sleep(time.Until(time.Now().Truncate(time.Second).Add(2*time.Second + offset)))
+				w.nightposEvent("alice", "Before here", 5, nil, bob)
+				w.outlookEvent(alice, "Before there", 6)
+				w.nightposSeries("alice", "Series before here", 10, bob)
+				w.outlookSeries(alice, "Series before there", 11)
+				time.Sleep(10 * time.Millisecond)
+				w.connect("alice", `{"first_sync":"new"}`)
+				w.nightposEvent("alice", "After here", 7, nil, bob)
+				w.outlookEvent(alice, "After there", 8)
+				w.nightposSeries("alice", "Series after here", 12)
+				w.outlookSeries(alice, "Series after there", 13)
+				w.settle("alice", "connected")
+				w.call(http.MethodPost, "/users/alice/sync", "", http.StatusAccepted, nil)
+				w.settle("alice", "connected")
+				for title, want := range map[string][2]int{
+					"Before here": {0, 1}, "Before there": {1, 0}, "After here": {1, 1}, "After there": {1, 1},
+				} {
+					w.shows(title, want[0], want[1])
+				}
+				w.sees("connected", map[string]count{"Series before here": {0, 1, 0}, "Series before there": {1, 0, 0}, "Series after here": both, "Series after there": both})
+				if got := w.mails(); got != 1 {
+					t.Errorf("got %d mails, want one about the meeting made since: %+v", got, w.outlook.Mails())
+				}
+			})
+		})
+	}
+}

@@ -161,9 +161,8 @@ func (g *group) third() string {
 	return carol
 }
 
-// shapes are those that a setup is played with. Series that an invitation brought
-// are content to NightPOS and nothing else, and one occurrence of a stand-in is not
-// kept apart: neither is promised.
+// shapes are those that a setup is played with. Series that an invitation brought,
+// and single occurrences of stand-ins, are played in test/series.
 func (s setup) shapes(made string) []string {
 	switch (&group{setup: s, made: made}).kind() {
 	case kindGuest:

@@ -19,6 +19,11 @@ var (
 	seed  = flag.Uint64("seed", 1, "the seed of the first history")
 )
 
+// pinned are seeds of histories that went wrong once. In 165, one occurrence was
+// deleted, all were answered, and then all were shifted in Outlook, which brings the
+// deleted one back.
+var pinned = []uint64{165}
+
 // five are the people of these histories, all connected.
 var five = []string{"alice", "bob", "dave", "erin", "frank"}
 
@@ -26,8 +31,12 @@ var five = []string{"alice", "bob", "dave", "erin", "frank"}
 // on both sides. After each quiet moment all calendars agree, nothing is lost or
 // doubled, and nobody was mailed twice for one edit.
 func TestFivePeople(t *testing.T) {
+	numbers := slices.Clone(pinned)
 	for index := range *seeds {
-		number := *seed + uint64(index)
+		numbers = append(numbers, *seed+uint64(index))
+	}
+	slices.Sort(numbers)
+	for _, number := range slices.Compact(numbers) {
 		t.Run(fmt.Sprintf("seed=%d", number), func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) { live(t, number) })
@@ -67,13 +76,11 @@ type meeting struct {
 	organizer string
 	series    bool
 	allDay    bool
-	// alone is how many edits of single occurrences there were: when all are changed,
-	// Outlook mails about each exception besides, and about those that NightPOS has
-	// changed with the rest once more.
+	// alone is how many edits and deletions of single occurrences there were: when all
+	// are changed, Outlook mails about each exception besides, and about those that
+	// NightPOS has changed with the rest once more; and when all are moved, it forgets
+	// deletions and has to be told again.
 	alone int
-	// cut says that single occurrences were deleted. Such a series is not moved as a
-	// whole in Outlook, which would bring them back.
-	cut bool
 }
 
 type history struct {
@@ -205,7 +212,7 @@ func (h *history) change(tag string, inOutlook bool) int {
 		length, by = 24*time.Hour, 24*time.Hour
 	}
 	// In a series of whole days, one cannot be moved without meeting its neighbour.
-	rename := h.random.IntN(2) == 0 || known.allDay && known.series || begin.Hour() > 20 || all && known.cut
+	rename := h.random.IntN(2) == 0 || known.allDay && known.series || begin.Hour() > 20
 	h.tell("%s: rename %v %q or move to %v, all %v or %d, in Outlook: %v", tag, rename, title, begin.Add(by), all, index, inOutlook)
 	if inOutlook {
 		address := world.Address(known.organizer)
@@ -307,7 +314,8 @@ func (h *history) remove(tag string, inOutlook bool) int {
 	one := known.series && len(shown) > 2 && h.random.IntN(3) > 0
 	index := 0
 	if one {
-		index, known.cut = h.random.IntN(len(shown)), true
+		index = h.random.IntN(len(shown))
+		known.alone++
 	} else {
 		delete(h.meetings, tag)
 	}

@@ -12,3 +12,6 @@ var staged = []int{18}
 // usualSeeds is how many histories of five people are lived through where nothing
 // else is asked for.
 const usualSeeds = 4
+
+// guestSeeds is how often guests of one meeting hear of it at once.
+const guestSeeds = 3

@@ -15,6 +15,8 @@ type scene struct {
 	*world.World
 	*testing.T
 	mails int
+	// who is whose answers a test is about.
+	who string
 }
 
 // versions runs a test against each version of NightPOS.
