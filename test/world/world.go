@@ -75,8 +75,11 @@ type Options struct {
 	// one of this world's own.
 	Engine    *redis.InProcess
 	Namespace string
-	// NightPOS changes how NightPOS is simulated.
+	// NightPOS and Outlook change how either is simulated.
 	NightPOS func(*simnightpos.Config)
+	Outlook  func(*simoutlook.Config)
+	// Gateway changes how the gateway is started.
+	Gateway func(*service.Config)
 }
 
 // World is everything that a test has.
@@ -118,10 +121,14 @@ func New(t *testing.T, options Options) *World {
 		users = append(users, simnightpos.Person{Name: login, Login: login, Address: address, Password: login, Zone: "UTC"})
 	}
 	var err error
-	w.Outlook, err = simoutlook.New(simoutlook.Config{
+	outlooks := simoutlook.Config{
 		BaseURL: OutlookURL, Seed: options.Seed, Transport: w.network.Transport(), Switches: options.Switches, Faults: options.Faults,
 		People: mailboxes,
-	})
+	}
+	if options.Outlook != nil {
+		options.Outlook(&outlooks)
+	}
+	w.Outlook, err = simoutlook.New(outlooks)
 	w.must(err)
 	w.closers = append(w.closers, w.Outlook.Close)
 	w.host(OutlookURL, w.Outlook.Handler())
@@ -165,6 +172,9 @@ func (w *World) startGateway(options Options) {
 			NightPOSAdminLogin: "admin", NightPOSAdminAPIKey: "admin",
 			PastDays: 365, FutureDays: 730, Conflict: options.Conflict, QuietFirstSync: true,
 		},
+	}
+	if options.Gateway != nil {
+		options.Gateway(&config)
 	}
 	_, err := service.Register(context.Background(), config)
 	w.must(err)

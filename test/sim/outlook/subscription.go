@@ -76,7 +76,7 @@ func (s *Server) postSubscription(ctx context.Context, q *request) (*answer, err
 		addresses = append(addresses, wanted.lifecycleAddress)
 	}
 	for _, address := range addresses {
-		if err := s.validate(ctx, address); err != nil {
+		if err := s.validate(ctx, address); err != nil && !s.config.Switches.UnvalidatedTaken {
 			return nil, err
 		}
 	}
@@ -240,6 +240,9 @@ func (s *Server) expiry(text, operation string) (time.Time, error) {
 func (s *Server) own(q *request) (*subscription, error) {
 	found := s.subscriptions[q.params["subscription"]]
 	if found == nil || found.application != q.grant.application || found.box != q.box || !found.alive(s.now()) {
+		if s.config.Switches.GoneOtherwise {
+			return nil, failure(http.StatusNotFound, "ExtensionError", "Operation: Read; Exception: [Status Code: NotFound; Reason: Subscription not found.]")
+		}
 		return nil, failure(http.StatusNotFound, "ResourceNotFound", "The object was not found.")
 	}
 	return found, nil
