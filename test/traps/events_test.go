@@ -134,7 +134,7 @@ func TestTrap13_12WholeDaysAreDates(t *testing.T) {
 // it.
 func TestTrap13_13TheDateAndZoneOfASeries(t *testing.T) {
 	for _, zone := range []string{"Asia/Tokyo", "America/Los_Angeles", "Pacific/Auckland", "Europe/Prague"} {
-		for _, hour := range []int{1, 12, 23} {
+		for _, hour := range []int{1, 23} {
 			t.Run(fmt.Sprint(zone, " ", hour), func(t *testing.T) {
 				in(t, simoutlook.Switches{}, func(s *scene) {
 					start := day.Add(time.Duration(hour)*time.Hour + 30*time.Minute)

@@ -22,9 +22,9 @@ type mailbox struct {
 	transactions map[string]transaction
 	twins        map[string]uint64    // content of creates to item number; see TwinsMerged
 	stale        map[uint64]staleness // by item number; see StaleExceptions
-	followed     map[string]uint64 // iCalUId to the version of the organizer's event last received
-	items        uint64            // item numbers given out
-	version      uint64            // counts saves: change keys and delta positions
+	followed     map[string]uint64    // iCalUId to the version of the organizer's event last received
+	items        uint64               // item numbers given out
+	version      uint64               // counts saves: change keys and delta positions
 	tombstones   []tombstone
 	forgotten    uint64 // version of the newest tombstone no longer kept
 	generation   int    // delta tokens of earlier generations are gone
