@@ -60,6 +60,8 @@ type Settings struct {
 	PastDays, FutureDays int
 	Conflict             string
 	QuietFirstSync       bool
+	// RichNotifications have Microsoft send what changed with its notifications.
+	RichNotifications bool
 }
 
 // setting is one row of the table: how a value is read and what a right one
@@ -216,6 +218,11 @@ var table = []setting{
 	}},
 	{name: "SYNC_CONFLICT", fallback: "newest", example: "newest", read: func(s *Settings, v string) (err error) {
 		s.Conflict, err = oneOf(v, "newest", "outlook", "nightpos")
+		return err
+	}},
+	{name: "SYNC_RICH_NOTIFICATIONS", fallback: "off", example: "off", read: func(s *Settings, v string) error {
+		value, err := oneOf(v, "on", "off")
+		s.RichNotifications = value == "on"
 		return err
 	}},
 	{name: "SYNC_QUIET_FIRST_SYNC", fallback: "on", example: "on", read: func(s *Settings, v string) error {

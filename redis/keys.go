@@ -53,6 +53,12 @@ func (k keys) budget(lane string) string { return k.lane(lane, "budget") }
 // subscription holds the mailbox's subscription.
 func (k keys) subscription(lane string) string { return k.lane(lane, "subscription") }
 
+// content holds what a notification told of a copy, as Microsoft encrypted it, with
+// an expiry.
+func (k keys) content(lane, graphID string) string {
+	return k.lane(lane, "content:"+shortDigest(graphID))
+}
+
 // sweeps holds how far the lane's changes are known.
 func (k keys) sweeps(lane string) string { return k.lane(lane, "sweeps") }
 
