@@ -20,8 +20,6 @@ import (
 const (
 	// contentKeysSetting is where the keys are kept, encrypted like every setting.
 	contentKeysSetting = "content_keys"
-	// contentKeyTurn is how long a key is the newest one.
-	contentKeyTurn = 90 * 24 * time.Hour
 	// contentKeyRest is how long a former key is kept at least: longer than any
 	// subscription that names it lives, and than Microsoft repeats a notification.
 	contentKeyRest = 48 * time.Hour
@@ -37,8 +35,10 @@ const (
 // and what is kept of that content. All replicas share them.
 type contents struct {
 	store *redis.Store
-	now   func() time.Time
-	log   *zap.Logger
+	// term is how long a key is the newest one.
+	term time.Duration
+	now  func() time.Time
+	log  *zap.Logger
 
 	mutex sync.Mutex
 	// keys are those known, the newest first, as of read.
@@ -81,7 +81,7 @@ func (c *contents) newest(ctx context.Context) (string, error) {
 }
 
 func (c *contents) fresh(keys []*outlook.ContentKey) bool {
-	return len(keys) > 0 && c.now().Sub(keys[0].Created) < contentKeyTurn
+	return len(keys) > 0 && c.now().Sub(keys[0].Created) < c.term
 }
 
 // known reads the keys, unless it was done so short a time ago.

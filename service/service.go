@@ -52,6 +52,9 @@ type Config struct {
 	// changed; default one hour. It finds what no notification told, but for
 	// records that were deleted in NightPOS and for what Microsoft forgets.
 	ChangesEvery time.Duration
+	// ContentKeyTurn is how long the content of notifications is encrypted for one
+	// key; default 90 days. It is of no use without Settings.RichNotifications.
+	ContentKeyTurn time.Duration
 	// Guard stops sweeps that would delete too much; default more than 20 events at
 	// once, or more than half of a calendar of five or more.
 	Guard reconciler.Guard
@@ -89,6 +92,9 @@ func (c *Config) fill() {
 	if c.ChangesEvery <= 0 {
 		c.ChangesEvery = time.Hour
 	}
+	if c.ContentKeyTurn <= 0 {
+		c.ContentKeyTurn = 90 * 24 * time.Hour
+	}
 	if c.Log == nil {
 		c.Log = zap.NewNop()
 	}
@@ -106,7 +112,7 @@ type Service struct {
 	manager *subscriptions.Manager
 	// contents is nil where notifications have no content.
 	contents *contents
-	engine  *reconciler.Engine
+	engine   *reconciler.Engine
 	// troubles are those of everybody, as they were found last.
 	troubles troubles
 	started  time.Time
@@ -178,7 +184,7 @@ func (s *Service) build(ctx context.Context) (parts, error) {
 		return parts{}, err
 	}
 	if settings.RichNotifications {
-		s.contents = &contents{store: s.store, now: config.Now, log: config.Log}
+		s.contents = &contents{store: s.store, term: config.ContentKeyTurn, now: config.Now, log: config.Log}
 	}
 	if err := s.buildOutlook(metrics); err != nil {
 		return parts{}, err

@@ -16,11 +16,11 @@ import (
 func TestTrap13_1StormsOfNotifications(t *testing.T) {
 	in(t, simoutlook.Switches{Duplicates: 1, VaryShapes: true}, func(s *scene) {
 		id := s.create(world.Alice, meeting("storm", world.Carol))
-		delivered, reads, writes := s.Outlook.Delivery().Delivered, s.calls("GET /me/events/{id}"), s.NightPOS.Counts()["door writing"]
+		delivered, reads, writes := s.Outlook.Delivery().Delivered, s.calls("GET /me/events/{event}"), s.NightPOS.Counts()["door writing"]
 		for number := range 20 {
 			s.update(world.Alice, id, map[string]any{"subject": "storm " + string(rune('a'+number))})
 		}
-		told, read, written := s.Outlook.Delivery().Delivered-delivered, s.calls("GET /me/events/{id}")-reads, s.NightPOS.Counts()["door writing"]-writes
+		told, read, written := s.Outlook.Delivery().Delivered-delivered, s.calls("GET /me/events/{event}")-reads, s.NightPOS.Counts()["door writing"]-writes
 		if told < 60 {
 			s.Fatalf("only %d notifications came, want a storm", told)
 		}
