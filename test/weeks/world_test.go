@@ -27,6 +27,7 @@ import (
 	"github.com/nightpos/outlook-gateway/test/network"
 	simnightpos "github.com/nightpos/outlook-gateway/test/sim/nightpos"
 	simoutlook "github.com/nightpos/outlook-gateway/test/sim/outlook"
+	"github.com/nightpos/outlook-gateway/test/switches"
 )
 
 const (
@@ -72,13 +73,15 @@ func newWorld(t *testing.T, seed uint64, replicas int) *world {
 }
 
 // newWorldWith is newWorld with an Outlook of other switches.
-func newWorldWith(t *testing.T, seed uint64, replicas int, switches simoutlook.Switches) *world {
+func newWorldWith(t *testing.T, seed uint64, replicas int, usual simoutlook.Switches) *world {
+	setting := settingOf(seed)
+	setting.Apply(&usual)
 	w := &world{t: t, context: context.Background(), weather: newWeather(seed)}
 	version := 17 + int(seed%3)
 	var err error
 	w.outlook, err = simoutlook.New(simoutlook.Config{
 		BaseURL: outlookURL, Seed: seed, Transport: w.network.Transport(), Faults: w.weather.graph,
-		Switches: switches,
+		Switches: usual,
 		People: []simoutlook.Person{
 			{Name: "Alice", Address: alice, TimeZone: "Romance Standard Time"},
 			{Name: "Bob", Address: bob, TimeZone: "Eastern Standard Time"},
@@ -119,7 +122,7 @@ func newWorldWith(t *testing.T, seed uint64, replicas int, switches simoutlook.S
 			NightPOSURL: nightposURL, NightPOSDatabase: "night",
 			NightPOSLogin: accountLogin, NightPOSAPIKey: "the-password-of-the-account", NightPOSProtocol: "auto",
 			NightPOSAdminLogin: "admin", NightPOSAdminAPIKey: "admin",
-			PastDays: 365, FutureDays: 730, Conflict: "newest",
+			PastDays: 365, FutureDays: 730, Conflict: "newest", RichNotifications: setting.Content,
 		},
 	}
 	if version >= 19 && seed%2 == 0 {
@@ -134,6 +137,15 @@ func newWorldWith(t *testing.T, seed uint64, replicas int, switches simoutlook.S
 	w.connect("alice", alice)
 	w.connect("bob", bob)
 	return w
+}
+
+// settingOf is what is otherwise in a week than usual: in every third one something
+// that its seed decides.
+func settingOf(seed uint64) switches.Setting {
+	if seed%3 == 2 {
+		return switches.Drawn(seed)
+	}
+	return switches.Now()
 }
 
 func (w *world) must(err error) {

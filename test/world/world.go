@@ -23,6 +23,7 @@ import (
 	"github.com/nightpos/outlook-gateway/test/network"
 	simnightpos "github.com/nightpos/outlook-gateway/test/sim/nightpos"
 	simoutlook "github.com/nightpos/outlook-gateway/test/sim/outlook"
+	"github.com/nightpos/outlook-gateway/test/switches"
 )
 
 // The addresses of everything.
@@ -121,6 +122,7 @@ func New(t *testing.T, options Options) *World {
 		users = append(users, simnightpos.Person{Name: login, Login: login, Address: address, Password: login, Zone: "UTC"})
 	}
 	var err error
+	switches.Now().Apply(&options.Switches)
 	outlooks := simoutlook.Config{
 		BaseURL: OutlookURL, Seed: options.Seed, Transport: w.network.Transport(), Switches: options.Switches, Faults: options.Faults,
 		People: mailboxes,
@@ -173,6 +175,7 @@ func (w *World) startGateway(options Options) {
 			PastDays: 365, FutureDays: 730, Conflict: options.Conflict, QuietFirstSync: true,
 		},
 	}
+	config.Settings.RichNotifications = switches.Now().Content
 	if options.Gateway != nil {
 		options.Gateway(&config)
 	}

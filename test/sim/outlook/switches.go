@@ -61,16 +61,16 @@ type Switches struct {
 	DeltaTellsDeleted       bool          // 6.6: delta rounds tell a deleted occurrence as removed; by default they do not
 
 	// Delivery of notifications.
-	NoLifecycle       bool    // 4.9: lifecycle notifications never come, as reported for personal accounts
-	NotificationDelay *Span   // nil: 10 to 50 ms after the change
-	OneNotification   bool    // 3.11: one notification for each change; by default a create is followed by 1 to 3 "updated", an update by up to 2
-	Duplicates        float64 // 3.7: the probability that a notification is delivered once more
-	VaryShapes        bool    // 3.2: notifications vary in the ways that have been seen
+	NoLifecycle       bool          // 4.9: lifecycle notifications never come, as reported for personal accounts
+	NotificationDelay *Span         // nil: 10 to 50 ms after the change
+	OneNotification   bool          // 3.11: one notification for each change; by default a create is followed by 1 to 3 "updated", an update by up to 2
+	Duplicates        float64       // 3.7: the probability that a notification is delivered once more
+	VaryShapes        bool          // 3.2: notifications vary in the ways that have been seen
+	RetryBase         time.Duration // 3.5: first pause after a failed delivery, doubled each time; 0: 5 s
+
 	// Content of notifications.
 	NoValidationTokens  bool // 5.5: validationTokens is null, as with appRoleAssignmentRequired
 	OldValidationTokens bool // 5.5: they are of version 1.0; by default of 2.0
-
-	RetryBase time.Duration // 3.5: first pause after a failed delivery, doubled each time; 0: 5 s
 
 	// Delta rounds; see also Server.ForgetDeltaTokens and Server.WedgeDelta. All
 	// three are probabilities.
