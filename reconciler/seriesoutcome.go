@@ -110,8 +110,9 @@ func (w *seriesWork) concludeSeries(subject *seriesSubject, settled SeriesSettle
 		w.retry(item, waitSteps[item.Attempts], subject.plan.Reason)
 	case subject.unsettled(item) && item.Attempts < len(settleSteps):
 		w.retry(item, settleSteps[item.Attempts], "")
-	case subject.behind(item) && item.Attempts == 0:
-		w.retry(item, staleTime, "")
+	case subject.behind(item) && w.engine.Now().Sub(item.First) < staleTime:
+		// Not by attempts: told again, it is looked at again before its time.
+		w.retry(item, staleTime-w.engine.Now().Sub(item.First), "")
 	default:
 		w.done(item.Key)
 	}
