@@ -61,7 +61,6 @@ var All = []Setting{
 	{Name: "NoOnlineMeetings", Outlook: func(s *simoutlook.Switches) { s.NoOnlineMeetings = true }},
 	{Name: "PrefixRepeats", Outlook: func(s *simoutlook.Switches) { s.PrefixRepeats = true }},
 	{Name: "OrganizerAlias", Outlook: func(s *simoutlook.Switches) { s.OrganizerAlias = true }},
-	{Name: "UIDNull", Outlook: func(s *simoutlook.Switches) { s.UIDNull = true }},
 
 	{Name: "Exceptions=keep", Outlook: func(s *simoutlook.Switches) { s.Exceptions = simoutlook.ExceptionsKeep }},
 	{Name: "Exceptions=drop", Outlook: func(s *simoutlook.Switches) { s.Exceptions = simoutlook.ExceptionsDropAlways }},
@@ -80,7 +79,7 @@ var All = []Setting{
 	{Name: "DeltaReplays=0.3", Outlook: func(s *simoutlook.Switches) { s.DeltaReplays = 0.3 }},
 	{Name: "DeltaEmptyPages=0.3", Outlook: func(s *simoutlook.Switches) { s.DeltaEmptyPages = 0.3 }},
 	{Name: "DeltaDeletionsMissing=0.5", Outlook: func(s *simoutlook.Switches) { s.DeltaDeletionsMissing = 0.5 }},
-	{Name: "MeetingDelay=30s", Outlook: func(s *simoutlook.Switches) { s.MeetingDelay = span(0, 30*time.Second) }},
+	{Name: "MeetingDelay=2s", Outlook: func(s *simoutlook.Switches) { s.MeetingDelay = span(0, 2*time.Second) }},
 
 	{Name: "Content", Content: true},
 	{Name: "Content,OldValidationTokens", Content: true, Outlook: func(s *simoutlook.Switches) { s.OldValidationTokens = true }},

@@ -13,6 +13,7 @@ var elsewhere = map[string]string{
 	"AccountPage": "of the sign-in pages, which test/signin goes through",
 	"ConsentPage": "of the sign-in pages, which test/signin goes through",
 	"AnyAddress":  "lets tests listen anywhere",
+	"UIDNull":     "leaves attendees' answers where they are given, which suites count on; TestTrap13_15 says what holds all the same",
 	"RetryBase":   "how soon what failed is sent again, within what is documented",
 }
 
