@@ -38,8 +38,7 @@ func TestEverySwitchHasASetting(t *testing.T) {
 	}
 	for index := range reflect.TypeFor[simoutlook.Switches]().NumField() {
 		name := reflect.TypeFor[simoutlook.Switches]().Field(index).Name
-		switch reason, excused := elsewhere[name]; {
-		case changed[name] == excused:
+		if reason, excused := elsewhere[name]; changed[name] == excused {
 			t.Errorf("%s: changed by a setting %t, and excused %q", name, changed[name], reason)
 		}
 	}
