@@ -62,6 +62,10 @@ simulate: ## Simulated weeks of the whole system: make simulate SEEDS=500 SEED=7
 shorten: ## The shortest part of a simulated week that still fails: make shorten SEED=7
 	go test ./test/weeks -run TestShortest$$ -count=1 -v -shorten -seed=$(SEED) -timeout 0
 
+.PHONY: switches
+switches: ## The histories under everything that is not established about Outlook: make switches SEEDS=20
+	SEEDS=$(if $(filter file,$(origin SEEDS)),4,$(SEEDS)) SEED=$(SEED) ./scripts/switches
+
 .PHONY: year
 year: ## A simulated year of 500 people, which takes hours: make year PEOPLE=50 DAYS=90 SEED=7
 	GOGC=400 go test ./test/years -run TestYear -count=1 -v -people=$(PEOPLE) -days=$(DAYS) -seed=$(SEED) -edits=0.3 -tokens=20h -rounds=12h -sweeps=24h -timeout 0

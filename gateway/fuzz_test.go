@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/nightpos/outlook-gateway/gateway"
 	"github.com/nightpos/outlook-gateway/reconciler"
 )
 
@@ -50,13 +51,14 @@ func FuzzGraphWebhook(f *testing.F) {
 	for _, post := range graphPosts {
 		f.Add(post.body)
 	}
+	f.Add(richPost)
 	f.Add(`{"value":[` + strings.Repeat(`{"clientState":"STATE","changeType":"updated","resourceData":{"id":"e"}},`, 20) + `null]}`)
-	shared := newWorld(f, nil)
+	shared := newWorld(f, func(config *gateway.Config) { config.Contents = config.Hints.(*store) })
 	state, other := shared.clientState(alice.ID), shared.clientState(bob.ID)
 	f.Fuzz(func(t *testing.T, body string) {
 		w := shared.at(t)
 		body = strings.NewReplacer("STATE", state, "OTHER", other).Replace(body)
-		w.store.set(func(s *store) { s.hints = nil })
+		w.store.set(func(s *store) { s.hints, s.contents = nil, nil })
 		answer := w.post(graph, body)
 		if !slices.Contains([]int{http.StatusAccepted, http.StatusBadRequest, http.StatusRequestEntityTooLarge}, answer.Code) {
 			t.Errorf("answered %d", answer.Code)

@@ -23,6 +23,8 @@ type Config struct {
 	Senders *Senders
 	Hints   Hints
 	Members Members
+	// Contents keep what notifications tell; nil where they have no content.
+	Contents Contents
 	// Connections lets people connect their mailboxes; nil switches that off.
 	Connections *Connections
 	// Dependencies are shown by readyz.
@@ -123,7 +125,8 @@ func NewServer(config Config) (*Server, error) {
 func (s *Server) routes() {
 	for _, route := range []string{routeGraph, routeLifecycle} {
 		s.webhook(route, route, &graphWebhook{
-			route: route, senders: s.config.Senders, hints: s.config.Hints, observer: s.metrics, now: s.config.Now, log: s.config.Log,
+			route: route, senders: s.config.Senders, hints: s.config.Hints, contents: s.config.Contents, observer: s.metrics,
+			now: s.config.Now, log: s.config.Log,
 		})
 	}
 	s.webhook(routeNightPOS, routeNightPOS+"/{token}", &nightposWebhook{

@@ -65,6 +65,8 @@ type Settings struct {
 	// ChecksPerHour is how many linked events all replicas together compare in an
 	// hour; zero for none.
 	ChecksPerHour int
+	// RichNotifications have Microsoft send what changed with its notifications.
+	RichNotifications bool
 }
 
 // setting is one row of the table: how a value is read and what a right one
@@ -233,6 +235,11 @@ var table = []setting{
 		}
 		s.ChecksPerHour = number
 		return nil
+	}},
+	{name: "SYNC_RICH_NOTIFICATIONS", fallback: "off", example: "off", read: func(s *Settings, v string) error {
+		value, err := oneOf(v, "on", "off")
+		s.RichNotifications = value == "on"
+		return err
 	}},
 	{name: "SYNC_QUIET_FIRST_SYNC", fallback: "on", example: "on", read: func(s *Settings, v string) error {
 		value, err := oneOf(v, "on", "off")

@@ -76,7 +76,7 @@ func TestSettingsGiven(t *testing.T) {
 		"MICROSOFT_TENANT": "contoso.onmicrosoft.com", "MICROSOFT_LOGIN_URL": "http://localhost:8365/", "MICROSOFT_GRAPH_URL": "http://127.0.0.1:8365/v1.0",
 		"NIGHTPOS_URL": "http://[::1]:8069", "NIGHTPOS_DB": "night", "NIGHTPOS_LOGIN": "gateway", "NIGHTPOS_API_KEY": "hush-nightpos",
 		"NIGHTPOS_ADMIN_LOGIN": "admin", "NIGHTPOS_ADMIN_API_KEY": "hush-admin", "NIGHTPOS_PROTOCOL": "jsonrpc",
-		"SYNC_PAST_DAYS": "1", "SYNC_FUTURE_DAYS": "1799", "SYNC_CONFLICT": "outlook", "SYNC_QUIET_FIRST_SYNC": "off", "SYNC_CHECKS_PER_HOUR": "60",
+		"SYNC_PAST_DAYS": "1", "SYNC_FUTURE_DAYS": "1799", "SYNC_CONFLICT": "outlook", "SYNC_QUIET_FIRST_SYNC": "off", "SYNC_CHECKS_PER_HOUR": "60", "SYNC_RICH_NOTIFICATIONS": "on",
 	}
 	want := gateway.Settings{
 		Listen: "[::1]:9000", PublicURL: "https://night.example.com:8443/gateway", SecretKeys: [][]byte{key(1), key(2)},
@@ -88,7 +88,7 @@ func TestSettingsGiven(t *testing.T) {
 		MicrosoftTenant:              "contoso.onmicrosoft.com", MicrosoftLoginURL: "http://localhost:8365", MicrosoftGraphURL: "http://127.0.0.1:8365/v1.0",
 		NightPOSURL: "http://[::1]:8069", NightPOSDatabase: "night", NightPOSLogin: "gateway", NightPOSAPIKey: "hush-nightpos",
 		NightPOSAdminLogin: "admin", NightPOSAdminAPIKey: "hush-admin", NightPOSProtocol: "jsonrpc",
-		PastDays: 1, FutureDays: 1799, Conflict: "outlook", ChecksPerHour: 60,
+		PastDays: 1, FutureDays: 1799, Conflict: "outlook", ChecksPerHour: 60, RichNotifications: true,
 	}
 	got, err := load(environment, "")
 	if diff := cmp.Diff(want, got); err != nil || diff != "" {
@@ -200,6 +200,7 @@ func TestWrongSettingsAreNamed(t *testing.T) {
 		{"SYNC_FUTURE_DAYS", "1800", "together"},
 		{"SYNC_CONFLICT", "oldest", "one of"},
 		{"SYNC_QUIET_FIRST_SYNC", "true", "one of"},
+		{"SYNC_RICH_NOTIFICATIONS", "true", "one of"},
 	}
 	for _, one := range cases {
 		environment := required()

@@ -14,6 +14,13 @@ type Hints interface {
 	AddHints(ctx context.Context, hints []reconciler.Hint) (echoes int, err error)
 }
 
+// Contents is the part of the store that notifications with content need.
+type Contents interface {
+	// KeepContents keeps them for a few minutes. Nothing is lost where it fails:
+	// what a notification spoke of is read then.
+	KeepContents(ctx context.Context, contents []reconciler.Content) error
+}
+
 // Members tells who is connected. It is asked on every NightPOS webhook and
 // must answer from memory; a second's delay after somebody connects is fine.
 type Members interface {

@@ -26,6 +26,7 @@ type graphWebhook struct {
 	route    string
 	senders  *Senders
 	hints    Hints
+	contents Contents // nil for none
 	observer Observer
 	now      func() time.Time
 	log      *zap.Logger
@@ -46,10 +47,11 @@ func (g *graphWebhook) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		writeProblem(w, http.StatusBadRequest, "the body is not a collection of change notifications")
 		return
 	}
-	hints := g.collect(notifications)
+	hints, contents := g.collect(notifications)
 	if len(hints) > 0 {
 		ctx, cancel := context.WithTimeout(r.Context(), graphStoreTime)
 		defer cancel()
+		g.keep(ctx, contents)
 		echoes, err := g.hints.AddHints(ctx, hints)
 		if err != nil {
 			g.log.Error("notifications could not be stored; Graph will send them again", zap.Int("count", len(hints)), zap.Error(err))
@@ -62,6 +64,22 @@ func (g *graphWebhook) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	w.WriteHeader(http.StatusAccepted)
+}
+
+// contentTime is what keeping contents may take of graphStoreTime.
+const contentTime = 500 * time.Millisecond
+
+// keep keeps what the notifications told, before their hints, so that who takes
+// those finds it.
+func (g *graphWebhook) keep(ctx context.Context, contents []reconciler.Content) {
+	if len(contents) == 0 {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, contentTime)
+	defer cancel()
+	if err := g.contents.KeepContents(ctx, contents); err != nil {
+		g.log.Warn("the content of notifications could not be kept; what they spoke of is read instead", zap.Int("count", len(contents)), zap.Error(err))
+	}
 }
 
 // validate echoes the token of the handshake and nothing else. The type is
@@ -78,10 +96,12 @@ func (g *graphWebhook) validate(w http.ResponseWriter, token string) {
 
 // collect turns notifications into hints, one per item of work and version: Graph
 // says several times what one change is. Two versions of an event are two hints,
-// since one of them may be an echo and the order of them says nothing.
-func (g *graphWebhook) collect(notifications []outlook.Notification) []reconciler.Hint {
+// since one of them may be an echo and the order of them says nothing. With them
+// comes what was told of the events themselves.
+func (g *graphWebhook) collect(notifications []outlook.Notification) ([]reconciler.Hint, []reconciler.Content) {
 	now := g.now().UTC()
 	var hints []reconciler.Hint
+	var contents []reconciler.Content
 	told := map[reconciler.Hint]bool{}
 	strangers := 0
 	for _, notification := range notifications {
@@ -89,6 +109,9 @@ func (g *graphWebhook) collect(notifications []outlook.Notification) []reconcile
 		if !known {
 			strangers++
 			continue
+		}
+		if g.contents != nil && notification.Content != nil {
+			contents = append(contents, reconciler.Content{Lane: lane, GraphID: notification.GraphID, Sealed: notification.Content})
 		}
 		for _, hint := range hintsOf(notification, lane, now) {
 			if !told[hint] {
@@ -100,7 +123,7 @@ func (g *graphWebhook) collect(notifications []outlook.Notification) []reconcile
 	if strangers > 0 {
 		g.observer.Rejected(g.route, "client_state", strangers)
 	}
-	return hints
+	return hints, contents
 }
 
 // hintsOf says where one notification tells to look.

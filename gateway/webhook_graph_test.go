@@ -323,3 +323,66 @@ func TestPostsOfSendersWhoHangUp(t *testing.T) {
 type failing struct{}
 
 func (failing) Read([]byte) (int, error) { return 0, errors.New("connection reset") }
+
+// richPost is a post with content for both lanes, and for nobody's.
+const richPost = `{"value":[
+	{"subscriptionId":"s","clientState":"STATE","changeType":"updated","tenantId":"T","resourceData":{"id":"e1","@odata.etag":"W/\"k\""},"encryptedContent":{"data":"AAAA","dataSignature":"BBBB","dataKey":"CCCC","encryptionCertificateId":"c"}},
+	{"subscriptionId":"s","clientState":"OTHER","changeType":"deleted","tenantId":"T","resourceData":{"id":"e2","@odata.etag":"W/\"k\""},"encryptedContent":{"data":"AAAA"}},
+	{"subscriptionId":"s","clientState":"OTHER","changeType":"created","tenantId":"U","resourceData":{"id":"e3","@odata.etag":"W/\"k\""},"encryptedContent":{"data":"AAAA"}},
+	{"subscriptionId":"s","clientState":"OTHER","changeType":"created","tenantId":"T","resourceData":{"id":"e4"},"encryptedContent":"none"},
+	{"subscriptionId":"s","clientState":"forged","changeType":"updated","tenantId":"T","resourceData":{"id":"e5","@odata.etag":"W/\"k\""},"encryptedContent":{"data":"AAAA"}}],
+	"validationTokens":["e30.eyJ0aWQiOiJUIn0.e30", 7, null]}`
+
+func TestContentIsKeptBeforeItsHints(t *testing.T) {
+	for name, row := range map[string]struct {
+		with, lost bool
+		want       []string
+	}{
+		"with content": {with: true, want: []string{"6 e1"}},
+		"without":      {},
+		"not kept":     {with: true, lost: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, nil)
+			w.store.lost = row.lost
+			if row.with {
+				w = newWorld(t, func(config *gateway.Config) { config.Contents = config.Hints.(*store) })
+				w.store.lost = row.lost
+			}
+			body := strings.ReplaceAll(w.filled(richPost), `, 7, null`, ``)
+			if answer := w.post(graph, body); answer.Code != http.StatusAccepted {
+				t.Fatalf("answered %d %s", answer.Code, answer.Body)
+			}
+			var kept []string
+			for _, content := range w.store.contents {
+				kept = append(kept, content.Lane+" "+content.GraphID)
+				if !strings.Contains(string(content.Sealed), `"CCCC"`) || !strings.Contains(string(content.Sealed), "eyJ0aWQiOiJUIn0") {
+					t.Errorf("kept %s, want what was encrypted and the token of its tenant", content.Sealed)
+				}
+			}
+			if diff := cmp.Diff(row.want, kept); diff != "" {
+				t.Errorf("contents (-want +got):\n%s", diff)
+			}
+			if diff := cmp.Diff([]string{"6 outlook:e1 k", "7 outlook:e2 deleted", "7 outlook:e3 k", "7 outlook:e4 "}, w.store.kept()); diff != "" {
+				t.Errorf("hints (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// TestContentsAreBounded: one post is not kept many times over.
+func TestContentsAreBounded(t *testing.T) {
+	w := newWorld(t, func(config *gateway.Config) { config.Contents = config.Hints.(*store) })
+	item := `{"clientState":"STATE","changeType":"updated","tenantId":"T","resourceData":{"id":"e","@odata.etag":"k"},"encryptedContent":{"data":"A"}},`
+	token := "e30.eyJ0aWQiOiJUIn0." + strings.Repeat("A", 8000)
+	if answer := w.post(graph, w.filled(`{"validationTokens":["`+token+`"],"value":[`+strings.Repeat(item, 3000)+`null]}`)); answer.Code != http.StatusAccepted {
+		t.Fatalf("answered %d %s", answer.Code, answer.Body)
+	}
+	size := 0
+	for _, content := range w.store.contents {
+		size += len(content.Sealed)
+	}
+	if size == 0 || size > 5<<20 {
+		t.Errorf("%d bytes are kept, want some, and at most a few times as many as were posted", size)
+	}
+}

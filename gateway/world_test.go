@@ -29,13 +29,16 @@ var errAway = errors.New("the store is away")
 
 // store is the queue and the members, and can be away, slow or broken.
 type store struct {
-	mutex   sync.Mutex
-	hints   []reconciler.Hint
-	echoes  int
-	away    bool
-	slow    time.Duration
-	broken  bool
-	waiting chan struct{}
+	mutex sync.Mutex
+	hints []reconciler.Hint
+	// contents are what notifications told; lost says that none can be kept.
+	contents []reconciler.Content
+	lost     bool
+	echoes   int
+	away     bool
+	slow     time.Duration
+	broken   bool
+	waiting  chan struct{}
 }
 
 func (s *store) set(change func(*store)) {
@@ -95,6 +98,22 @@ func (s *store) AddHints(ctx context.Context, hints []reconciler.Hint) (int, err
 	defer s.mutex.Unlock()
 	s.hints = append(s.hints, hints...)
 	return s.echoes, nil
+}
+
+func (s *store) KeepContents(ctx context.Context, contents []reconciler.Content) error {
+	if err := s.access(ctx); err != nil {
+		return err
+	}
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	if s.lost {
+		return errAway
+	}
+	if len(s.hints) > 0 {
+		return errors.New("the hints were there first")
+	}
+	s.contents = append(s.contents, contents...)
+	return nil
 }
 
 func (s *store) Members(ctx context.Context) ([]reconciler.Member, error) {

@@ -40,6 +40,9 @@ type Config struct {
 	Store TokenStore
 	// Budget bounds the calls to each mailbox; default one of this process alone.
 	Budget Budget
+	// Contents keep what notifications told, with subscriptions that have content;
+	// nil for none.
+	Contents Contents
 	// HTTP carries the calls; default http.DefaultTransport.
 	HTTP http.RoundTripper
 	// Now reads the clock; default time.Now.
@@ -62,6 +65,8 @@ type Client struct {
 	gates  *gates
 	graph  *breaker
 	tokens *tokenSource
+	// validation is about notifications with content.
+	validation *validation
 }
 
 var _ reconciler.Outlook = (*Client)(nil)
@@ -108,6 +113,7 @@ func New(config Config) (*Client, error) {
 	client := &Client{config: config, http: newHTTP(config), gates: newGates(config.Now, config.Budget)}
 	client.graph = newBreaker("Microsoft Graph", causeUnavailable, config.Now, config.Log)
 	client.tokens = newTokenSource(config)
+	client.validation = newValidation(config)
 	return client, nil
 }
 

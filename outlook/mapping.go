@@ -84,7 +84,7 @@ func (c *Client) copyOf(event graphEvent, recordID int64) reconciler.Copy {
 		ID: event.ID, ICalUID: event.ICalUID, ChangeKey: event.ChangeKey, RecordID: recordID,
 		IsOrganizer: event.IsOrganizer, OwnAnswer: answers[strings.ToLower(event.ResponseStatus.Response)],
 		Cancelled: event.IsCancelled, Recurring: event.Type != "" && event.Type != "singleInstance",
-		Event: shown, Raw: raw,
+		Event: shown, Raw: raw, Preview: c.previewOf(event),
 	}
 	if event.Type == typeMaster {
 		found.MasterID = event.ID

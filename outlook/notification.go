@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 )
@@ -29,6 +30,9 @@ type Notification struct {
 	TenantID  string
 	// Expires is when the subscription ends; zero when not told.
 	Expires time.Time
+	// Content is what the event showed, still encrypted, for Client.Told; nil when
+	// nothing came with it that could ever be believed.
+	Content []byte
 }
 
 const (
@@ -50,6 +54,21 @@ type notificationItem struct {
 	Expires        string       `json:"subscriptionExpirationDateTime"`
 	Resource       string       `json:"resource"`
 	ResourceData   resourceData `json:"resourceData"`
+	Content        contentPart  `json:"encryptedContent"`
+}
+
+// contentPart is the content of an item. What cannot be read as that is none, and
+// voids nothing else.
+type contentPart struct{ *encryptedContent }
+
+// UnmarshalJSON never fails.
+func (p *contentPart) UnmarshalJSON(text []byte) error {
+	var read encryptedContent
+	p.encryptedContent = nil
+	if len(text) <= maxContent && json.Unmarshal(text, &read) == nil && read.Data != "" {
+		p.encryptedContent = &read
+	}
+	return nil
 }
 
 // resourceData names the event of a change. What cannot be read as that names
@@ -81,21 +100,28 @@ func ParseNotifications(body []byte) ([]Notification, error) {
 		return nil, errNotNotifications
 	}
 	var notifications []Notification
+	var contents []*encryptedContent
+	var tokens []string
 	for decoder.More() {
 		name, err := decoder.Token()
 		if err != nil {
 			return nil, errNotNotifications
 		}
-		if text, ok := name.(string); !ok || !strings.EqualFold(text, "value") {
-			if err := decoder.Decode(&json.RawMessage{}); err != nil {
+		text, _ := name.(string)
+		if !strings.EqualFold(text, "value") {
+			var other json.RawMessage
+			if err := decoder.Decode(&other); err != nil {
 				return nil, errNotNotifications
+			}
+			if strings.EqualFold(text, "validationTokens") {
+				tokens = parseTokens(other)
 			}
 			continue
 		}
 		if notifications != nil {
 			return nil, errNotNotifications
 		}
-		if notifications, err = parseCollection(decoder); err != nil {
+		if notifications, contents, err = parseCollection(decoder); err != nil {
 			return nil, err
 		}
 	}
@@ -105,7 +131,17 @@ func ParseNotifications(body []byte) ([]Notification, error) {
 	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
 		return nil, errNotNotifications // something follows
 	}
+	attach(notifications, contents, tokens)
 	return notifications, nil
+}
+
+// parseTokens reads the validation tokens; what is none, or too much, is left out.
+func parseTokens(text []byte) []string {
+	var read []string
+	if json.Unmarshal(text, &read) != nil {
+		return nil
+	}
+	return slices.DeleteFunc(read[:min(len(read), maxTokens)], func(token string) bool { return len(token) > maxToken })
 }
 
 func opens(decoder *json.Decoder, want json.Delim) bool {
@@ -114,14 +150,14 @@ func opens(decoder *json.Decoder, want json.Delim) bool {
 }
 
 // parseCollection reads one item after the other.
-func parseCollection(decoder *json.Decoder) ([]Notification, error) {
+func parseCollection(decoder *json.Decoder) ([]Notification, []*encryptedContent, error) {
 	if !opens(decoder, '[') {
-		return nil, errNotNotifications
+		return nil, nil, errNotNotifications
 	}
-	notifications := []Notification{}
+	notifications, contents := []Notification{}, []*encryptedContent{}
 	for count := 0; decoder.More(); count++ {
 		if count == maxNotifications {
-			return nil, fmt.Errorf("%w: more than %d items", errNotNotifications, maxNotifications)
+			return nil, nil, fmt.Errorf("%w: more than %d items", errNotNotifications, maxNotifications)
 		}
 		var item notificationItem
 		var wrong *json.UnmarshalTypeError
@@ -129,16 +165,16 @@ func parseCollection(decoder *json.Decoder) ([]Notification, error) {
 		case errors.As(err, &wrong):
 			continue
 		case err != nil:
-			return nil, errNotNotifications
+			return nil, nil, errNotNotifications
 		}
 		if notification, ok := notificationOf(item); ok {
-			notifications = append(notifications, notification)
+			notifications, contents = append(notifications, notification), append(contents, item.Content.encryptedContent)
 		}
 	}
 	if _, err := decoder.Token(); err != nil {
-		return nil, errNotNotifications
+		return nil, nil, errNotNotifications
 	}
-	return notifications, nil
+	return notifications, contents, nil
 }
 
 func notificationOf(item notificationItem) (Notification, bool) {

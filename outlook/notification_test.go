@@ -55,6 +55,20 @@ var posts = map[string]struct {
 		`{"value":[null,{"id":null,"subscriptionId":null,"clientState":null,"changeType":"updated","resource":null,"resourceData":{"id":null,"@odata.etag":null}},[],"x"]}`,
 		[]outlook.Notification{{ChangeType: "updated"}},
 	},
+	"content without a token of its tenant": {
+		`{"validationTokens":["x","e30.eyJ0aWQiOiJ1In0.e30"],"value":[{"clientState":"c","changeType":"updated","tenantId":"t","resourceData":{"id":"e","@odata.etag":"k"},"encryptedContent":{"data":"AAAA"}},{"clientState":"c","changeType":"updated","resourceData":{"id":"e","@odata.etag":"k"},"encryptedContent":7}]}`,
+		[]outlook.Notification{
+			{ClientState: "c", ChangeType: "updated", GraphID: "e", ChangeKey: "k", TenantID: "t"},
+			{ClientState: "c", ChangeType: "updated", GraphID: "e", ChangeKey: "k"},
+		},
+	},
+	"content with one, behind it": {
+		`{"value":[{"clientState":"c","changeType":"updated","tenantId":"T","resourceData":{"id":"e","@odata.etag":"k"},"encryptedContent":{"data":"AAAA","dataKey":"CCCC"}}],"validationTokens":["e30.eyJ0aWQiOiJ0In0.e30"]}`,
+		[]outlook.Notification{{
+			ClientState: "c", ChangeType: "updated", GraphID: "e", ChangeKey: "k", TenantID: "T",
+			Content: []byte(`{"content":{"data":"AAAA","dataSignature":"","dataKey":"CCCC","encryptionCertificateId":""},"token":"e30.eyJ0aWQiOiJ0In0.e30","tenant":"T"}`),
+		}},
+	},
 	"nothing":       {`{"value":[]}`, []outlook.Notification{}},
 	"absurd length": {`{"value":[{"clientState":"` + strings.Repeat("x", 5000) + `","changeType":"updated"}]}`, []outlook.Notification{}},
 }

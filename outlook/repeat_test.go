@@ -275,9 +275,9 @@ func TestAGuardThatMayBeIgnored(t *testing.T) {
 	}
 }
 
-// TestConflictsForNoReason is 7.6 and 13.10: 412 comes to reads too, and to writes
+// TestTrap13_10ConflictsForNoReason is 7.6 and 13.10: 412 comes to reads too, and to writes
 // whose version was the right one.
-func TestConflictsForNoReason(t *testing.T) {
+func TestTrap13_10ConflictsForNoReason(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, func(config *sim.Config) { config.Switches.TransientConflicts = 0.035 })
 		var ids []string
@@ -420,9 +420,9 @@ func TestAMailboxThatIsAwayHasNotLostItsEvents(t *testing.T) {
 	})
 }
 
-// TestEveryRequestAsksForImmutableIDs is 7.3: an id of one kind is malformed in a
+// TestTrap13_16EveryRequestAsksForImmutableIDs is 7.3: an id of one kind is malformed in a
 // request for the other.
-func TestEveryRequestAsksForImmutableIDs(t *testing.T) {
+func TestTrap13_16EveryRequestAsksForImmutableIDs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, nil)
 		var mutex sync.Mutex

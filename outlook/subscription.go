@@ -2,6 +2,7 @@ package outlook
 
 import (
 	"context"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"net/http"
@@ -31,8 +32,11 @@ type SubscriptionRequest struct {
 	NotificationURL, LifecycleURL string
 	// ClientState has at most 128 characters and comes back in every notification.
 	ClientState string
-	// Expires is at most 10,070 minutes ahead.
+	// Expires is at most 10,070 minutes ahead, with content less than a day.
 	Expires time.Time
+	// Key is what the content of notifications is encrypted for; nil for
+	// notifications without content.
+	Key *ContentKey
 }
 
 // eventsResource is every event of the mailbox's owner.
@@ -42,14 +46,18 @@ const eventsResource = "/me/events"
 // are immutable ones.
 func (c *Client) CreateSubscription(ctx context.Context, member reconciler.Member, request SubscriptionRequest) (Subscription, error) {
 	var made Subscription
+	body := content{
+		"changeType": "created,updated,deleted", "resource": eventsResource,
+		"notificationUrl": request.NotificationURL, "lifecycleNotificationUrl": request.LifecycleURL,
+		"clientState": request.ClientState, "expirationDateTime": graphTime(request.Expires),
+		"latestSupportedTlsVersion": "v1_2",
+	}
+	if request.Key != nil {
+		body["resource"], body["includeResourceData"] = eventsResource+"?$select="+told, true
+		request.Key.enter(body)
+	}
 	err := c.do(context.WithValue(ctx, freshToken{}, true), member.ID, call{
-		name: "POST subscription", method: http.MethodPost, path: "/subscriptions",
-		body: map[string]any{
-			"changeType": "created,updated,deleted", "resource": eventsResource,
-			"notificationUrl": request.NotificationURL, "lifecycleNotificationUrl": request.LifecycleURL,
-			"clientState": request.ClientState, "expirationDateTime": graphTime(request.Expires),
-			"latestSupportedTlsVersion": "v1_2",
-		},
+		name: "POST subscription", method: http.MethodPost, path: "/subscriptions", body: body,
 	}, &made)
 	if err != nil {
 		return Subscription{}, fmt.Errorf("making a subscription: %w", unvalidated(err))
@@ -79,13 +87,22 @@ func (c *Client) authorized(ctx context.Context, member reconciler.Member) time.
 	return token.Expires
 }
 
-// RenewSubscription prolongs a subscription and has Graph deliver with the
-// present token. The error wraps reconciler.ErrGone when there is none.
-func (c *Client) RenewSubscription(ctx context.Context, member reconciler.Member, id string, expires time.Time) (Subscription, error) {
+// enter names the key in the body of a request about a subscription.
+func (k *ContentKey) enter(body content) {
+	body["encryptionCertificate"], body["encryptionCertificateId"] = base64.StdEncoding.EncodeToString(k.certificate), k.ID
+}
+
+// RenewSubscription prolongs a subscription and has Graph deliver with the present
+// token and, where there is content, encrypt it for this key; nil where there is
+// none. The error wraps reconciler.ErrGone when there is no such subscription.
+func (c *Client) RenewSubscription(ctx context.Context, member reconciler.Member, id string, expires time.Time, key *ContentKey) (Subscription, error) {
 	var renewed Subscription
+	body := content{"expirationDateTime": graphTime(expires)}
+	if key != nil {
+		key.enter(body)
+	}
 	err := c.do(context.WithValue(ctx, freshToken{}, true), member.ID, call{
-		name: "PATCH subscription", method: http.MethodPatch, path: "/subscriptions/" + url.PathEscape(id),
-		body: map[string]any{"expirationDateTime": graphTime(expires)},
+		name: "PATCH subscription", method: http.MethodPatch, path: "/subscriptions/" + url.PathEscape(id), body: body,
 	}, &renewed)
 	if err != nil {
 		return Subscription{}, fmt.Errorf("renewing a subscription: %w", err)

@@ -47,7 +47,7 @@ func TestASubscriptionTellsUntilWhenItIsAuthorized(t *testing.T) {
 			t.Errorf("authorized for %s, want what is left of the token, 45 to 90 minutes", left)
 		}
 		time.Sleep(40 * time.Minute)
-		renewed, err := w.client.RenewSubscription(t.Context(), alice, made.ID, time.Now().Add(100*time.Hour))
+		renewed, err := w.client.RenewSubscription(t.Context(), alice, made.ID, time.Now().Add(100*time.Hour), nil)
 		if err != nil {
 			t.Fatal(err)
 		}

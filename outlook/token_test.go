@@ -529,7 +529,7 @@ func TestATokenThatEndsSoonServesWhileSignInIsOut(t *testing.T) {
 		})
 		time.Sleep(time.Until(w.tokens.kept[alice.ID].Expires.Add(-10 * time.Minute)))
 		renew := func() error {
-			_, err := w.client.RenewSubscription(t.Context(), alice, "b0f0e3c5-0000-4000-8000-000000000000", time.Now().Add(time.Hour))
+			_, err := w.client.RenewSubscription(t.Context(), alice, "b0f0e3c5-0000-4000-8000-000000000000", time.Now().Add(time.Hour), nil)
 			return err
 		}
 		if err := renew(); !errors.Is(err, reconciler.ErrGone) || len(w.sim.SignIns()) != 1 {

@@ -1,5 +1,7 @@
 package outlook
 
+import "strings"
+
 // graphEvent is an event as Graph shows it. Requests are built as maps instead:
 // a field that is not to be changed must be absent, and a list never null.
 type graphEvent struct {
@@ -13,6 +15,7 @@ type graphEvent struct {
 	SeriesMasterID        string              `json:"seriesMasterId"`
 	Subject               string              `json:"subject"`
 	Body                  graphBody           `json:"body"`
+	Preview               *string             `json:"bodyPreview"`
 	Start                 graphTimeZone       `json:"start"`
 	End                   graphTimeZone       `json:"end"`
 	OriginalStartTimeZone string              `json:"originalStartTimeZone"`
@@ -91,9 +94,13 @@ type graphProperty struct {
 
 // selected are the properties that are read. isOnlineMeeting must be among them
 // for onlineMeeting to be answered.
-const selected = "id,iCalUId,changeKey,createdDateTime,lastModifiedDateTime,type,seriesMasterId,subject,body,start,end,originalStartTimeZone,isAllDay," +
+const selected = "id,iCalUId,changeKey,createdDateTime,lastModifiedDateTime,type,seriesMasterId,subject,body,bodyPreview,start,end,originalStartTimeZone,isAllDay," +
 	"isCancelled,isOrganizer,responseStatus,location,organizer,attendees,sensitivity,showAs,isReminderOn," +
 	"reminderMinutesBeforeStart,categories,isOnlineMeeting,onlineMeeting,onlineMeetingUrl"
+
+// told are the properties that notifications with content tell: all that are read,
+// but for the body, which Graph does not put into notifications.
+var told = strings.Replace(selected, ",body,", ",", 1)
 
 // selectedOfSeries are read of masters besides: the rule, and what differs from
 // it. Answers hold the last two only when asked for by name, the exceptions also

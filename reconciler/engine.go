@@ -41,6 +41,10 @@ type Config struct {
 	Queue    Queue
 	// Observer may be nil.
 	Observer Observer
+	// Told returns what notifications told of copies, without the body, as far as it
+	// can be believed to come from the mailbox; it may be out of date. It makes no
+	// call about the mailbox. Nil where notifications have no content.
+	Told func(ctx context.Context, member Member, ids []string) map[string]Copy
 	// Chores are run for the items of these keys.
 	Chores map[string]Chore
 	// Guard stops sweeps that would delete too much; the zero value never does.

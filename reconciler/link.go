@@ -17,6 +17,11 @@ type Link struct {
 	// ChangeKey is the version of the copy that was last read or written. A
 	// notification that names it is an echo.
 	ChangeKey string
+	// Saved is when that version was saved and Preview the beginning of its text, as
+	// Copy.Modified and Copy.Preview; both are zero where notifications have no
+	// content.
+	Saved   time.Time
+	Preview string
 	// Role is what this mailbox's copy speaks for.
 	Role Role
 	// Generation counts the copies that were made for this record, so that a

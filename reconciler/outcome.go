@@ -134,7 +134,7 @@ func (r *round) conclude(subject *subject, settled Settled, item Item) {
 		switch {
 		case item.Attempts < len(waitSteps):
 			r.retry(item, waitStep(item, r.engine.Now()), subject.plan.Reason)
-		case r.engine.Now().Sub(item.First) < r.engine.organizerTime():
+		case subject.findable() && r.engine.Now().Sub(item.First) < r.engine.organizerTime():
 			r.retry(item, waitStep(item, r.engine.Now()), subject.plan.Reason)
 		default:
 			r.done(item.Key)
@@ -145,6 +145,10 @@ func (r *round) conclude(subject *subject, settled Settled, item Item) {
 		r.done(item.Key)
 	}
 }
+
+// findable says that a copy whose meeting is waited for would be recognised as that
+// meeting's: without an iCalUId waiting longer finds nothing.
+func (s *subject) findable() bool { return s.state.Copy == nil || s.state.Copy.ICalUID != "" }
 
 // organizerTime is by when the organizer's lane has found a meeting that it was
 // not told of: a round of changes is up to a tenth late, and leaves what it finds

@@ -207,7 +207,11 @@ func (s State) shown(side Side) *shown {
 		outlook, nightpos = s.Link.Outlook, s.Link.NightPOS
 	}
 	if side == SideOutlook {
-		return newShown(s.Copy.Event, outlook, s.Copy.Modified, s.Outlook)
+		shown := newShown(s.Copy.Event, outlook, s.Copy.Modified, s.Outlook)
+		if s.Copy.Told {
+			shown.now[string(FieldBody)] = outlook[string(FieldBody)]
+		}
+		return shown
 	}
 	return newShown(s.Record.Event, nightpos, s.Record.Modified, s.NightPOS)
 }

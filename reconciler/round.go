@@ -203,6 +203,7 @@ func (r *round) gather(ctx context.Context) error {
 // read looks at both sides, in one call each, at the same time.
 func (r *round) read(ctx context.Context) error {
 	listed, listingErr := r.fromListing(ctx)
+	r.credit(ctx)
 	var graphIDs []string
 	var recordIDs []int64
 	for _, subject := range r.subjects {
@@ -210,7 +211,7 @@ func (r *round) read(ctx context.Context) error {
 			// Series are read as a whole.
 			continue
 		}
-		if _, known := listed[subject.graphID]; subject.graphID != "" && !known && (listingErr == nil || !subject.untouched()) {
+		if _, known := listed[subject.graphID]; subject.graphID != "" && !known && !subject.told() && (listingErr == nil || !subject.untouched()) {
 			graphIDs = append(graphIDs, subject.graphID)
 		}
 		if subject.recordID != 0 {
@@ -242,7 +243,7 @@ func (r *round) read(ctx context.Context) error {
 			continue
 		}
 		err := nightposErr
-		if subject.graphID != "" && err == nil {
+		if subject.graphID != "" && err == nil && !subject.told() {
 			copied, known := listed[subject.graphID]
 			switch {
 			case known:
@@ -266,6 +267,7 @@ func (r *round) read(ctx context.Context) error {
 			subject.state.Record = &record
 		}
 	}
+	r.reread(ctx)
 	return nil
 }
 

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 )
 
 // writeSeries carries out the plan. Outlook goes first: what it refuses is not to
@@ -109,9 +110,24 @@ func (w *seriesWork) concludeSeries(subject *seriesSubject, settled SeriesSettle
 		w.retry(item, waitStep(item, w.engine.Now()), subject.plan.Reason)
 	case subject.unsettled(item) && item.Attempts < len(settleSteps):
 		w.retry(item, settleSteps[item.Attempts], "")
+	case subject.behind(item) && w.engine.Now().Sub(item.First) < staleTime:
+		// Not by attempts: told again, it is looked at again before its time.
+		w.retry(item, staleTime-w.engine.Now().Sub(item.First), "")
 	default:
 		w.done(item.Key)
 	}
+}
+
+// staleTime is for how long Graph may show a series as it was before one of its
+// occurrences changed.
+const staleTime = 3 * time.Second
+
+// behind says that a hint named a version of the series that is not known, and that
+// the series showed the one that is: either the hint is late, or what was read.
+func (s *seriesSubject) behind(item Item) bool {
+	side, _, _ := ParseKey(item.Key)
+	return side == SideOutlook && item.Version != "" && item.Version != VersionDeleted && s.link != nil && s.state.Series != nil &&
+		s.state.Series.ChangeKey == s.link.ChangeKey && s.state.Series.ChangeKey != item.Version
 }
 
 // unsettled says that a hint from NightPOS may speak of something that cannot be

@@ -164,7 +164,8 @@ func (s *SeriesState) afterwards(plan SeriesPlan, outlook *SeriesCopyResult, nig
 
 func (s *SeriesState) settleSeriesIdentity(link *Link, after *SeriesState) {
 	if after.Series != nil {
-		link.GraphID, link.ChangeKey = after.Series.ID, after.Series.ChangeKey
+		link.GraphID = after.Series.ID
+		link.saw(after.Series.Copy)
 		if after.Series.ICalUID != "" {
 			link.ICalUID = after.Series.ICalUID
 		}

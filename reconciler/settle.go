@@ -178,7 +178,8 @@ func (s State) nextLink(plan Plan) *Link {
 	link.Role = plan.Role
 	link.Held, link.Alone = link.Held || plan.held, false
 	if s.Copy != nil {
-		link.GraphID, link.ICalUID, link.ChangeKey = s.Copy.ID, s.Copy.ICalUID, s.Copy.ChangeKey
+		link.GraphID, link.ICalUID = s.Copy.ID, s.Copy.ICalUID
+		link.saw(*s.Copy)
 	}
 	if s.Record != nil {
 		link.RecordID = s.Record.ID
@@ -188,7 +189,8 @@ func (s State) nextLink(plan Plan) *Link {
 
 func (s State) settleIdentity(link *Link, outlook *OutlookResult, nightpos *RecordResult) {
 	if outlook != nil && outlook.Err == nil && outlook.Copy != nil {
-		link.GraphID, link.ChangeKey = outlook.Copy.ID, outlook.Copy.ChangeKey
+		link.GraphID = outlook.Copy.ID
+		link.saw(*outlook.Copy)
 		if outlook.Copy.ICalUID != "" {
 			link.ICalUID = outlook.Copy.ICalUID
 		}
@@ -261,6 +263,9 @@ func (s State) baseOfCopy(copied Copy, role Role) Base {
 		event = local.withOwnAnswer(event)
 	}
 	base := NewBase(event)
+	if copied.Told && s.Link != nil {
+		base[string(FieldBody)] = s.Link.Outlook[string(FieldBody)]
+	}
 	if role != RoleOrganizer {
 		base[selfKey] = digest(string(copied.OwnAnswer))
 	}

@@ -78,6 +78,12 @@ type Copy struct {
 	Modified time.Time
 	// Created is when it was made; zero where a listing does not tell.
 	Created time.Time
+	// Told copies are what a notification showed, without the body; the others were
+	// read.
+	Told bool
+	// Preview is DigestPreview of the text's beginning, or PreviewOpen when more may
+	// follow; empty when it is not known.
+	Preview string
 	// Event is the content.
 	Event Event
 	// Raw is whatever the adapter wants to see again on a write to this copy,

@@ -87,6 +87,15 @@ type Hint struct {
 	GraphID string
 }
 
+// Content is what a notification told of a copy, in a form that only the adapter of
+// that side understands.
+type Content struct {
+	// Lane is the member's ID.
+	Lane    string
+	GraphID string
+	Sealed  []byte
+}
+
 // Lease is the right to work on a lane. Its fence grows with every lease of
 // that lane; whatever is written under a lease is refused once a newer one
 // exists.

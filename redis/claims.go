@@ -9,9 +9,9 @@ import (
 	goredis "github.com/redis/go-redis/v9"
 )
 
-// claimScript is lockScript for holders that may take their own lock again. KEYS
+// meetingClaimScript is lockScript for holders that may take their own lock again. KEYS
 // and ARGV as there.
-var claimScript = goredis.NewScript(`
+var meetingClaimScript = goredis.NewScript(`
 local held = redis.call('GET', KEYS[1])
 if held and string.match(held, '|(.*)$') ~= ARGV[1] and tonumber(string.match(held, '^(%d+)|')) > tonumber(ARGV[2]) then return 0 end
 redis.call('SET', KEYS[1], ARGV[3] .. '|' .. ARGV[1], 'PX', ARGV[4])
@@ -28,7 +28,7 @@ func (s *Store) ClaimMeetings(ctx context.Context, lane string, iCalUIDs []strin
 	pipe := s.client.Pipeline()
 	commands := make([]*goredis.Cmd, 0, len(iCalUIDs))
 	for _, uid := range iCalUIDs {
-		commands = append(commands, claimScript.Eval(ctx, pipe, []string{s.keys.claim(shortDigest(uid))},
+		commands = append(commands, meetingClaimScript.Eval(ctx, pipe, []string{s.keys.meetingClaim(shortDigest(uid))},
 			lane, milliseconds(now), milliseconds(now.Add(life)), (2*life).Milliseconds()+1))
 	}
 	_, err := pipe.Exec(ctx)
@@ -52,7 +52,7 @@ func (s *Store) UnclaimMeetings(ctx context.Context, lane string, iCalUIDs []str
 	}
 	pipe := s.client.Pipeline()
 	for _, uid := range iCalUIDs {
-		unlockScript.Eval(ctx, pipe, []string{s.keys.claim(shortDigest(uid))}, lane)
+		unlockScript.Eval(ctx, pipe, []string{s.keys.meetingClaim(shortDigest(uid))}, lane)
 	}
 	if _, err := pipe.Exec(ctx); err != nil {
 		return fmt.Errorf("giving up claims to meetings: %w", err)

@@ -30,6 +30,8 @@ const (
 	flagEnded byte = 1 << iota
 	flagHeld
 	flagAlone
+	// flagSaved links hold Saved and Preview behind the change key.
+	flagSaved
 )
 
 var errLink = errors.New("a stored link cannot be understood")
@@ -56,7 +58,7 @@ func encodeLink(link reconciler.Link) string {
 	out := append([]byte(digest), version)
 	out = append(out, byte(max(slices.Index(roleCodes, link.Role), 0)))
 	flags := byte(0)
-	for flag, set := range map[byte]bool{flagEnded: link.Ended, flagHeld: link.Held, flagAlone: link.Alone} {
+	for flag, set := range map[byte]bool{flagEnded: link.Ended, flagHeld: link.Held, flagAlone: link.Alone, flagSaved: !link.Saved.IsZero()} {
 		if set {
 			flags |= flag
 		}
@@ -67,6 +69,9 @@ func encodeLink(link reconciler.Link) string {
 	out = appendText(out, packText(link.GraphID))
 	out = appendText(out, packText(link.ICalUID))
 	out = appendText(out, packText(link.ChangeKey))
+	if !link.Saved.IsZero() {
+		out = appendText(binary.AppendVarint(out, link.Saved.UnixNano()), []byte(link.Preview))
+	}
 	out = appendBase(out, link.Outlook)
 	out = appendBase(out, link.NightPOS)
 	if version == extendedVersion {
@@ -91,6 +96,10 @@ func decodeLink(recordID int64, text string) (reconciler.Link, error) {
 	link.GraphID = in.packed()
 	link.ICalUID = in.packed()
 	link.ChangeKey = in.packed()
+	if flags&flagSaved != 0 {
+		link.Saved = time.Unix(0, in.varint()).UTC()
+		link.Preview = string(in.text())
+	}
 	link.Outlook = in.base()
 	link.NightPOS = in.base()
 	if text[digestLength] == extendedVersion {

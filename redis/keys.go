@@ -53,6 +53,12 @@ func (k keys) budget(lane string) string { return k.lane(lane, "budget") }
 // subscription holds the mailbox's subscription.
 func (k keys) subscription(lane string) string { return k.lane(lane, "subscription") }
 
+// content holds what a notification told of a copy, as Microsoft encrypted it, with
+// an expiry.
+func (k keys) content(lane, graphID string) string {
+	return k.lane(lane, "content:"+shortDigest(graphID))
+}
+
 // sweeps holds how far the lane's changes are known.
 func (k keys) sweeps(lane string) string { return k.lane(lane, "sweeps") }
 
@@ -101,8 +107,8 @@ func (k keys) meetings(digest string) string {
 	return k.namespace + ":{meetings:" + digest[:2] + "}"
 }
 
-// claim holds who is about to make a meeting's record, and until when.
-func (k keys) claim(digest string) string { return k.meetings(digest) + ":claim:" + digest }
+// meetingClaim holds who is about to make a meeting's record, and until when.
+func (k keys) meetingClaim(digest string) string { return k.meetings(digest) + ":claim:" + digest }
 
 // shortDigest is 66 bits of SHA-256: enough to tell ids apart, in 11 bytes.
 func shortDigest(text string) string {

@@ -364,6 +364,53 @@ if redis.call('HGET', KEYS[1], ARGV[1]) == ARGV[2] then redis.call('HSET', KEYS[
 return 1
 `)
 
+// changeSettingScript sets a setting if it is still what was read, an empty text
+// standing for none. KEYS settings. ARGV name, former value, new value. Answers 1 if
+// so.
+var changeSettingScript = goredis.NewScript(`
+if (redis.call('HGET', KEYS[1], ARGV[1]) or '') ~= ARGV[2] then return 0 end
+redis.call('HSET', KEYS[1], ARGV[1], ARGV[3])
+return 1
+`)
+
+// settingChanges is how often ChangeSetting tries when others change the same.
+const settingChanges = 10
+
+// ChangeSetting changes a setting: change gets the present value, nil for none, and
+// returns the new one, nil to leave it. It is called again when another replica was
+// faster.
+func (s *Store) ChangeSetting(ctx context.Context, name string, change func([]byte) ([]byte, error)) error {
+	place := s.keys.settings() + "/" + name
+	for range settingChanges {
+		sealed, err := s.client.HGet(ctx, s.keys.settings(), name).Bytes()
+		if err != nil && !errors.Is(err, goredis.Nil) {
+			return fmt.Errorf("reading setting %s: %w", name, err)
+		}
+		var value []byte
+		if len(sealed) > 0 {
+			if value, err = s.Seal.Open(sealed, place); err != nil {
+				return err
+			}
+		}
+		next, err := change(value)
+		if err != nil || next == nil {
+			return err
+		}
+		anew, err := s.Seal.Seal(next, place)
+		if err != nil {
+			return err
+		}
+		done, err := changeSettingScript.Run(ctx, s.client, []string{s.keys.settings()}, name, sealed, anew).Int()
+		if err != nil {
+			return fmt.Errorf("keeping setting %s: %w", name, err)
+		}
+		if done == 1 {
+			return nil
+		}
+	}
+	return fmt.Errorf("keeping setting %s: others changed it %d times meanwhile", name, settingChanges)
+}
+
 // Setting returns a setting that an administrator made, or ErrNotFound. One that a
 // former key encrypted is encrypted anew, since nothing else ever would: settings
 // outlive every key.

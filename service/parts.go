@@ -66,9 +66,9 @@ func nightposClient(config Config, login string, key gateway.Secret, metrics *ga
 	return client, nil
 }
 
-func outlookClient(config Config, store *tokens, certificate *outlook.Certificate, metrics *gateway.Metrics) (*outlook.Client, error) {
+func outlookClient(config Config, store *tokens, certificate *outlook.Certificate, told *contents, metrics *gateway.Metrics) (*outlook.Client, error) {
 	settings := config.Settings
-	return outlook.New(outlook.Config{
+	made := outlook.Config{
 		GraphURL: settings.MicrosoftGraphURL, LoginURL: settings.MicrosoftLoginURL, Tenant: settings.MicrosoftTenant,
 		ClientID: settings.MicrosoftClientID, ClientSecret: settings.MicrosoftClientSecret.Reveal(),
 		RedirectURL: settings.PublicURL + "/microsoft_account/authentication",
@@ -77,17 +77,29 @@ func outlookClient(config Config, store *tokens, certificate *outlook.Certificat
 		Observe: func(call string, took time.Duration, err error) {
 			metrics.Called(reconciler.SideOutlook, call, took, err)
 		},
-	})
+	}
+	if told != nil {
+		made.Contents = told
+	}
+	return outlook.New(made)
 }
 
 // calls translates between subscriptions and outlook, which do not know each
 // other.
-type calls struct{ client *outlook.Client }
+type calls struct {
+	client *outlook.Client
+	// contents is nil for notifications without.
+	contents *contents
+}
 
 func (c calls) Create(ctx context.Context, member reconciler.Member, request subscriptions.Request) (subscriptions.Subscription, error) {
+	key, err := c.contents.keyOf(ctx, request.Certificate)
+	if err != nil {
+		return subscriptions.Subscription{}, err
+	}
 	made, err := c.client.CreateSubscription(ctx, member, outlook.SubscriptionRequest{
 		NotificationURL: request.NotificationURL, LifecycleURL: request.LifecycleURL,
-		ClientState: request.ClientState, Expires: request.Expires,
+		ClientState: request.ClientState, Expires: request.Expires, Key: key,
 	})
 	var answered *outlook.GraphError
 	if errors.As(err, &answered) && answered.Status == http.StatusConflict {
@@ -96,8 +108,12 @@ func (c calls) Create(ctx context.Context, member reconciler.Member, request sub
 	return translated(made), err
 }
 
-func (c calls) Renew(ctx context.Context, member reconciler.Member, id string, expires time.Time) (subscriptions.Subscription, error) {
-	renewed, err := c.client.RenewSubscription(ctx, member, id, expires)
+func (c calls) Renew(ctx context.Context, member reconciler.Member, id string, expires time.Time, certificate string) (subscriptions.Subscription, error) {
+	key, err := c.contents.keyOf(ctx, certificate)
+	if err != nil {
+		return subscriptions.Subscription{}, err
+	}
+	renewed, err := c.client.RenewSubscription(ctx, member, id, expires, key)
 	return translated(renewed), err
 }
 

@@ -61,6 +61,9 @@ type Config struct {
 	// DeletionsEvery is how often NightPOS is asked, in one call for everybody, which
 	// of the linked records are left; default a quarter of an hour.
 	DeletionsEvery time.Duration
+	// ContentKeyTurn is how long the content of notifications is encrypted for one
+	// key; default 90 days. It is of no use without Settings.RichNotifications.
+	ContentKeyTurn time.Duration
 	// Guard stops sweeps that would delete too much; default more than 20 events at
 	// once, or more than half of a calendar of five or more.
 	Guard reconciler.Guard
@@ -101,6 +104,9 @@ func (c *Config) fill() {
 	if c.DeletionsEvery <= 0 {
 		c.DeletionsEvery = 15 * time.Minute
 	}
+	if c.ContentKeyTurn <= 0 {
+		c.ContentKeyTurn = 90 * 24 * time.Hour
+	}
 	if c.Log == nil {
 		c.Log = zap.NewNop()
 	}
@@ -117,6 +123,8 @@ type Service struct {
 	expiry   *expiry
 	console  *console
 	manager  *subscriptions.Manager
+	// contents is nil where notifications have no content.
+	contents *contents
 	engine   *reconciler.Engine
 	// troubles are those of everybody, as they were found last.
 	troubles troubles
@@ -199,11 +207,14 @@ func (s *Service) build(ctx context.Context) (parts, error) {
 	if err := s.clerk.begin(ctx); err != nil {
 		return parts{}, err
 	}
+	if settings.RichNotifications {
+		s.contents = &contents{store: s.store, term: config.ContentKeyTurn, now: config.Now, log: config.Log}
+	}
 	if err := s.buildOutlook(metrics); err != nil {
 		return parts{}, err
 	}
 	manager, err := subscriptions.NewManager(subscriptions.Config{
-		Calls: calls{s.outlook}, Records: records{s.store},
+		Calls: calls{s.outlook, s.contents}, Certificate: s.certificate(), Records: records{s.store},
 		NotificationURL: settings.PublicURL + "/webhooks/graph", LifecycleURL: settings.PublicURL + "/webhooks/graph/lifecycle",
 		ClientState: senders.ClientState, Keys: senders.Keys(), Gap: s.changes, Now: config.Now, Random: s.spread(1),
 	})
@@ -212,7 +223,7 @@ func (s *Service) build(ctx context.Context) (parts, error) {
 	}
 	s.manager, s.started = manager, config.Now()
 	engine, err := reconciler.NewEngine(reconciler.Config{
-		Outlook: s.outlook, NightPOS: suite, Store: s.store, Queue: s.store, Observer: metrics,
+		Outlook: s.outlook, NightPOS: suite, Store: s.store, Queue: s.store, Observer: metrics, Told: s.told(),
 		Chores: map[string]reconciler.Chore{reconciler.KeySubscription: manager.Ensure, reconciler.KeyFirstSync: s.firstSync},
 		Resets: resets{s}, Guard: config.Guard, OnHalt: s.halted,
 		Database: databaseID(settings), Policy: reconciler.Policy(settings.Conflict),
@@ -236,7 +247,7 @@ func (s *Service) build(ctx context.Context) (parts, error) {
 	}
 	s.health = s.dependencies(suite)
 	server, err := gateway.NewServer(gateway.Config{
-		Senders: senders, Hints: s.store, Members: s.store, Dependencies: s.health, Metrics: metrics, Now: config.Now, Log: config.Log,
+		Contents: s.kept(), Senders: senders, Hints: s.store, Members: s.store, Dependencies: s.health, Metrics: metrics, Now: config.Now, Log: config.Log,
 		Connections: &gateway.Connections{
 			People: people{s}, Tickets: tickets{s.store}, Admin: admin{s}, PublicURL: settings.PublicURL, NightPOSURL: settings.NightPOSURL,
 			LoginURL: settings.MicrosoftLoginURL, ClientID: s.outlook.ClientID, Keys: keys, Random: config.Random, AdminToken: settings.AdminToken,
@@ -260,7 +271,7 @@ func (s *Service) buildOutlook(metrics *gateway.Metrics) error {
 		return err
 	}
 	s.tokens = &tokens{store: s.store}
-	if s.outlook, err = outlookClient(s.config, s.tokens, certificate, metrics); err != nil {
+	if s.outlook, err = outlookClient(s.config, s.tokens, certificate, s.contents, metrics); err != nil {
 		return err
 	}
 	metrics.Up("microsoft_up", "Whether Graph and Microsoft's sign-in answer.", s.outlook.Outage)
@@ -314,6 +325,9 @@ func (s *Service) run(ctx context.Context, listener net.Listener, parts parts) {
 	group.Go(func() { s.console.run(ctx) })
 	group.Go(func() { parts.checker.run(ctx) })
 	group.Go(func() { s.findDeletions(ctx) })
+	if s.contents != nil {
+		group.Go(func() { s.contents.run(ctx) })
+	}
 	group.Go(func() { s.catchUp(ctx, parts.subscriptions) })
 	serve := func() error { return parts.server.Serve(ctx, listener) }
 	if hosts := s.config.Hosts; hosts != nil {

@@ -197,7 +197,7 @@ func (f *fleet) Create(_ context.Context, member reconciler.Member, request subs
 	return f.extend(f.lane(member), fmt.Sprint(member.ID, "-", f.now.Unix()), request.Expires), nil
 }
 
-func (f *fleet) Renew(_ context.Context, member reconciler.Member, id string, expires time.Time) (subscriptions.Subscription, error) {
+func (f *fleet) Renew(_ context.Context, member reconciler.Member, id string, expires time.Time, _ string) (subscriptions.Subscription, error) {
 	if err := f.count(); err != nil {
 		return subscriptions.Subscription{}, err
 	}

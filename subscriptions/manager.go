@@ -24,6 +24,9 @@ type Subscription struct {
 
 	// Key names the key that the client state was made with.
 	Key string `json:"key,omitempty"`
+	// Certificate names what the content of its notifications is encrypted for;
+	// empty for notifications without content.
+	Certificate string `json:"certificate,omitempty"`
 	// Renewed is when it was made or renewed last, Due when it is to be next.
 	Renewed time.Time `json:"renewed,omitzero"`
 	Due     time.Time `json:"due,omitzero"`
@@ -50,6 +53,8 @@ type Request struct {
 	// ClientState comes back in every notification.
 	ClientState string
 	Expires     time.Time
+	// Certificate names what content is to be encrypted for; empty for none.
+	Certificate string
 }
 
 // ErrConflict says that Microsoft allows no second subscription beside one that
@@ -62,8 +67,9 @@ type Calls interface {
 	// Microsoft need not say so: it may as well deliver everything twice.
 	Create(ctx context.Context, member reconciler.Member, request Request) (Subscription, error)
 	// Renew answers an error that wraps reconciler.ErrGone when there is no
-	// such subscription. It also has Microsoft deliver with a fresh token.
-	Renew(ctx context.Context, member reconciler.Member, id string, expires time.Time) (Subscription, error)
+	// such subscription. It also has Microsoft deliver with a fresh token, and
+	// encrypt content for the certificate, which is empty where there is none.
+	Renew(ctx context.Context, member reconciler.Member, id string, expires time.Time, certificate string) (Subscription, error)
 	// Delete succeeds when there is no such subscription.
 	Delete(ctx context.Context, member reconciler.Member, id string) error
 	List(ctx context.Context, member reconciler.Member) ([]Subscription, error)
@@ -88,6 +94,10 @@ type Config struct {
 	// ones. A subscription made with another one is made anew in time, since its
 	// client state cannot be changed.
 	Keys []string
+	// Certificate names what the content of notifications is to be encrypted for
+	// now; nil, or an empty name, for notifications without content. Subscriptions
+	// of the other kind are made anew in time.
+	Certificate func(ctx context.Context) (string, error)
 	// Gap is told when changes of a mailbox may have gone untold for a while, so
 	// that they are looked for.
 	Gap func(ctx context.Context, lane string) error
@@ -118,6 +128,9 @@ func NewManager(config Config) (*Manager, error) {
 	}
 	if len(config.Keys) == 0 {
 		config.Keys = []string{""}
+	}
+	if config.Certificate == nil {
+		config.Certificate = func(context.Context) (string, error) { return "", nil }
 	}
 	return &Manager{config: config, schedule: newSchedule(config.Random.Float64)}, nil
 }
@@ -190,8 +203,15 @@ func (m *Manager) prolong(ctx context.Context, member reconciler.Member, known S
 	if m.astray(known) || known.Key != m.config.Keys[0] {
 		return m.create(ctx, member, known)
 	}
+	certificate, err := m.config.Certificate(ctx)
+	if err != nil {
+		return time.Time{}, fmt.Errorf("looking what content is to be encrypted for: %w", err)
+	}
+	if (certificate == "") != (known.Certificate == "") {
+		return m.create(ctx, member, known)
+	}
 	now := m.config.Now()
-	renewed, err := m.config.Calls.Renew(ctx, member, known.ID, m.expiry())
+	renewed, err := m.config.Calls.Renew(ctx, member, known.ID, m.expiry(certificate), certificate)
 	if errors.Is(err, reconciler.ErrGone) {
 		return m.create(ctx, member, Subscription{Former: known.Former})
 	}
@@ -204,7 +224,7 @@ func (m *Manager) prolong(ctx context.Context, member reconciler.Member, known S
 			return time.Time{}, err
 		}
 	}
-	known.Expires, known.Authorized = renewed.Expires, renewed.Authorized
+	known.Expires, known.Authorized, known.Certificate = renewed.Expires, renewed.Authorized, certificate
 	return m.keep(ctx, member, known, false)
 }
 
@@ -243,12 +263,25 @@ func (m *Manager) request(ctx context.Context, member reconciler.Member) (Subscr
 	if err != nil {
 		return Subscription{}, err
 	}
-	return m.config.Calls.Create(ctx, member, Request{
-		NotificationURL: m.config.NotificationURL, LifecycleURL: m.config.LifecycleURL, ClientState: state, Expires: m.expiry(),
+	certificate, err := m.config.Certificate(ctx)
+	if err != nil {
+		return Subscription{}, fmt.Errorf("looking what content is to be encrypted for: %w", err)
+	}
+	made, err := m.config.Calls.Create(ctx, member, Request{
+		NotificationURL: m.config.NotificationURL, LifecycleURL: m.config.LifecycleURL, ClientState: state, Expires: m.expiry(certificate),
+		Certificate: certificate,
 	})
+	made.Certificate = certificate
+	return made, err
 }
 
-func (m *Manager) expiry() time.Time { return m.config.Now().UTC().Add(Life).Truncate(time.Second) }
+func (m *Manager) expiry(certificate string) time.Time {
+	life := Life
+	if certificate != "" {
+		life = LifeWithContent
+	}
+	return m.config.Now().UTC().Add(life).Truncate(time.Second)
+}
 
 func (m *Manager) gap(ctx context.Context, member reconciler.Member) error {
 	if err := m.config.Gap(ctx, member.ID); err != nil {

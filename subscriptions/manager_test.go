@@ -23,7 +23,9 @@ var alice = reconciler.Member{ID: "6", UserID: 6}
 type microsoft struct {
 	live   []subscriptions.Subscription
 	states map[string]string
-	serial int
+	// certificates are what the content of each one's notifications is encrypted for.
+	certificates map[string]string
+	serial       int
 	// failing fails every call, deletions alone when it is undeletable.
 	failing, undeletable error
 	// life is granted instead of what is asked for; token is how long the token
@@ -34,6 +36,14 @@ type microsoft struct {
 	least   int
 	renewed int
 	created []time.Time
+}
+
+// longest is the life that Microsoft allows.
+func longest(certificate string) time.Duration {
+	if certificate != "" {
+		return 1_440 * time.Minute
+	}
+	return 10_070 * time.Minute
 }
 
 func (m *microsoft) granted(asked time.Time) (expires, authorized time.Time) {
@@ -53,13 +63,14 @@ func (m *microsoft) Create(_ context.Context, _ reconciler.Member, request subsc
 	if m.single && m.alive() > 0 {
 		return subscriptions.Subscription{}, fmt.Errorf("409: %w", subscriptions.ErrConflict)
 	}
-	if latest := time.Now().Add(10_070 * time.Minute); request.Expires.After(latest) {
+	if latest := time.Now().Add(longest(request.Certificate)); request.Expires.After(latest) {
 		return subscriptions.Subscription{}, fmt.Errorf("asked for a life until %s, want at most until %s", request.Expires, latest)
 	}
 	m.serial++
 	made := subscriptions.Subscription{ID: fmt.Sprint("s", m.serial), NotificationURL: request.NotificationURL}
 	made.Expires, made.Authorized = m.granted(request.Expires)
 	m.states[made.ID] = request.ClientState
+	m.certificates[made.ID] = request.Certificate
 	m.live = append(m.live, made)
 	m.created = append(m.created, time.Now())
 	if m.serial == 1 {
@@ -68,12 +79,16 @@ func (m *microsoft) Create(_ context.Context, _ reconciler.Member, request subsc
 	return made, nil
 }
 
-func (m *microsoft) Renew(_ context.Context, _ reconciler.Member, id string, expires time.Time) (subscriptions.Subscription, error) {
+func (m *microsoft) Renew(_ context.Context, _ reconciler.Member, id string, expires time.Time, certificate string) (subscriptions.Subscription, error) {
 	if m.failing != nil {
 		return subscriptions.Subscription{}, m.failing
 	}
 	for index := range m.live {
 		if m.live[index].ID == id && m.live[index].Expires.After(time.Now()) {
+			if latest := time.Now().Add(longest(certificate)); expires.After(latest) || (certificate == "") != (m.certificates[id] == "") {
+				return subscriptions.Subscription{}, fmt.Errorf("400: until %s with certificate %q in place of %q", expires, certificate, m.certificates[id])
+			}
+			m.certificates[id] = certificate
 			m.renewed++
 			m.live[index].Expires, m.live[index].Authorized = m.granted(expires)
 			return m.live[index], nil
@@ -135,7 +150,7 @@ func manage(t *testing.T, calls *microsoft, records *memory, at string, keys ...
 
 func newManager(t *testing.T) (*subscriptions.Manager, *microsoft, *memory) {
 	t.Helper()
-	calls, records := &microsoft{states: map[string]string{}}, &memory{kept: map[string]subscriptions.Subscription{}}
+	calls, records := &microsoft{states: map[string]string{}, certificates: map[string]string{}}, &memory{kept: map[string]subscriptions.Subscription{}}
 	return manage(t, calls, records, address, "k1"), calls, records
 }
 

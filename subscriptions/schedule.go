@@ -10,6 +10,10 @@ import (
 // is what the answer says.
 const Life = 10_065 * time.Minute
 
+// LifeWithContent is the same with content in the notifications, for which Graph
+// allows 1,440 minutes.
+const LifeWithContent = 1_435 * time.Minute
+
 const (
 	// authorityLead and authoritySpread say when a subscription is authorized
 	// anew: so long before the token behind it ends. Delivery stops with the

@@ -65,6 +65,8 @@ func each(t *testing.T, run func(t *testing.T, check func(*testing.T, opener), n
 		"two versions of a copy are no echo of either":   versions,
 		"links are found by copy and by record":          links,
 		"a link that moves leaves its old copy free":     moved,
+		"the content of notifications is there a while":  contents,
+		"a setting is changed by one at a time":          changedSetting,
 		"a series is found by any of its occurrences":    seriesLinks,
 		"the log is newest first, with lost values":      logged,
 		"meetings are known to every lane":               meetings,

@@ -42,6 +42,7 @@ func links(t *testing.T, o opener) {
 	store := o.store(o.clock())
 	one, two, intent := exampleLink(1), exampleLink(2), reconciler.Link{RecordID: 3, Role: reconciler.RoleAttendee, Updated: time.UnixMilli(0).UTC()}
 	two.Ended, two.Role = true, reconciler.RoleGuest
+	two.Saved, two.Preview = time.Unix(1_790_000_000, 123_456_700).UTC(), reconciler.DigestPreview("Bring numbers.")
 	commit(t, store, reconciler.Commit{Links: []reconciler.Link{one, two, intent}})
 	found, err := store.Links(t.Context(), lane, []string{two.GraphID, "unknown"}, []int64{1, 3, 99})
 	if err != nil {

@@ -189,9 +189,9 @@ func TestAPersonWhoMustConnectAgain(t *testing.T) {
 	})
 }
 
-// TestAWrongClientSecretLosesNobody: days with a secret that Microsoft does not
+// TestTrap13_21AWrongClientSecretLosesNobody: days with a secret that Microsoft does not
 // take are one alarm and few calls, and end when the right one is set.
-func TestAWrongClientSecretLosesNobody(t *testing.T) {
+func TestTrap13_21AWrongClientSecretLosesNobody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		time.Sleep(time.Until(firstMonday))
 		w := newWorld(t, 1, 1)
@@ -250,9 +250,9 @@ func TestAWrongClientSecretLosesNobody(t *testing.T) {
 	})
 }
 
-// TestTheClientSecretsEndIsCountedDown: once at each step, however often the
+// TestTrap13_21TheClientSecretsEndIsCountedDown: once at each step, however often the
 // clock is looked at.
-func TestTheClientSecretsEndIsCountedDown(t *testing.T) {
+func TestTrap13_21TheClientSecretsEndIsCountedDown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		time.Sleep(time.Until(firstMonday))
 		w := newWorldWith(t, 1, 1, simoutlook.Switches{AnyAddress: true})

@@ -27,6 +27,7 @@ import (
 	"github.com/nightpos/outlook-gateway/test/network"
 	simnightpos "github.com/nightpos/outlook-gateway/test/sim/nightpos"
 	simoutlook "github.com/nightpos/outlook-gateway/test/sim/outlook"
+	"github.com/nightpos/outlook-gateway/test/switches"
 )
 
 const (
@@ -78,7 +79,9 @@ func newWorld(t *testing.T, seed uint64, replicas int) *world {
 }
 
 // newWorldWith is newWorld with an Outlook of other switches.
-func newWorldWith(t *testing.T, seed uint64, replicas int, switches simoutlook.Switches) *world {
+func newWorldWith(t *testing.T, seed uint64, replicas int, usual simoutlook.Switches) *world {
+	setting := settingOf(seed)
+	setting.Apply(&usual)
 	w := &world{t: t, context: context.Background(), weather: newWeather(seed)}
 	switch seed % 16 {
 	case 7:
@@ -90,7 +93,7 @@ func newWorldWith(t *testing.T, seed uint64, replicas int, switches simoutlook.S
 	var err error
 	w.outlook, err = simoutlook.New(simoutlook.Config{
 		BaseURL: outlookURL, Seed: seed, Transport: w.network.Transport(), Faults: w.weather.graph,
-		Switches: switches,
+		Switches: usual,
 		People: []simoutlook.Person{
 			{Name: "Alice", Address: alice, TimeZone: "Romance Standard Time"},
 			{Name: "Bob", Address: bob, TimeZone: "Eastern Standard Time"},
@@ -132,7 +135,7 @@ func newWorldWith(t *testing.T, seed uint64, replicas int, switches simoutlook.S
 			NightPOSURL: nightposURL, NightPOSDatabase: "night",
 			NightPOSLogin: accountLogin, NightPOSAPIKey: "the-password-of-the-account", NightPOSProtocol: "auto",
 			NightPOSAdminLogin: "admin", NightPOSAdminAPIKey: "admin",
-			PastDays: 365, FutureDays: 730, Conflict: "newest",
+			PastDays: 365, FutureDays: 730, Conflict: "newest", RichNotifications: setting.Content,
 		},
 	}
 	if version >= 19 && seed%2 == 0 {
@@ -147,6 +150,15 @@ func newWorldWith(t *testing.T, seed uint64, replicas int, switches simoutlook.S
 	w.connect("alice", alice)
 	w.connect("bob", bob)
 	return w
+}
+
+// settingOf is what is otherwise in a week than usual: in every third one something
+// that its seed decides.
+func settingOf(seed uint64) switches.Setting {
+	if seed%3 == 2 {
+		return switches.Drawn(seed)
+	}
+	return switches.Now()
 }
 
 func (w *world) must(err error) {

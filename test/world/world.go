@@ -24,6 +24,7 @@ import (
 	"github.com/nightpos/outlook-gateway/test/network"
 	simnightpos "github.com/nightpos/outlook-gateway/test/sim/nightpos"
 	simoutlook "github.com/nightpos/outlook-gateway/test/sim/outlook"
+	"github.com/nightpos/outlook-gateway/test/switches"
 )
 
 // The addresses of everything.
@@ -87,8 +88,11 @@ type Options struct {
 	// Apart leaves the gateway to the test, which starts it from Config and gives it
 	// to Adopt.
 	Apart bool
-	// NightPOS changes how NightPOS is simulated.
+	// NightPOS and Outlook change how either is simulated.
 	NightPOS func(*simnightpos.Config)
+	Outlook  func(*simoutlook.Config)
+	// Gateway changes how the gateway is started.
+	Gateway func(*service.Config)
 }
 
 // World is everything that a test has.
@@ -141,10 +145,15 @@ func New(t *testing.T, options Options) *World {
 		users = append(users, simnightpos.Person{Name: login, Login: login, Address: address, Password: login, Zone: "UTC"})
 	}
 	var err error
-	w.Outlook, err = simoutlook.New(simoutlook.Config{
+	switches.Now().Apply(&options.Switches)
+	outlooks := simoutlook.Config{
 		BaseURL: w.address(OutlookURL), Seed: options.Seed, Transport: w.network.Transport(), Switches: options.Switches, Faults: options.Faults,
 		People: mailboxes,
-	})
+	}
+	if options.Outlook != nil {
+		options.Outlook(&outlooks)
+	}
+	w.Outlook, err = simoutlook.New(outlooks)
 	w.must(err)
 	w.closers = append(w.closers, w.Outlook.Close)
 	w.host(w.address(OutlookURL), w.Outlook.Handler())
@@ -205,6 +214,10 @@ func (w *World) startGateway(options Options) {
 			NightPOSAdminLogin: "admin", NightPOSAdminAPIKey: "admin",
 			PastDays: 365, FutureDays: 730, Conflict: options.Conflict, QuietFirstSync: true, ChecksPerHour: options.ChecksPerHour,
 		},
+	}
+	config.Settings.RichNotifications = switches.Now().Content
+	if options.Gateway != nil {
+		options.Gateway(&config)
 	}
 	_, err := service.Register(context.Background(), config)
 	w.must(err)

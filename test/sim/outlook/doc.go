@@ -28,9 +28,8 @@
 // What it does not do
 //
 //   - One calendar for each person, the default one; no attachments, no open
-//     extensions, no rich notifications, no application permissions
-//     (client_credentials). Requests for these get an error that names what is
-//     missing, never a made-up success.
+//     extensions, no application permissions (client_credentials). Requests for
+//     these get an error that names what is missing, never a made-up success.
 //   - Endpoints that are slow get late deliveries retried (3.5), but are not put
 //     into the slow and drop states of 3.6.
 package outlook

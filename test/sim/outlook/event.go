@@ -160,7 +160,7 @@ func (s *Server) render(m *mailbox, e *event, v view) map[string]any {
 		"changeKey":                  e.changeKey,
 		"createdDateTime":            offsetTime(e.created),
 		"lastModifiedDateTime":       offsetTime(e.modified),
-		"iCalUId":                    s.shownUID(e),
+		"iCalUId":                    orNull(s.shownUID(e)),
 		"transactionId":              orNull(e.transactionID),
 		"subject":                    e.subject,
 		"bodyPreview":                preview(e.body),
@@ -184,7 +184,7 @@ func (s *Server) render(m *mailbox, e *event, v view) map[string]any {
 		"allowNewTimeProposals":      e.proposals,
 		"hideAttendees":              e.hideAttendees,
 		"responseStatus":             response(e.answer, e.answered),
-		"organizer":                  e.organizer.recipient(),
+		"organizer":                  s.shownOrganizer(e).recipient(),
 		"type":                       e.kind(),
 		"seriesMasterId":             nil,
 		"recurrence":                 nil,
@@ -236,10 +236,23 @@ func (e *event) etag() string { return `W/"` + e.changeKey + `"` }
 // shownUID is the iCalUId of an answer; sources disagree about that of
 // occurrences (7.4).
 func (s *Server) shownUID(e *event) string {
+	if s.config.Switches.UIDNull {
+		return ""
+	}
 	if e.series != nil && s.config.Switches.OccurrencesShareUID {
 		return e.series.iCalUID
 	}
 	return e.iCalUID
+}
+
+// shownOrganizer is the organizer of an answer: personal accounts stand there
+// under an alias (13.17).
+func (s *Server) shownOrganizer(e *event) person {
+	if s.config.Switches.OrganizerAlias && s.find(e.organizer.address) != nil {
+		alias := strings.ToUpper(strings.ReplaceAll(s.guid("alias "+strings.ToLower(e.organizer.address)), "-", ""))[:16]
+		return person{e.organizer.name, "outlook_" + alias + "@outlook.com"}
+	}
+	return e.organizer
 }
 
 func orNull(text string) any {

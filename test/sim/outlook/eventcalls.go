@@ -35,7 +35,25 @@ func (m *mailbox) lookup(id string, immutable bool) (*event, error) {
 	if err != nil {
 		return nil, err
 	}
-	found := m.events[wanted.item]
+	return among(m.events[wanted.item], wanted)
+}
+
+// shownOf is the event that the path names as reads show it: for a moment perhaps
+// as it was (13.9). The caller holds the mutex.
+func (s *Server) shownOf(q *request) (*event, error) {
+	found, err := q.event()
+	if err != nil {
+		return nil, err
+	}
+	stale, there := q.box.stale[found.item]
+	if !there || q.box.events[found.item] == nil || !s.now().Before(stale.until) {
+		return found, nil
+	}
+	return among(stale.shown, found.key())
+}
+
+// among finds what an id names in an event, which may be a series.
+func among(found *event, wanted key) (*event, error) {
 	if found != nil && !wanted.slot.IsZero() {
 		found = found.occurrence(wanted.slot)
 	}
@@ -59,7 +77,7 @@ func (s *Server) getEvent(_ context.Context, q *request) (*answer, error) {
 	}
 	s.mutex.Lock()
 	defer s.unlock()
-	found, err := q.event()
+	found, err := s.shownOf(q)
 	if err != nil {
 		return nil, err
 	}

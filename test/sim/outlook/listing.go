@@ -291,7 +291,7 @@ func (s *Server) listInstances(_ context.Context, q *request) (*answer, error) {
 	}
 	s.mutex.Lock()
 	defer s.unlock()
-	master, err := q.event()
+	master, err := s.shownOf(q)
 	if err != nil {
 		return nil, err
 	}

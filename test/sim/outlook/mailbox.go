@@ -20,9 +20,11 @@ type mailbox struct {
 	events       map[uint64]*event // by item number
 	byUID        map[string]uint64 // iCalUId to item number
 	transactions map[string]transaction
-	followed     map[string]uint64 // iCalUId to the version of the organizer's event last received
-	items        uint64            // item numbers given out
-	version      uint64            // counts saves: change keys and delta positions
+	twins        map[string]uint64    // content of creates to item number; see TwinsMerged
+	stale        map[uint64]staleness // by item number; see StaleExceptions
+	followed     map[string]uint64    // iCalUId to the version of the organizer's event last received
+	items        uint64               // item numbers given out
+	version      uint64               // counts saves: change keys and delta positions
 	tombstones   []tombstone
 	forgotten    uint64 // version of the newest tombstone no longer kept
 	generation   int    // delta tokens of earlier generations are gone
@@ -41,6 +43,15 @@ type transaction struct {
 	item    uint64
 	content string
 }
+
+// staleness is what reads of a series show until they are up to date.
+type staleness struct {
+	shown *event
+	until time.Time
+}
+
+// staleFor is how long they are not.
+const staleFor = 2 * time.Second
 
 // maximumTombstones bounds the memory of deletions; delta tokens older than the
 // ones dropped answer 410 (6.8).
@@ -62,6 +73,8 @@ func (s *Server) open(person Person) (*mailbox, error) {
 		events:       map[uint64]*event{},
 		byUID:        map[string]uint64{},
 		transactions: map[string]transaction{},
+		twins:        map[string]uint64{},
+		stale:        map[uint64]staleness{},
 		followed:     map[string]uint64{},
 	}
 	if m.objectID == "" {

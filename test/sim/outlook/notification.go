@@ -31,6 +31,7 @@ type notification struct {
 	kind      string
 	lifecycle string // the lifecycle event; then it is about no event of the calendar
 	item      uint64
+	event     *event // as it was, for a subscription with content; nil for deletions
 	etag      string
 	born      time.Time // on the clock of the schedule
 	attempts  int
@@ -119,6 +120,9 @@ func (s *Server) send(to *subscription, e *event, kind string) {
 		to: to, kind: kind, item: e.item, etag: e.etag(), born: time.Now(),
 		id: strings.TrimRight(urlText(s.hash(fmt.Sprintf("notification %d", s.counter))[:12]), "="),
 	}
+	if to.content != nil && kind != "deleted" {
+		item.event = e
+	}
 	s.after(s.pick(s.config.Switches.notificationDelay()), func() { s.ready(item) })
 }
 
@@ -193,17 +197,21 @@ func (s *Server) flush(target *endpoint) {
 				patience = retryPatience
 			}
 		}
+		body := map[string]any{"value": value}
+		if tokens, err := s.validationTokens(items); err == nil {
+			body["validationTokens"] = tokens
+		}
 		target.posting++
 		s.delivery.Posts++
-		s.group.Go(func() { s.post(target, items, value, patience) })
+		s.group.Go(func() { s.post(target, items, body, patience) })
 	}
 	if len(target.ready) == 0 && target.posting == 0 && !target.flushing {
 		delete(s.endpoints, target.address)
 	}
 }
 
-func (s *Server) post(target *endpoint, items []*notification, value []any, patience time.Duration) {
-	err := s.postBody(target.address, map[string]any{"value": value}, patience)
+func (s *Server) post(target *endpoint, items []*notification, body map[string]any, patience time.Duration) {
+	err := s.postBody(target.address, body, patience)
 	s.mutex.Lock()
 	defer s.unlock()
 	target.posting--
@@ -269,6 +277,11 @@ func (s *Server) renderNotification(item *notification) map[string]any {
 		"id": item.id, "subscriptionId": to.id, "subscriptionExpirationDateTime": to.expires.Format(instantLayout + "Z07:00"),
 		"clientState": orNull(to.clientState), "changeType": item.kind, "resource": path,
 		"tenantId": s.config.TenantID, "resourceData": data,
+	}
+	if item.event != nil {
+		if sealed, err := s.contentOf(item); err == nil {
+			shown["encryptedContent"] = sealed
+		}
 	}
 	if !s.config.Switches.VaryShapes {
 		return shown

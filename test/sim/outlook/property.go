@@ -47,6 +47,9 @@ func (s *Server) apply(e *event, content map[string]any, creating bool) error {
 	if err := s.applyRecurrence(&before, e, content); err != nil {
 		return err
 	}
+	if s.config.Switches.NoOnlineMeetings {
+		return nil
+	}
 	return applyOnline(e, content)
 }
 

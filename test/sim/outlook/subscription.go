@@ -34,6 +34,7 @@ type subscription struct {
 	tls              string
 	expires          time.Time
 	tokenExpires     time.Time // of the access token that it was last authorized with (2.17)
+	content          *content  // nil without resource data
 	waiting          int       // notifications on their way
 	paused           []*notification
 	watched          int       // counts authorizations, so that old reminders fall silent
@@ -45,7 +46,7 @@ func (s *subscription) alive(now time.Time) bool { return now.Before(s.expires) 
 // render shows a subscription; the client state only in the answer to its
 // creation (2.8).
 func (s *subscription) render(state any) map[string]any {
-	return map[string]any{
+	shown := map[string]any{
 		"id": s.id, "resource": s.resource, "applicationId": s.application, "changeType": strings.Join(s.changeTypes, ","),
 		"clientState": state, "notificationUrl": s.address, "lifecycleNotificationUrl": orNull(s.lifecycleAddress),
 		"expirationDateTime": s.expires.UTC().Format(time.RFC3339Nano), "creatorId": s.box.objectID,
@@ -53,6 +54,10 @@ func (s *subscription) render(state any) map[string]any {
 		"encryptionCertificateId": nil, "notificationContentType": "application/json",
 		"notificationQueryOptions": nil, "notificationUrlAppId": nil,
 	}
+	if s.content != nil {
+		shown["includeResourceData"], shown["encryptionCertificate"], shown["encryptionCertificateId"] = true, s.content.certificate, s.content.id
+	}
+	return shown
 }
 
 var subscriptionProperties = []string{
@@ -76,7 +81,7 @@ func (s *Server) postSubscription(ctx context.Context, q *request) (*answer, err
 		addresses = append(addresses, wanted.lifecycleAddress)
 	}
 	for _, address := range addresses {
-		if err := s.validate(ctx, address); err != nil {
+		if err := s.validate(ctx, address); err != nil && !s.config.Switches.UnvalidatedTaken {
 			return nil, err
 		}
 	}
@@ -133,9 +138,6 @@ func (s *Server) readSubscription(q *request) (*subscription, error) {
 			read[name] = text
 		}
 	}
-	if content["includeResourceData"] == true {
-		return nil, badRequest("InvalidRequest", "This simulator sends no resource data with notifications.")
-	}
 	wanted := &subscription{
 		box: q.box, application: q.grant.application, resource: read["resource"], address: read["notificationUrl"],
 		lifecycleAddress: read["lifecycleNotificationUrl"], clientState: read["clientState"], immutable: q.view.immutable,
@@ -164,8 +166,15 @@ func (s *Server) readSubscription(q *request) (*subscription, error) {
 			wanted.changeTypes = append(wanted.changeTypes, kind)
 		}
 	}
-	if err := wanted.checkResource(); err != nil {
+	rich := content["includeResourceData"] == true
+	if err := wanted.checkResource(rich); err != nil {
 		return nil, err
+	}
+	if rich {
+		_, query, _ := strings.Cut(wanted.resource, "?")
+		if wanted.content, err = readContent(query, read["encryptionCertificate"], read["encryptionCertificateId"]); err != nil {
+			return nil, err
+		}
 	}
 	for _, address := range []string{wanted.address, wanted.lifecycleAddress} {
 		if address != "" {
@@ -174,14 +183,14 @@ func (s *Server) readSubscription(q *request) (*subscription, error) {
 			}
 		}
 	}
-	wanted.expires, err = s.expiry(read["expirationDateTime"], "Create")
+	wanted.expires, err = s.expiry(read["expirationDateTime"], "Create", wanted.content)
 	return wanted, err
 }
 
 // checkResource takes the documented event paths of the own mailbox (2.5, 2.6).
-func (s *subscription) checkResource() error {
+func (s *subscription) checkResource(rich bool) error {
 	path, filter, filtered := strings.Cut(s.resource, "?")
-	if filtered {
+	if filtered && !rich {
 		return badRequest("InvalidRequest", "This simulator takes no query options in a resource: '%s'.", filter)
 	}
 	segments := strings.Split(strings.Trim(path, "/"), "/")
@@ -218,14 +227,18 @@ func (s *Server) checkAddress(address string) error {
 }
 
 // expiry reads an expiration: too late is refused, too early is raised.
-func (s *Server) expiry(text, operation string) (time.Time, error) {
+func (s *Server) expiry(text, operation string, with *content) (time.Time, error) {
 	expires, err := time.Parse(time.RFC3339Nano, text)
 	if err != nil {
 		return expires, badRequest("InvalidRequest", "The value '%s' of expirationDateTime is not a date and time with an offset.", text)
 	}
 	now := s.now()
-	if expires.Sub(now) > maximumLifetime {
-		return expires, badRequest("ExtensionError", "Operation: %s; Exception: [Status Code: BadRequest; Reason: Subscription expiration can only be %d minutes in the future.]", operation, int(maximumLifetime/time.Minute))
+	most := maximumLifetime
+	if with != nil {
+		most = maximumContentLifetime
+	}
+	if expires.Sub(now) > most {
+		return expires, badRequest("ExtensionError", "Operation: %s; Exception: [Status Code: BadRequest; Reason: Subscription expiration can only be %d minutes in the future.]", operation, int(most/time.Minute))
 	}
 	if !expires.After(now) {
 		return expires, badRequest("InvalidRequest", "The expirationDateTime '%s' is in the past.", text)
@@ -240,6 +253,9 @@ func (s *Server) expiry(text, operation string) (time.Time, error) {
 func (s *Server) own(q *request) (*subscription, error) {
 	found := s.subscriptions[q.params["subscription"]]
 	if found == nil || found.application != q.grant.application || found.box != q.box || !found.alive(s.now()) {
+		if s.config.Switches.GoneOtherwise {
+			return nil, failure(http.StatusNotFound, "ExtensionError", "Operation: Read; Exception: [Status Code: NotFound; Reason: Subscription not found.]")
+		}
 		return nil, failure(http.StatusNotFound, "ResourceNotFound", "The object was not found.")
 	}
 	return found, nil
@@ -285,18 +301,23 @@ func (s *Server) patchSubscription(ctx context.Context, q *request) (*answer, er
 		return nil, err
 	}
 	s.mutex.Lock()
-	_, err = s.own(q)
+	known, err := s.own(q)
 	s.mutex.Unlock()
 	if err != nil {
 		return nil, err
 	}
 	var expires time.Time
 	var address string
+	var certificate, certificateID string
 	for name, value := range content {
 		text, _ := value.(string)
 		switch {
 		case name == "expirationDateTime":
-			expires, err = s.expiry(text, "Update")
+			expires, err = s.expiry(text, "Update", known.content)
+		case name == "encryptionCertificate" && known.content != nil:
+			certificate = text
+		case name == "encryptionCertificateId" && known.content != nil:
+			certificateID = text
 		case name == "notificationUrl":
 			if err = s.checkAddress(text); err == nil {
 				address, err = text, s.validate(ctx, text)
@@ -314,6 +335,13 @@ func (s *Server) patchSubscription(ctx context.Context, q *request) (*answer, er
 	found, err := s.own(q)
 	if err != nil {
 		return nil, err
+	}
+	if certificate+certificateID != "" {
+		next, err := found.content.encryptedFor(certificate, certificateID)
+		if err != nil {
+			return nil, err
+		}
+		found.content = next
 	}
 	if !expires.IsZero() {
 		found.expires = expires

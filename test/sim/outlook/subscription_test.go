@@ -21,6 +21,7 @@ type listener struct {
 	validations []string
 	posts       []time.Time
 	received    []map[string]any
+	tokens      []string                                          // the validation tokens of the last post
 	answer      func(w http.ResponseWriter, r *http.Request) bool // true: it has answered a notification itself
 	validate    http.HandlerFunc                                  // replaces the right answer to a validation
 }
@@ -44,13 +45,17 @@ func (l *listener) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if l.answer != nil && l.answer(w, r) {
 		return
 	}
-	var body struct{ Value []map[string]any }
+	var body struct {
+		Value            []map[string]any
+		ValidationTokens []string
+	}
 	if err := json.NewDecoder(r.Body).Decode(&body); err != nil || r.Header.Get("Content-Type") != "application/json; charset=utf-8" {
 		w.WriteHeader(http.StatusBadRequest)
 		return
 	}
 	l.mutex.Lock()
 	l.received = append(l.received, body.Value...)
+	l.tokens = body.ValidationTokens
 	l.mutex.Unlock()
 	w.WriteHeader(http.StatusAccepted)
 }
@@ -62,6 +67,12 @@ func (l *listener) take() []map[string]any {
 	received := l.received
 	l.received, l.posts = nil, nil
 	return received
+}
+
+func (l *listener) validationTokens() []string {
+	l.mutex.Lock()
+	defer l.mutex.Unlock()
+	return l.tokens
 }
 
 func (l *listener) attempts() []time.Time {

@@ -43,11 +43,19 @@ type Switches struct {
 	AnyAddress         bool    // 2.18: notification addresses may be plain http anywhere; by default only on loopback and *.sim hosts
 	PauseLoses         bool    // 3.9 against 4.3: changes while the subscription's token is expired are lost; by default they are sent once it is reauthorized, if within 4 h
 	TokensIgnored      bool    // 2.17: an expired token does not pause delivery
+	GoneOtherwise      bool    // 2.13, 15: a subscription that is gone is 404 in the words of the service behind Graph; by default in Graph's own
+	UnvalidatedTaken   bool    // 13.5: a subscription is made though an address does not answer the validation
+	TwinsMerged        bool    // 13.14: of two creates of the same content within a minute and without a transactionId the second is answered with the event of the first
+	UIDNull            bool    // 7.4, 13.15: iCalUId is null
+	OrganizerAlias     bool    // 13.17: answers show the organizer under the alias of a personal account
+	NoOnlineMeetings   bool    // 7.15, 13.17: isOnlineMeeting is ignored without a word
+	PrefixRepeats      bool    // 8.14, 13.18: every change of a cancelled copy puts "Canceled: " before its subject once more
 
 	// Series.
 	Exceptions              ExceptionRule // 8.11: when a PATCH of a master drops the exceptions and brings back what was deleted
 	OccurrencesShareUID     bool          // 7.4: occurrences show the iCalUId of their master; by default one of their own, with their date in it
 	ExceptionsNotExpanded   bool          // 7.13: $expand=exceptionOccurrences is ignored
+	StaleExceptions         bool          // 13.9: for two seconds after an occurrence was changed, reads show its series as it was before
 	StartMovesSeries        bool          // 9.2: a PATCH that moves the start of a master to another day, without a recurrence, moves the first day of the rule; by default it is refused, for startDate would not be the date of start any more
 	OccurrenceDeletesSilent bool          // 13.6: the deletion of an occurrence is announced by nothing, neither a notification nor a delta round; by default the master is announced (3.12)
 	DeltaTellsDeleted       bool          // 6.6: delta rounds tell a deleted occurrence as removed; by default they do not
@@ -59,6 +67,10 @@ type Switches struct {
 	Duplicates        float64       // 3.7: the probability that a notification is delivered once more
 	VaryShapes        bool          // 3.2: notifications vary in the ways that have been seen
 	RetryBase         time.Duration // 3.5: first pause after a failed delivery, doubled each time; 0: 5 s
+
+	// Content of notifications.
+	NoValidationTokens  bool // 5.5: validationTokens is null, as with appRoleAssignmentRequired
+	OldValidationTokens bool // 5.5: they are of version 1.0; by default of 2.0
 
 	// Delta rounds; see also Server.ForgetDeltaTokens and Server.WedgeDelta. All
 	// three are probabilities.

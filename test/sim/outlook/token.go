@@ -159,10 +159,6 @@ const signingKeyID = "simulated-signing-key"
 
 // identityToken is a signed id_token (1.6).
 func (s *Server) identityToken(box *mailbox, application, nonce string, scopes []string) (string, error) {
-	key, err := signingKey()
-	if err != nil {
-		return "", fmt.Errorf("making a signing key: %w", err)
-	}
 	now := s.now()
 	claims := map[string]any{
 		"ver": "2.0", "iss": s.config.BaseURL + "/" + s.config.TenantID + "/v2.0", "sub": strings.TrimRight(urlText(s.hash("subject "+application+box.objectID)), "="),
@@ -177,6 +173,15 @@ func (s *Server) identityToken(box *mailbox, application, nonce string, scopes [
 	}
 	if slices.Contains(scopes, "email") {
 		claims["email"] = box.person.Address
+	}
+	return signToken(claims)
+}
+
+// signToken makes a JWT that publicKeys prove.
+func signToken(claims map[string]any) (string, error) {
+	key, err := signingKey()
+	if err != nil {
+		return "", fmt.Errorf("making a signing key: %w", err)
 	}
 	header, err := json.Marshal(map[string]any{"alg": "RS256", "typ": "JWT", "kid": signingKeyID})
 	if err != nil {

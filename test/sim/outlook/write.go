@@ -28,9 +28,15 @@ func (s *Server) create(m *mailbox, actor string, content map[string]any) (*even
 		refused.extra = map[string]any{"@event.existingEventId": m.defaultID(key{item: made.item})}
 		return nil, refused
 	}
+	if twin := m.events[m.twins[string(canonical)]]; s.config.Switches.TwinsMerged && transactionID == "" && twin != nil && s.now().Sub(twin.created) < time.Minute {
+		return twin, nil
+	}
 	e := s.newEvent(m)
 	if err := s.apply(e, content, true); err != nil {
 		return nil, err
+	}
+	if s.config.Switches.TwinsMerged {
+		m.twins[string(canonical)] = e.item
 	}
 	s.counter++
 	e.iCalUID = s.globalObjectID(e.created, s.counter)
@@ -48,6 +54,12 @@ func (s *Server) patch(m *mailbox, actor string, e *event, content map[string]an
 	next := e.clone()
 	if err := s.apply(next, content, false); err != nil {
 		return nil, err
+	}
+	if next.cancelled && s.config.Switches.PrefixRepeats {
+		next.subject = cancelledPrefix + next.subject
+	}
+	if next.series != nil && s.config.Switches.StaleExceptions {
+		m.stale[e.item] = staleness{shown: m.events[e.item], until: s.now().Add(staleFor)}
 	}
 	moved := !next.start.Equal(e.start) || !next.end.Equal(e.end) || !next.sameRule(e)
 	if moved && next.series != nil {
