@@ -43,6 +43,8 @@ type Member struct {
 	First FirstSync
 	// Halt is a sweep that stopped because it would have deleted too much.
 	Halt Halt
+	// Choices are what the person has chosen about which events are synced.
+	Choices Choices `json:",omitzero"`
 }
 
 // Is says whether an address is one of this member's.
