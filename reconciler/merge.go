@@ -151,6 +151,12 @@ func (m *merge) scalarFields(except ...Field) {
 			continue
 		}
 		firstMeeting := len(outlook.agreed) == 0 || len(nightpos.agreed) == 0
+		if firstMeeting && scalar.field == FieldMeetingLink && m.sides[from].event.MeetingLink == "" {
+			// Whoever knows a link tells it.
+			if from = from.Other(); m.invisible(from, scalar.field) {
+				continue
+			}
+		}
 		if (firstMeeting || byOutlook && byNightPOS) && scalar.field == FieldBody && sameText(outlook.event.Body, nightpos.event.Body) {
 			continue
 		}
@@ -163,6 +169,22 @@ func (m *merge) scalarFields(except ...Field) {
 			})
 		}
 	}
+}
+
+// veiledFields merges every field that is merged as a whole of an appointment that
+// shows its time alone: in all else, what it
+// does not show goes.
+func (m *merge) veiledFields(except ...Field) {
+	policy, open, rest := m.policy, append([]Field{FieldWhen, FieldShowAs}, except...), slices.Clone(except)
+	for _, scalar := range scalars {
+		if scalar.field != FieldWhen && scalar.field != FieldShowAs {
+			rest = append(rest, scalar.field)
+		}
+	}
+	m.scalarFields(rest...)
+	m.policy = PolicyOutlook
+	m.scalarFields(open...)
+	m.policy = policy
 }
 
 // sameText says that two bodies read the same once markup is taken away. Two

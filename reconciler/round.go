@@ -443,6 +443,7 @@ func (r *round) frame(items []Item) State {
 			return member, connected
 		},
 		Outlook: r.engine.Outlook, NightPOS: r.engine.NightPOS, Policy: r.engine.policy(), Now: r.engine.Now(),
+		Choices: r.member.Choices.Or(r.engine.Choices), Online: r.engine.Online,
 		Waited: slices.ContainsFunc(items, func(item Item) bool { return item.Attempts >= len(waitSteps) }),
 	}
 }
@@ -460,7 +461,7 @@ func (r *round) consider(subject *subject) {
 		}
 		return
 	}
-	*state = state.released()
+	*state = state.released().veil()
 	subject.plan, subject.withheld = state.Withhold(state.Plan())
 }
 

@@ -82,6 +82,8 @@ type Copy struct {
 	Created time.Time
 	// Event is the content.
 	Event Event
+	// Online copies are online meetings, whose link is Outlook's own.
+	Online bool
 	// Raw is whatever the adapter wants to see again on a write to this copy,
 	// such as the meeting block inside the body. Nobody else looks at it.
 	Raw any
