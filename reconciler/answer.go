@@ -32,6 +32,8 @@ func (s State) planAttendee() Plan {
 		plan.keep = fateDrop
 	case s.there() && s.active() && invited:
 		return s.planAnswer(row)
+	case s.there() && s.active() && s.byList():
+		return s.planJoin()
 	case s.there() && s.active():
 		plan.Reason = "NightPOS does not list this person as an attendee"
 	case live && s.Copy == nil && s.active() && invited:

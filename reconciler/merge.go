@@ -58,6 +58,8 @@ type merge struct {
 	deltas    map[Side]*delta
 	policy    Policy
 	conflicts []Conflict
+	// holders are people whom Outlook need not be told of; see State.
+	holders map[string]bool
 }
 
 func newMerge(outlook, nightpos *shown, policy Policy) *merge {
@@ -232,6 +234,7 @@ func (m *merge) people() {
 			}
 			gain, lose := m.presence(entryKey(FieldPeople, person.Key()))
 			switch {
+			case gain == SideOutlook && m.holders[person.Key()]:
 			case gain == side.Other():
 				target := m.deltas[gain]
 				target.event.People = append(slices.Clone(target.event.People), person)

@@ -35,6 +35,8 @@ type State struct {
 	Online  OnlineMeetings
 	// Now decides what is past.
 	Now time.Time
+	// holders are people, by their keys, whom Outlook has invited without naming them.
+	holders map[string]bool
 	// hidden is the content of a copy that shows its time alone; see veil.
 	hidden *Event
 }
@@ -59,6 +61,8 @@ type Plan struct {
 	keep linkFate
 	// held says that the link is to be a Held one, alone an Alone one.
 	held, alone bool
+	// listed says that the link is to be a Listed one.
+	listed bool
 }
 
 // Idle says that the plan writes nothing.
@@ -225,6 +229,7 @@ func (s State) shown(side Side) *shown {
 func (s State) planContent(role Role) Plan {
 	plan := Plan{Role: role, keep: fateLive}
 	merged := newMerge(s.shown(SideOutlook), s.shown(SideNightPOS), s.Policy)
+	merged.holders = s.holders
 	if s.hidden != nil {
 		merged.veiledFields()
 	} else {
@@ -318,11 +323,14 @@ func (s State) generation() int {
 	return s.Link.Generation + 1
 }
 
-// Intent is the link to be saved before a plan that makes a copy is carried
-// out, nil for other plans. If the worker dies between making the copy and
+// Intent is the link to be saved before a plan that makes a copy, or tells NightPOS
+// of an invitation through a list, is carried out, nil for other plans. If the worker dies between making the copy and
 // recording it, the copy is recognised by it, whatever became of the record in
 // the meantime.
 func (s State) Intent(plan Plan) *Link {
+	if plan.listed {
+		return s.listedIntent()
+	}
 	if plan.Outlook == nil || plan.Outlook.Action != ActionCreate {
 		return nil
 	}

@@ -116,6 +116,9 @@ func (r *round) run(ctx context.Context) error {
 	if err := r.awaitListing(ctx); err != nil {
 		return err
 	}
+	if err := r.spareHolders(ctx); err != nil {
+		return err
+	}
 	if err := r.announce(ctx); err != nil {
 		return err
 	}
@@ -409,14 +412,15 @@ func (r *round) adopt(subject *subject, record *Record, recordID int64, link *Li
 	subject.recordID, subject.link, subject.state.Record = recordID, link, record
 }
 
-// announce records which copies are about to be made.
+// announce records which copies are about to be made, and who turned out to be
+// invited.
 func (r *round) announce(ctx context.Context) error {
 	var intents []Link
 	for _, subject := range r.subjects {
 		if subject.skip {
 			continue
 		}
-		if intent := subject.state.Intent(subject.plan); intent != nil && (subject.link == nil || subject.link.GraphID != "") {
+		if intent := subject.state.Intent(subject.plan); intent != nil && (subject.link == nil || subject.link.GraphID != "" && !subject.link.Listed) {
 			intent.Updated = r.engine.Now()
 			intents = append(intents, *intent)
 		}

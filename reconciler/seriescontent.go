@@ -200,6 +200,7 @@ func (m *seriesMerge) master() {
 	nightpos := newShown(m.nightpos.event, agreedNightPOS, m.nightpos.modified, m.NightPOS)
 	nightpos.now = m.nightpos.base
 	merged := newMerge(newShown(plain(m.Copy.Event), agreedOutlook, m.Series.Modified, m.Outlook), nightpos, m.policy)
+	merged.holders = m.holders
 	if m.hidden != nil {
 		merged.veiledFields(FieldWhen)
 	} else {
@@ -402,6 +403,7 @@ func (m *seriesMerge) occurrence(slot Date, outlook, nightpos occurrence) {
 		sides[0].agreed, sides[1].agreed = Base{patternKey: ""}, sides[1].now
 	}
 	merged := newMerge(sides[0], sides[1], m.policy)
+	merged.holders = m.holders
 	if m.hidden != nil {
 		merged.veiledFields()
 	} else {

@@ -94,7 +94,11 @@ func (s *SeriesState) Plan() SeriesPlan {
 	}
 	switch fate.Role {
 	case RoleAttendee:
-		return s.planSeriesAnswers(plan)
+		plan = s.planSeriesAnswers(plan)
+		if fate.listed {
+			plan.listed, plan.From, plan.Record = true, SideOutlook, s.joinAll()
+		}
+		return plan
 	default:
 		plan = s.planSeriesContent(plan)
 		if nightpos != nil && nightpos.OrganizerUserID != 0 {

@@ -187,6 +187,7 @@ func (s State) nextLink(plan Plan) *Link {
 	}
 	link.Role = plan.Role
 	link.Held, link.Alone, link.Aside = link.Held || plan.held, plan.alone, false
+	link.Listed = link.Listed || plan.listed
 	if s.Copy != nil {
 		link.GraphID, link.ICalUID, link.ChangeKey = s.Copy.ID, s.Copy.ICalUID, s.Copy.ChangeKey
 	}

@@ -31,6 +31,7 @@ const (
 	flagHeld
 	flagAlone
 	flagAside
+	flagListed
 )
 
 var errLink = errors.New("a stored link cannot be understood")
@@ -57,7 +58,7 @@ func encodeLink(link reconciler.Link) string {
 	out := append([]byte(digest), version)
 	out = append(out, byte(max(slices.Index(roleCodes, link.Role), 0)))
 	flags := byte(0)
-	for flag, set := range map[byte]bool{flagEnded: link.Ended, flagHeld: link.Held, flagAlone: link.Alone, flagAside: link.Aside} {
+	for flag, set := range map[byte]bool{flagEnded: link.Ended, flagHeld: link.Held, flagAlone: link.Alone, flagAside: link.Aside, flagListed: link.Listed} {
 		if set {
 			flags |= flag
 		}
@@ -86,7 +87,8 @@ func decodeLink(recordID int64, text string) (reconciler.Link, error) {
 		link.Role = roleCodes[role]
 	}
 	flags := in.byte()
-	link.Ended, link.Held, link.Alone, link.Aside = flags&flagEnded != 0, flags&flagHeld != 0, flags&flagAlone != 0, flags&flagAside != 0
+	link.Ended, link.Held, link.Alone = flags&flagEnded != 0, flags&flagHeld != 0, flags&flagAlone != 0
+	link.Aside, link.Listed = flags&flagAside != 0, flags&flagListed != 0
 	link.Generation = int(in.varint())
 	link.Updated = time.UnixMilli(in.varint()).UTC()
 	link.GraphID = in.packed()

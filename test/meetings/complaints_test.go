@@ -13,6 +13,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/nightpos/outlook-gateway/gateway"
 	"github.com/nightpos/outlook-gateway/test/world"
 
 	simoutlook "github.com/nightpos/outlook-gateway/test/sim/outlook"
@@ -325,6 +326,49 @@ func TestComplaint11AttendeesChangeTheMeeting(t *testing.T) {
 	})
 }
 
+// TestComplaint10FirstSyncedByAnAttendee: each mailbox is asked for its own id of a
+// meeting, whoever brought it to NightPOS; a copy that is gone is looked for once.
+func TestComplaint10FirstSyncedByAnAttendee(t *testing.T) {
+	for name, connect := range map[string][]string{"the attendee first": {"bob"}, "the organizer first": {"alice"}} {
+		t.Run(name, func(t *testing.T) {
+			versions(t, world.Options{Connect: connect}, func(s *scene) {
+				s.meet(alice, "met", 5, bob, carol)
+				s.Quiet()
+				s.wantMails(func() {
+					s.Connect("alice")
+					s.Connect("bob")
+					s.Quiet()
+					s.Sweep()
+				})
+				s.wantShown("met", 1, map[string]int{alice: 1, bob: 1, carol: 1})
+				id := s.records("met", false)[0]
+				s.wantMails(func() { s.write("alice", id, map[string]any{"name": "met again", "location": "Room 1"}) }, "update "+bob, "update "+carol)
+				for _, address := range []string{alice, bob, carol} {
+					if shown := s.event(address, "met"); text(shown, "subject") != "met again" || text(shown, "location", "displayName") != "Room 1" {
+						s.Errorf("%s shows %v\n%s", address, shown["subject"], s.Log())
+					}
+				}
+				s.wantMails(func() { s.must(s.NightPOS.Member("bob").Answer(s.Context(), id, "accepted")) }, "response "+alice)
+				if answered := s.inMailbox(bob, "met")[0].Own; answered != "accepted" {
+					s.Errorf("bob's answer is %s in Outlook\n%s", answered, s.Log())
+				}
+				// One that is gone from the mailbox is not asked for again and again.
+				s.must(s.Outlook.Mailbox(bob).Delete(s.Context(), s.copyOf(bob, "met")))
+				s.Quiet()
+				before := s.Outlook.Counts()["GET /me/events/{event}"]
+				time.Sleep(48 * time.Hour)
+				s.Quiet()
+				if asked := s.Outlook.Counts()["GET /me/events/{event}"] - before; asked > 4 {
+					s.Errorf("in two quiet days single events were read %d times", asked)
+				}
+				if answered := s.inNightPOS("met")[0].People[bob]; answered != "declined" {
+					s.Errorf("bob's answer is %s in NightPOS\n%s", answered, s.Log())
+				}
+			})
+		})
+	}
+}
+
 func TestComplaint17AttendeeWithoutAddress(t *testing.T) {
 	versions(t, world.Options{}, func(s *scene) {
 		// The contact after carol's has no address.
@@ -361,6 +405,47 @@ func TestComplaint18OddAddresses(t *testing.T) {
 			s.Errorf("Outlook has %d attendees, want %d: %v", len(got), want, got)
 		}
 	})
+}
+
+// TestComplaint19InvitedThroughAList: whoever holds an invitation attends, though it
+// names a list alone; nobody is invited twice, and the list becomes no contact.
+func TestComplaint19InvitedThroughAList(t *testing.T) {
+	const list = "all-night@nightpos.example"
+	lists := map[string][]string{list: {alice, bob, dave, erin}}
+	for name, connect := range map[string][]string{"before": {"alice", "bob", "dave"}, "after": {"alice"}} {
+		t.Run(name, func(t *testing.T) {
+			versions(t, world.Options{Connect: connect, Lists: lists}, func(s *scene) {
+				s.wantMails(func() {
+					s.meet(alice, "met", 5, carol, list)
+					s.Quiet()
+					for _, login := range []string{"bob", "dave"} {
+						s.Connect(login)
+						s.Quiet()
+					}
+				})
+				s.wantShown("met", 1, map[string]int{alice: 1, bob: 1, dave: 1, carol: 1})
+				if people := s.inNightPOS("met")[0].People; !maps.Equal(people, map[string]string{bob: "open", dave: "open", carol: "open"}) {
+					s.Errorf("NightPOS lists %v\n%s", people, s.Log())
+				}
+				s.wantMails(func() { s.must(s.Outlook.Mailbox(bob).Respond(s.Context(), s.copyOf(bob, "met"), "accept")) })
+				id := s.records("met", false)[0]
+				s.wantMails(func() { s.must(s.NightPOS.Member("dave").Answer(s.Context(), id, "tentative")) }, "response "+alice)
+				if people := s.inNightPOS("met")[0].People; !maps.Equal(people, map[string]string{bob: "accepted", dave: "tentative", carol: "open"}) {
+					s.Errorf("NightPOS has the answers %v\n%s", people, s.Log())
+				}
+				// An edit mails those whom the meeting names, and loses neither list nor
+				// attendees.
+				s.wantMails(func() { s.write("alice", id, map[string]any{"name": "met again"}) }, "update "+carol, "update "+list)
+				s.wantShown("met", 1, map[string]int{alice: 1, bob: 1, dave: 1, carol: 1})
+				if named := s.event(alice, "met")["attendees"].([]any); len(named) != 2 {
+					s.Errorf("Outlook names %v", named)
+				}
+				if s.NightPOS.Contact(list) != 0 {
+					s.Error("the list has become a contact")
+				}
+			})
+		})
+	}
 }
 
 func TestComplaint20InviteesConnectFirst(t *testing.T) {
@@ -466,6 +551,70 @@ func TestComplaint26ContactsMultiply(t *testing.T) {
 			s.Errorf("one person has the contacts %v", contacts)
 		}
 	})
+}
+
+// TestComplaint26ContactsPollute: who becomes a contact is a setting; whoever does not
+// stays in Outlook, whatever is edited in NightPOS.
+func TestComplaint26ContactsPollute(t *testing.T) {
+	const (
+		colleague = "new@customer.example"
+		stranger  = "somebody@elsewhere.example"
+		private   = "someone@gmail.com"
+		room      = "room1@customer.example"
+		staff     = "sales-team@customer.example"
+	)
+	for policy, contacts := range map[string][]string{"never": {}, "known_domains": {colleague}, "always": {colleague, stranger, private}} {
+		t.Run(policy, func(t *testing.T) {
+			versions(t, world.Options{Settings: func(s *gateway.Settings) { s.CreateContacts = policy }}, func(s *scene) {
+				everybody := attendees(bob, carol, colleague, stranger, private, staff)
+				for _, entry := range everybody {
+					named := entry.(map[string]any)["emailAddress"].(map[string]any)
+					if named["address"] != staff {
+						named["name"] = "The name of " + strings.Split(named["address"].(string), "@")[0]
+					}
+				}
+				everybody = append(everybody, map[string]any{"type": "resource", "emailAddress": map[string]any{"address": room, "name": "Room 1"}})
+				content := inOutlookAt(at(5), time.Hour)
+				content["subject"], content["attendees"] = "met", everybody
+				s.wantMails(func() {
+					_, err := s.Outlook.Mailbox(alice).Create(s.Context(), content)
+					s.must(err)
+				})
+				want := map[string]string{bob: "open", carol: "open"}
+				for _, address := range contacts {
+					want[address] = "open"
+				}
+				if people := s.inNightPOS("met")[0].People; !maps.Equal(people, want) {
+					s.Errorf("NightPOS lists %v, want %v\n%s", people, want, s.Log())
+				}
+				for _, address := range []string{colleague, stranger, private, room, staff} {
+					if made := s.NightPOS.Contact(address) != 0; made != slices.Contains(contacts, address) {
+						s.Errorf("that %s is a contact: %v", address, made)
+					}
+				}
+				id := s.records("met", false)[0]
+				for _, edit := range []map[string]any{
+					{"name": "met again"}, {"partner_ids": s.partners(alice, bob, carol, dave)}, {"partner_ids": s.partners(alice, bob, dave)},
+				} {
+					if edit["partner_ids"] != nil && len(contacts) > 0 {
+						continue // the list of all would take the contacts off
+					}
+					s.write("alice", id, edit)
+					s.Quiet()
+				}
+				for _, address := range []string{colleague, stranger, private, room, staff} {
+					if !slices.ContainsFunc(s.event(alice, "met")["attendees"].([]any), func(entry any) bool {
+						return text(entry.(map[string]any), "emailAddress", "address") == address
+					}) {
+						s.Errorf("%s was taken off the meeting in Outlook\n%s", address, s.Log())
+					}
+				}
+				if inOutlook, inNightPOS, mails := s.spent(s.Sweep); inOutlook+inNightPOS+len(mails) > 0 {
+					s.Errorf("a sweep then cost %d writes to Outlook, %d to NightPOS and mails %v\n%s", inOutlook, inNightPOS, mails, s.Log())
+				}
+			})
+		})
+	}
 }
 
 func TestComplaint27AnswersAreLostOrInvented(t *testing.T) {

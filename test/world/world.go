@@ -77,6 +77,10 @@ type Options struct {
 	Namespace string
 	// NightPOS changes how NightPOS is simulated.
 	NightPOS func(*simnightpos.Config)
+	// Lists are Outlook's distribution lists.
+	Lists map[string][]string
+	// Settings changes those of the gateway.
+	Settings func(*gateway.Settings)
 }
 
 // World is everything that a test has.
@@ -120,7 +124,7 @@ func New(t *testing.T, options Options) *World {
 	var err error
 	w.Outlook, err = simoutlook.New(simoutlook.Config{
 		BaseURL: OutlookURL, Seed: options.Seed, Transport: w.network.Transport(), Switches: options.Switches, Faults: options.Faults,
-		People: mailboxes,
+		People: mailboxes, Lists: options.Lists,
 	})
 	w.must(err)
 	w.closers = append(w.closers, w.Outlook.Close)
@@ -165,6 +169,9 @@ func (w *World) startGateway(options Options) {
 			NightPOSAdminLogin: "admin", NightPOSAdminAPIKey: "admin",
 			PastDays: 365, FutureDays: 730, Conflict: options.Conflict, QuietFirstSync: true,
 		},
+	}
+	if options.Settings != nil {
+		options.Settings(&config.Settings)
 	}
 	_, err := service.Register(context.Background(), config)
 	w.must(err)
