@@ -26,6 +26,8 @@ func (s State) planAttendee() Plan {
 	switch {
 	case s.Record == nil && s.there() && s.Link == nil && s.organizerKeepsAlone():
 		plan.Reason = "the organizer's calendar keeps this meeting to itself: only what is new crosses"
+	case s.Record == nil && s.there() && s.Link == nil && s.organizerSkips():
+		plan.Reason = "the organizer's calendar keeps this meeting to itself: it is private in Outlook"
 	case s.Record == nil && s.there() && s.Link == nil:
 		plan.Wait, plan.Reason = true, "waiting for the organizer's calendar to bring this meeting to NightPOS"
 	case s.Record == nil && s.Link != nil:

@@ -82,6 +82,13 @@ func (s State) setAside(role Role) string {
 	return ""
 }
 
+// organizerSkips says that the organizer has chosen not to have such a meeting synced,
+// so that there is nothing to wait for.
+func (s State) organizerSkips() bool {
+	organizer, connected := s.ByAddress(s.Copy.Event.Organizer)
+	return connected && organizer.Choices.Private == PrivateSkip && concealed(s.Copy, s.Record)
+}
+
 // allow says whether events with these categories are synced.
 func (c Choices) allow(names []string) bool {
 	among := func(list []string) bool {

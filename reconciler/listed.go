@@ -20,7 +20,7 @@ func (s State) byList() bool {
 	if s.Link != nil && (!s.Link.Listed || s.Link.Ended || len(s.Link.NightPOS) > 0) {
 		return false
 	}
-	return !slices.ContainsFunc(s.Copy.Event.People, s.Member.Is)
+	return !slices.ContainsFunc(s.inOutlook().People, s.Member.Is)
 }
 
 // asAttendee is the member as NightPOS is to list them.

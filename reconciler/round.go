@@ -440,10 +440,12 @@ func (r *round) frame(items []Item) State {
 		Member: r.member, Database: r.engine.Database,
 		ByAddress: func(person Person) (Member, bool) {
 			member, connected := r.directory.byAddress[person.Key()]
+			member.Choices = member.Choices.Or(r.engine.Choices)
 			return member, connected
 		},
 		ByUser: func(userID int64) (Member, bool) {
 			member, connected := r.directory.byUser[userID]
+			member.Choices = member.Choices.Or(r.engine.Choices)
 			return member, connected
 		},
 		Outlook: r.engine.Outlook, NightPOS: r.engine.NightPOS, Policy: r.engine.policy(), Now: r.engine.Now(),
