@@ -138,7 +138,7 @@ func TestEveryTextThatIsUsedExists(t *testing.T) {
 	for done := range doneKeys {
 		add("done", done)
 	}
-	add("deed", "pause", "resume", "sync", "disconnect", "reset", "undo", "settings", "connect link", "release first sync", "deletions apply", "deletions keep", "confirm database")
+	add("deed", "choices", "pause", "resume", "sync", "disconnect", "reset", "undo", "settings", "connect link", "release first sync", "deletions apply", "deletions keep", "confirm database")
 	add("dependency", "store", "nightpos", "microsoft", "application", "registration", "database")
 	add("status", "ok", "warning", "failed")
 	add("events", "leave", "outlook", "nightpos", "both")
