@@ -70,7 +70,7 @@ func (s State) openly(change *delta, shown Event) (kept *delta, stays bool) {
 
 // setAside says in words why the meeting is not synced; empty when it is.
 func (s State) setAside(role Role) string {
-	if s.Link != nil && s.Link.Aside && !(s.there() && s.active()) {
+	if s.Link != nil && s.Link.Aside && (!s.there() || !s.active()) {
 		return asideDeleted
 	}
 	if s.Choices.Private == PrivateSkip && (role == RoleOrganizer || role == RoleGuest) && concealed(s.Copy, s.Record) {
