@@ -3,6 +3,7 @@ SEED ?= 1
 SEEDS ?= 1000
 RULES ?= 10000
 PEOPLE ?= 500
+MEETINGS ?= 10000
 DAYS ?= 365
 FUZZTIME ?= 30s
 RUNS ?= 20
@@ -32,6 +33,10 @@ properties: ## Random histories of one meeting: make properties SEEDS=100000 SEE
 .PHONY: rules
 rules: ## Random rules of series against python-dateutil: make rules RULES=100000 SEED=7
 	go test ./test/recurrence -count=1 -v -rules=$(RULES) -seed=$(SEED) -timeout 0
+
+.PHONY: second
+second: ## A second person connects where 10,000 meetings are known: make second MEETINGS=1000
+	go test ./test/life -run '^TestSecondPerson$$' -count=1 -v -meetings=$(MEETINGS) -timeout 0
 
 .PHONY: matrix
 matrix: ## Every kind of meeting with every action; the table goes to build/meetings.txt.

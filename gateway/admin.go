@@ -44,6 +44,11 @@ type Admin interface {
 	// UseOther puts the version of a field that lost a conflict back on both sides;
 	// the next time, the one that it replaced. Conflict is the ConflictLine's ID.
 	UseOther(ctx context.Context, id, conflict string) error
+	// Choices are what a person has chosen about which events are synced. SaveChoices
+	// replaces them and has the calendar compared as a whole; events that are not
+	// synced any more stay as they are on both sides.
+	Choices(ctx context.Context, id string) (ChoicesView, error)
+	SaveChoices(ctx context.Context, id string, choices Choices) (ChoicesView, error)
 	// Disconnect forgets the person and touches no event.
 	Disconnect(ctx context.Context, id string) error
 
@@ -160,6 +165,23 @@ type User struct {
 	Question *Question `json:"question,omitempty"`
 	// Job is a reset under way.
 	Job string `json:"job,omitempty"`
+}
+
+// Choices are what a person has chosen about which events are synced; what is null
+// is as the gateway's settings say.
+type Choices struct {
+	// PrivateEvents is full, busy_only or skip.
+	PrivateEvents *string `json:"private_events"`
+	// SkipCategories are those whose events are not synced; events without one of
+	// OnlyCategories are not either, where there are any.
+	SkipCategories []string `json:"skip_categories"`
+	OnlyCategories []string `json:"only_categories"`
+}
+
+// ChoicesView is what a person has chosen, and what holds with the settings.
+type ChoicesView struct {
+	Choices
+	Effective Choices `json:"effective"`
 }
 
 // UserSubscription is the mailbox's subscription.

@@ -42,6 +42,11 @@ func (a *api) routes(router *mux.Router) {
 	a.route(router, http.MethodPost, "/users/{user}/resume", apiTime, a.plain("resume", http.StatusNoContent, func(ctx context.Context, id string) error { return a.admin.Resume(ctx, id) }))
 	a.route(router, http.MethodPost, "/users/{user}/answer", apiTime, a.of(a.answer))
 	a.route(router, http.MethodPost, "/users/{user}/conflicts/{conflict}/use-other", apiTime, a.of(a.useOther))
+	a.route(router, http.MethodGet, "/users/{user}/choices", apiTime, a.of(func(ctx context.Context, id string, _ *http.Request) (int, any, error) {
+		choices, err := a.admin.Choices(ctx, id)
+		return http.StatusOK, choices, err
+	}))
+	a.route(router, http.MethodPut, "/users/{user}/choices", apiTime, a.of(a.saveChoices))
 	a.route(router, http.MethodGet, "/users/{user}/reset", longTime, a.of(a.previewReset))
 	a.route(router, http.MethodPost, "/users/{user}/reset", apiTime, a.of(a.reset))
 	a.route(router, http.MethodGet, "/jobs/{job}", apiTime, func(ctx context.Context, r *http.Request) (int, any, error) {

@@ -67,6 +67,13 @@ type Settings struct {
 	ChecksPerHour int
 	// RichNotifications have Microsoft send what changed with its notifications.
 	RichNotifications bool
+	// CreateContacts says which attendees become contacts in NightPOS, and
+	// OnlineMeetings which events the gateway makes Teams meetings.
+	CreateContacts, OnlineMeetings string
+	// PrivateEvents, SkipCategories and OnlyCategories are for people who have not chosen
+	// otherwise; see reconciler.Choices.
+	PrivateEvents                  string
+	SkipCategories, OnlyCategories []string
 }
 
 // setting is one row of the table: how a value is read and what a right one
@@ -244,6 +251,26 @@ var table = []setting{
 	{name: "SYNC_QUIET_FIRST_SYNC", fallback: "on", example: "on", read: func(s *Settings, v string) error {
 		value, err := oneOf(v, "on", "off")
 		s.QuietFirstSync = value == "on"
+		return err
+	}},
+	{name: "SYNC_CREATE_CONTACTS", fallback: "known_domains", example: "known_domains", read: func(s *Settings, v string) (err error) {
+		s.CreateContacts, err = oneOf(v, "never", "known_domains", "always")
+		return err
+	}},
+	{name: "SYNC_ONLINE_MEETINGS", fallback: "when_asked", example: "when_asked", read: func(s *Settings, v string) (err error) {
+		s.OnlineMeetings, err = oneOf(v, "never", "when_asked", "always")
+		return err
+	}},
+	{name: "SYNC_PRIVATE_EVENTS", fallback: "full", example: "full", read: func(s *Settings, v string) (err error) {
+		s.PrivateEvents, err = oneOf(v, "full", "busy_only", "skip")
+		return err
+	}},
+	{name: "SYNC_SKIP_CATEGORIES", example: "Personal, Travel", read: func(s *Settings, v string) (err error) {
+		s.SkipCategories, err = CategoryList(strings.Split(v, ","))
+		return err
+	}},
+	{name: "SYNC_ONLY_CATEGORIES", example: "Work, Customers", read: func(s *Settings, v string) (err error) {
+		s.OnlyCategories, err = CategoryList(strings.Split(v, ","))
 		return err
 	}},
 }

@@ -50,6 +50,7 @@ func TestSettingsDefaults(t *testing.T) {
 		MicrosoftTenant: "common", MicrosoftLoginURL: "https://login.microsoftonline.com", MicrosoftGraphURL: "https://graph.microsoft.com/v1.0",
 		NightPOSURL: "https://night.example.com", NightPOSDatabase: "night", NightPOSLogin: "gateway", NightPOSAPIKey: "hush-nightpos", NightPOSProtocol: "auto",
 		PastDays: 365, FutureDays: 730, Conflict: "newest", QuietFirstSync: true, ChecksPerHour: 600,
+		CreateContacts: "known_domains", OnlineMeetings: "when_asked", PrivateEvents: "full",
 	}
 	blank := required()
 	for _, name := range []string{"GATEWAY_LISTEN", "SYNC_PAST_DAYS", "GATEWAY_SECRET_KEY", "REDIS_URL"} {
@@ -77,6 +78,8 @@ func TestSettingsGiven(t *testing.T) {
 		"NIGHTPOS_URL": "http://[::1]:8069", "NIGHTPOS_DB": "night", "NIGHTPOS_LOGIN": "gateway", "NIGHTPOS_API_KEY": "hush-nightpos",
 		"NIGHTPOS_ADMIN_LOGIN": "admin", "NIGHTPOS_ADMIN_API_KEY": "hush-admin", "NIGHTPOS_PROTOCOL": "jsonrpc",
 		"SYNC_PAST_DAYS": "1", "SYNC_FUTURE_DAYS": "1799", "SYNC_CONFLICT": "outlook", "SYNC_QUIET_FIRST_SYNC": "off", "SYNC_CHECKS_PER_HOUR": "60", "SYNC_RICH_NOTIFICATIONS": "on",
+		"SYNC_CREATE_CONTACTS": "never", "SYNC_ONLINE_MEETINGS": "always",
+		"SYNC_PRIVATE_EVENTS": "busy_only", "SYNC_SKIP_CATEGORIES": "Travel, Personal,travel,", "SYNC_ONLY_CATEGORIES": "Work",
 	}
 	want := gateway.Settings{
 		Listen: "[::1]:9000", PublicURL: "https://night.example.com:8443/gateway", SecretKeys: [][]byte{key(1), key(2)},
@@ -89,6 +92,8 @@ func TestSettingsGiven(t *testing.T) {
 		NightPOSURL: "http://[::1]:8069", NightPOSDatabase: "night", NightPOSLogin: "gateway", NightPOSAPIKey: "hush-nightpos",
 		NightPOSAdminLogin: "admin", NightPOSAdminAPIKey: "hush-admin", NightPOSProtocol: "jsonrpc",
 		PastDays: 1, FutureDays: 1799, Conflict: "outlook", ChecksPerHour: 60, RichNotifications: true,
+		CreateContacts: "never", OnlineMeetings: "always",
+		PrivateEvents: "busy_only", SkipCategories: []string{"Personal", "Travel"}, OnlyCategories: []string{"Work"},
 	}
 	got, err := load(environment, "")
 	if diff := cmp.Diff(want, got); err != nil || diff != "" {
@@ -199,6 +204,11 @@ func TestWrongSettingsAreNamed(t *testing.T) {
 		{"SYNC_FUTURE_DAYS", "1801", "to 1800"},
 		{"SYNC_FUTURE_DAYS", "1800", "together"},
 		{"SYNC_CONFLICT", "oldest", "one of"},
+		{"SYNC_CREATE_CONTACTS", "sometimes", "one of never, known_domains, always"},
+		{"SYNC_ONLINE_MEETINGS", "teams", "one of never, when_asked, always"},
+		{"SYNC_PRIVATE_EVENTS", "busy", "one of full, busy_only, skip"},
+		{"SYNC_SKIP_CATEGORIES", "Personal,two\nlines", "one line"},
+		{"SYNC_ONLY_CATEGORIES", strings.Repeat("w", 256), "255 letters"},
 		{"SYNC_QUIET_FIRST_SYNC", "true", "one of"},
 		{"SYNC_RICH_NOTIFICATIONS", "true", "one of"},
 	}

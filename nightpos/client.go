@@ -55,6 +55,8 @@ type Config struct {
 	// CatalogueAge is how long alarms, tags, users and contacts are believed
 	// without being read again; default 10 minutes.
 	CatalogueAge time.Duration
+	// Contacts says who becomes a contact.
+	Contacts ContactPolicy
 	// ActionID is the id of the door's server action; zero finds it by name.
 	ActionID int64
 	// Observe is told about every call: a stable name such as "door.read", how

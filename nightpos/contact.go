@@ -23,8 +23,10 @@ type contacts struct {
 	// same person twice.
 	making chan struct{}
 
-	mutex    sync.Mutex
+	mutex sync.Mutex
+	// partners are zero for those who have no contact and become none.
 	partners map[string]remembered[int64]
+	domains  map[string]remembered[bool]
 	members  map[int64]remembered[reconciler.Member]
 }
 
@@ -36,7 +38,7 @@ type remembered[Value any] struct {
 func newContacts(config Config) *contacts {
 	return &contacts{
 		now: config.Now, age: config.CatalogueAge, making: make(chan struct{}, 1),
-		partners: map[string]remembered[int64]{}, members: map[int64]remembered[reconciler.Member]{},
+		partners: map[string]remembered[int64]{}, domains: map[string]remembered[bool]{}, members: map[int64]remembered[reconciler.Member]{},
 	}
 }
 
@@ -59,6 +61,23 @@ func (c *contacts) rememberPartner(key string, id int64) {
 		clear(c.partners)
 	}
 	c.partners[key] = remembered[int64]{value: id, since: c.now()}
+}
+
+// domain says whether a mail domain is known, as it was lately.
+func (c *contacts) domain(name string) (known, asked bool) {
+	c.mutex.Lock()
+	defer c.mutex.Unlock()
+	found, there := c.domains[name]
+	return found.value, there && c.fresh(found.since)
+}
+
+func (c *contacts) rememberDomain(name string, known bool) {
+	c.mutex.Lock()
+	defer c.mutex.Unlock()
+	if len(c.domains) >= contactsLimit {
+		clear(c.domains)
+	}
+	c.domains[name] = remembered[bool]{value: known, since: c.now()}
 }
 
 // forgetPartners is for when a write was refused: a contact may have been merged
@@ -89,18 +108,19 @@ func (c *contacts) rememberMembers(members []reconciler.Member) {
 	}
 }
 
-// partners finds the contacts of people, and makes those that do not exist.
-// People whose address cannot be a contact's are left out. One address gets one
-// contact: the one that belongs to a user, else the oldest. It costs no call for
-// people seen lately, else two, and one more for each contact to make.
+// partners finds the contacts of people, and makes those that do not exist and that
+// the policy allows. Everybody else is left out. One address gets one contact: the
+// one that belongs to a user, else the oldest. It costs no call for people seen
+// lately, else two, and one more for each contact to make or domain to ask about.
 func (c *Client) partners(ctx context.Context, people []reconciler.Person) (map[string]int64, error) {
 	found := map[string]int64{}
 	wanted := map[string]reconciler.Person{}
 	for _, person := range people {
 		if key := person.Key(); addressable(person.Address) {
-			if id, known := c.contacts.partner(key); known {
+			switch id, known := c.contacts.partner(key); {
+			case known && id != 0:
 				found[key] = id
-			} else {
+			case !known:
 				wanted[key] = person
 			}
 		}
@@ -146,12 +166,21 @@ func (c *Client) partners(ctx context.Context, people []reconciler.Person) (map[
 		return nil, ctx.Err()
 	}
 	for key := range wanted {
-		if id, known := c.contacts.partner(key); known {
+		if id, known := c.contacts.partner(key); known && id != 0 {
 			settle(key, id)
 		}
 	}
+	admitted, err := c.admitted(ctx, wanted)
+	if err != nil {
+		return nil, err
+	}
 	for _, key := range keys {
-		if person, missing := wanted[key]; missing {
+		person, missing := wanted[key]
+		switch {
+		case missing && !admitted[key] && contactable(person):
+			c.contacts.rememberPartner(key, 0)
+		case missing && !admitted[key]:
+		case missing:
 			id, err := c.makePartner(ctx, person)
 			if err != nil {
 				return nil, err

@@ -138,7 +138,8 @@ func optional(value string) any {
 
 // Project says how NightPOS would show an event: a title always, no zone,
 // no types of invitation, free or busy only, plain text wrapped into a paragraph, and no
-// people whose address cannot be a contact's.
+// people whose address cannot be a contact's. Whom the policy leaves out besides is
+// known to the database alone.
 func (c *Client) Project(event reconciler.Event) reconciler.Event {
 	event.Title = title(event)
 	event.Body = projectBody(event.Body)

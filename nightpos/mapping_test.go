@@ -45,7 +45,7 @@ var people = rapid.Custom(func(t *rapid.T) []reconciler.Person {
 	for _, address := range addresses {
 		invited = append(invited, reconciler.Person{
 			Address: address, Name: lines.Draw(t, "name"),
-			Type:   rapid.SampledFrom([]reconciler.AttendeeType{reconciler.TypeRequired, reconciler.TypeOptional, reconciler.TypeResource}).Draw(t, "type"),
+			Type:   rapid.SampledFrom([]reconciler.AttendeeType{reconciler.TypeRequired, reconciler.TypeOptional}).Draw(t, "type"),
 			Answer: rapid.SampledFrom([]reconciler.Answer{reconciler.AnswerNone, reconciler.AnswerAccepted, reconciler.AnswerTentative, reconciler.AnswerDeclined}).Draw(t, "answer"),
 		})
 	}

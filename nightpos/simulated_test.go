@@ -63,7 +63,7 @@ func (refusing) RoundTrip(*http.Request) (*http.Response, error) {
 
 func (s *simulated) client(login, key, protocol string) *nightpos.Client {
 	s.t.Helper()
-	client, err := nightpos.New(nightpos.Config{URL: s.url, Database: "night", Login: login, APIKey: key, Protocol: protocol, Retries: -1})
+	client, err := nightpos.New(nightpos.Config{Contacts: nightpos.ContactsAlways, URL: s.url, Database: "night", Login: login, APIKey: key, Protocol: protocol, Retries: -1})
 	if err != nil {
 		s.t.Fatal(err)
 	}

@@ -110,7 +110,8 @@ func (w *world) registration() nightpos.Registration {
 func (w *world) signIn(login, key string) *nightpos.Client {
 	w.Helper()
 	client, err := nightpos.New(nightpos.Config{
-		URL: "http://nightpos.test", Database: "night", Login: login, APIKey: key, HTTP: w.transport,
+		Contacts: nightpos.ContactsAlways,
+		URL:      "http://nightpos.test", Database: "night", Login: login, APIKey: key, HTTP: w.transport,
 		Observe: func(call string, _ time.Duration, _ error) {
 			w.mutex.Lock()
 			defer w.mutex.Unlock()

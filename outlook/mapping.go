@@ -19,7 +19,9 @@ type rawCopy struct {
 	// could be told from the rest.
 	block      string
 	blockKnown bool
-	attendees  []graphAttendee
+	// linked says that the body holds a link of NightPOS's.
+	linked    bool
+	attendees []graphAttendee
 }
 
 // Outlook's words for what the domain knows.
@@ -63,9 +65,13 @@ func (c *Client) copyOf(event graphEvent, recordID int64) reconciler.Copy {
 	}
 	if event.IsOnlineMeeting {
 		shown.Body, raw.block, raw.blockKnown = splitMeetingBlock(shown.Body, shown.MeetingLink)
-		if emptyBody.MatchString(shown.Body) {
-			shown.Body = ""
-		}
+	}
+	own, link, linked := splitLink(shown.Body)
+	if shown.Body, raw.linked = own, linked; linked && shown.MeetingLink == "" {
+		shown.MeetingLink = link
+	}
+	if emptyBody.MatchString(shown.Body) {
+		shown.Body = ""
 	}
 	if event.IsReminderOn {
 		shown.Reminders = []time.Duration{time.Duration(max(event.ReminderMinutes, 0)) * time.Minute}
@@ -84,7 +90,8 @@ func (c *Client) copyOf(event graphEvent, recordID int64) reconciler.Copy {
 		ID: event.ID, ICalUID: event.ICalUID, ChangeKey: event.ChangeKey, RecordID: recordID,
 		IsOrganizer: event.IsOrganizer, OwnAnswer: answers[strings.ToLower(event.ResponseStatus.Response)],
 		Cancelled: event.IsCancelled, Recurring: event.Type != "" && event.Type != "singleInstance",
-		Event: shown, Raw: raw, Preview: c.previewOf(event),
+		Online: event.IsOnlineMeeting || joinURL(event) != "",
+		Event:  shown, Raw: raw, Preview: c.previewOf(event),
 	}
 	if event.Type == typeMaster {
 		found.MasterID = event.ID
@@ -152,14 +159,13 @@ func instant(shown graphTimeZone, date bool) time.Time {
 // maxTitle is how many characters a subject keeps.
 const maxTitle = 255
 
-// Project says how Outlook would show an event: one reminder, no link of an
-// online meeting (Graph lets nobody write one), normal where NightPOS says
-// public or nothing.
+// Project says how Outlook would show an event: one reminder, a meeting link that
+// is an address, normal where NightPOS says public or nothing.
 func (c *Client) Project(event reconciler.Event) reconciler.Event {
 	event.Title = shorten(oneLine(event.Title))
 	event.Body = unframe(event.Body)
 	event.Place = oneLine(event.Place)
-	event.MeetingLink = ""
+	event.MeetingLink = projectLink(event.MeetingLink)
 	if !event.When.AllDay {
 		event.When.Start, event.When.End = event.When.Start.UTC().Truncate(time.Second), event.When.End.UTC().Truncate(time.Second)
 	} else {

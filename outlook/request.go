@@ -18,13 +18,16 @@ type content map[string]any
 func (c *Client) createContent(member reconciler.Member, write reconciler.OutlookWrite) content {
 	event := write.Event
 	body := content{
-		"subject": shorten(oneLine(event.Title)), "body": htmlBody(event.Body), "location": content{"displayName": oneLine(event.Place)},
+		"subject": shorten(oneLine(event.Title)), "body": htmlBody(joinLink(event.Body, event.MeetingLink)), "location": content{"displayName": oneLine(event.Place)},
 		"sensitivity": sensitivity(event.Privacy), "showAs": showAs(event.ShowAs), "categories": stringList(event.Categories),
 	}
 	timeContent(body, event.When, zoneFor(member, event.When, nil))
 	reminderContent(body, event.Reminders)
 	if len(event.People) > 0 {
 		body["attendees"] = attendeeContent(event.People, nil, event.Organizer)
+	}
+	if reconciler.AsksOnline(event.MeetingLink) {
+		onlineContent(body)
 	}
 	if write.Key != "" {
 		body["transactionId"] = write.Key
@@ -50,13 +53,18 @@ func (c *Client) updateContent(member reconciler.Member, write reconciler.Outloo
 		case reconciler.FieldTitle:
 			body["subject"] = shorten(oneLine(event.Title))
 		case reconciler.FieldBody:
-			switch {
-			case raw == nil || !raw.online:
-				body["body"] = htmlBody(event.Body)
-			case raw.blockKnown:
-				body["body"] = htmlBody(joinMeetingBlock(event.Body, raw.block))
+			bodyContent(body, event, raw)
+		case reconciler.FieldMeetingLink:
+			asks := reconciler.AsksOnline(event.MeetingLink)
+			if raw != nil && raw.online {
+				break
 			}
-			// Otherwise writing would end the online meeting: the text stays.
+			if asks {
+				onlineContent(body)
+			}
+			if !asks || raw != nil && raw.linked {
+				bodyContent(body, event, raw)
+			}
 		case reconciler.FieldWhen:
 			timeContent(body, event.When, zoneFor(member, event.When, raw))
 		case reconciler.FieldPlace:
@@ -78,6 +86,17 @@ func (c *Client) updateContent(member reconciler.Member, write reconciler.Outloo
 		}
 	}
 	return body
+}
+
+// bodyContent writes the body with what else stands in it. That of an online meeting
+// whose block cannot be told from the rest stays: writing it would end the meeting.
+func bodyContent(body content, event reconciler.Event, raw *rawCopy) {
+	switch {
+	case raw == nil || !raw.online:
+		body["body"] = htmlBody(joinLink(event.Body, event.MeetingLink))
+	case raw.blockKnown:
+		body["body"] = htmlBody(joinMeetingBlock(event.Body, raw.block))
+	}
 }
 
 func htmlBody(own string) content { return content{"contentType": "html", "content": framed(own)} }

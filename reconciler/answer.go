@@ -26,12 +26,16 @@ func (s State) planAttendee() Plan {
 	switch {
 	case s.Record == nil && s.there() && s.Link == nil && s.organizerKeepsAlone():
 		plan.Reason = "the organizer's calendar keeps this meeting to itself: only what is new crosses"
+	case s.Record == nil && s.there() && s.Link == nil && s.organizerSkips():
+		plan.Reason = "the organizer's calendar keeps this meeting to itself: it is private in Outlook"
 	case s.Record == nil && s.there() && s.Link == nil:
 		plan.Wait, plan.Reason = true, "waiting for the organizer's calendar to bring this meeting to NightPOS"
 	case s.Record == nil && s.Link != nil:
 		plan.keep = fateDrop
 	case s.there() && s.active() && invited:
 		return s.planAnswer(row)
+	case s.there() && s.active() && s.byList():
+		return s.planJoin()
 	case s.there() && s.active():
 		plan.Reason = "NightPOS does not list this person as an attendee"
 	case live && s.Copy == nil && s.active() && invited:

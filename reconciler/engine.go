@@ -58,6 +58,9 @@ type Config struct {
 	Database string
 	// Policy decides conflicts; the zero value means PolicyNewest.
 	Policy Policy
+	// Choices are for members who have not chosen.
+	Choices Choices
+	Online  OnlineMeetings
 	// PastDays and FutureDays are the window of a sweep around now.
 	PastDays, FutureDays int
 	// SweepEvery is how long after a sweep of a lane the next one is due; zero

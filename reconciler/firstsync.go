@@ -119,7 +119,7 @@ type Withheld struct {
 // connected is ever kept back, and only until the sides have agreed on it once.
 func (s State) Withhold(plan Plan) (Plan, Withheld) {
 	if s.Link != nil && s.Link.Alone && (s.Copy == nil || s.Record == nil) {
-		why := "an administrator had it kept on this side alone"
+		why := "it was kept on this side alone"
 		return Plan{Role: plan.Role, Reason: why}, Withheld{Why: why}
 	}
 	if !s.old() || plan.Idle() {
@@ -205,7 +205,7 @@ func (s State) class() Class {
 	switch {
 	case s.past(event):
 		return ClassPast
-	case s.mails(event) > 0 || s.Copy != nil && s.mails(s.Copy.Event) > 0:
+	case s.mails(event) > 0 || s.Copy != nil && s.mails(s.inOutlook()) > 0:
 		return ClassWithAttendees
 	}
 	return ClassAlone

@@ -35,6 +35,10 @@ type Link struct {
 	Held bool
 	// Alone links are ended ones whose other half is to stay as it is, alone.
 	Alone bool
+	// Listed links are of invitations that came through a distribution list.
+	Listed bool
+	// Aside links are of pairs that the person's choices keep from being synced.
+	Aside bool
 	// Outlook and NightPOS are what each side showed when they last agreed.
 	Outlook, NightPOS Base
 	// Series is set on the link of a series. RecordID is then the occurrence that

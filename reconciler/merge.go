@@ -58,6 +58,8 @@ type merge struct {
 	deltas    map[Side]*delta
 	policy    Policy
 	conflicts []Conflict
+	// holders are people whom Outlook need not be told of; see State.
+	holders map[string]bool
 }
 
 func newMerge(outlook, nightpos *shown, policy Policy) *merge {
@@ -158,6 +160,12 @@ func (m *merge) scalarFields(except ...Field) {
 			continue
 		}
 		firstMeeting := len(outlook.agreed) == 0 || len(nightpos.agreed) == 0
+		if firstMeeting && scalar.field == FieldMeetingLink && m.sides[from].event.MeetingLink == "" {
+			// Whoever knows a link tells it.
+			if from = from.Other(); m.invisible(from, scalar.field) {
+				continue
+			}
+		}
 		if (firstMeeting || byOutlook && byNightPOS) && scalar.field == FieldBody && sameText(outlook.event.Body, nightpos.event.Body) {
 			continue
 		}
@@ -171,6 +179,22 @@ func (m *merge) scalarFields(except ...Field) {
 			})
 		}
 	}
+}
+
+// veiledFields merges every field that is merged as a whole of an appointment that
+// shows its time alone: in all else, what it
+// does not show goes.
+func (m *merge) veiledFields(except ...Field) {
+	policy, open, rest := m.policy, append([]Field{FieldWhen, FieldShowAs}, except...), slices.Clone(except)
+	for _, scalar := range scalars {
+		if scalar.field != FieldWhen && scalar.field != FieldShowAs {
+			rest = append(rest, scalar.field)
+		}
+	}
+	m.scalarFields(rest...)
+	m.policy = PolicyOutlook
+	m.scalarFields(open...)
+	m.policy = policy
 }
 
 // sameText says that two bodies read the same once markup is taken away. Two
@@ -218,6 +242,7 @@ func (m *merge) people() {
 			}
 			gain, lose := m.presence(entryKey(FieldPeople, person.Key()))
 			switch {
+			case gain == SideOutlook && m.holders[person.Key()]:
 			case gain == side.Other():
 				target := m.deltas[gain]
 				target.event.People = append(slices.Clone(target.event.People), person)

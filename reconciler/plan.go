@@ -30,8 +30,15 @@ type State struct {
 	// Outlook and NightPOS tell what each side can show.
 	Outlook, NightPOS Projector
 	Policy            Policy
+	// Choices are the member's, with the gateway's settings where there are none.
+	Choices Choices
+	Online  OnlineMeetings
 	// Now decides what is past.
 	Now time.Time
+	// holders are people, by their keys, whom Outlook has invited without naming them.
+	holders map[string]bool
+	// hidden is the content of a copy that shows its time alone; see veil.
+	hidden *Event
 }
 
 // Plan is the smallest set of writes that brings a meeting together, at most
@@ -52,8 +59,10 @@ type Plan struct {
 	Reason string
 	// keep is what becomes of the link; see Settle.
 	keep linkFate
-	// held says that the link is to be a Held one.
-	held bool
+	// held says that the link is to be a Held one, alone an Alone one.
+	held, alone bool
+	// listed says that the link is to be a Listed one.
+	listed bool
 }
 
 // Idle says that the plan writes nothing.
@@ -62,10 +71,11 @@ func (p Plan) Idle() bool { return p.Outlook == nil && p.NightPOS == nil }
 type linkFate int
 
 const (
-	fateNone linkFate = iota // no link is made or changed
-	fateLive                 // linked, bases as settled
-	fateEnd                  // remembered as gone
-	fateDrop                 // forgotten
+	fateNone  linkFate = iota // no link is made or changed
+	fateLive                  // linked, bases as settled
+	fateEnd                   // remembered as gone
+	fateDrop                  // forgotten
+	fateAside                 // linked, bases as they were
 )
 
 // Plan decides. It is a pure function: the same state gives the same plan, and
@@ -78,6 +88,9 @@ func (s State) Plan() Plan {
 	}
 	if s.Record != nil && s.Record.Masked {
 		return Plan{Role: role, Reason: "NightPOS showed this private event as busy only; the gateway's access to NightPOS must be repaired with the register command"}
+	}
+	if why := s.setAside(role); why != "" {
+		return s.planAside(role, why)
 	}
 	switch role {
 	case RoleOrganizer:
@@ -166,7 +179,7 @@ func (s State) planOrganizer() Plan {
 	case s.there() && (s.Link != nil || s.Record != nil):
 		plan.Outlook = &OutlookWrite{Action: ActionDelete, ID: s.Copy.ID, ChangeKey: s.Copy.ChangeKey, Current: s.Copy}
 		plan.From, plan.keep = SideNightPOS, fateEnd
-		plan.Mails = s.mails(s.Copy.Event)
+		plan.Mails = s.mails(s.inOutlook())
 		plan.Conflicts = s.editLost(SideOutlook)
 		if s.Record == nil {
 			plan.keep = fateDrop
@@ -220,7 +233,12 @@ func (s State) shown(side Side) *shown {
 func (s State) planContent(role Role) Plan {
 	plan := Plan{Role: role, keep: fateLive}
 	merged := newMerge(s.shown(SideOutlook), s.shown(SideNightPOS), s.Policy)
-	merged.scalarFields()
+	merged.holders = s.holders
+	if s.hidden != nil {
+		merged.veiledFields()
+	} else {
+		merged.scalarFields()
+	}
 	merged.people()
 	merged.categories()
 	merged.answers(func(person Person) bool {
@@ -235,8 +253,12 @@ func (s State) planContent(role Role) Plan {
 		}
 		plan.From = SideOutlook
 	}
-	change := merged.deltas[SideOutlook]
+	change, stays := s.openly(merged.deltas[SideOutlook], s.Copy.Event)
+	s.linkable(change, true)
 	if len(change.fields) == 0 {
+		if stays && plan.NightPOS == nil {
+			plan.Reason = "it is private in Outlook and NightPOS holds its time alone: another change made in NightPOS stays there"
+		}
 		return plan
 	}
 	plan.Outlook = &OutlookWrite{
@@ -259,6 +281,10 @@ func (s State) planCreateRecord(role Role) Plan {
 	} else {
 		write.Event = s.withOwnAnswer(write.Event)
 	}
+	if s.hidden != nil && role != RoleOrganizer {
+		// Who it is with is nobody's business either.
+		write.Event.Organizer = Person{}
+	}
 	return Plan{Role: role, NightPOS: write, From: SideOutlook, keep: fateLive}
 }
 
@@ -272,7 +298,7 @@ func (s State) planCreateCopy() Plan {
 	if s.Link == nil && s.Record.ExternalKey != "" && !s.Waited {
 		return Plan{Role: RoleOrganizer, Wait: true, Reason: "waiting for the copy that this record was made from"}
 	}
-	event := s.Record.Event
+	event := s.online(s.Record.Event)
 	fields := NewFieldSet(Fields()...)
 	if s.past(event) {
 		event.People = nil
@@ -301,11 +327,14 @@ func (s State) generation() int {
 	return s.Link.Generation + 1
 }
 
-// Intent is the link to be saved before a plan that makes a copy is carried
-// out, nil for other plans. If the worker dies between making the copy and
+// Intent is the link to be saved before a plan that makes a copy, or tells NightPOS
+// of an invitation through a list, is carried out, nil for other plans. If the worker dies between making the copy and
 // recording it, the copy is recognised by it, whatever became of the record in
 // the meantime.
 func (s State) Intent(plan Plan) *Link {
+	if plan.listed {
+		return s.listedIntent()
+	}
 	if plan.Outlook == nil || plan.Outlook.Action != ActionCreate {
 		return nil
 	}
@@ -397,6 +426,9 @@ func (s State) mails(event Event) int {
 // mailsOfUpdate is how many people Outlook writes to for an update: those who
 // come and go when nothing but the people changes, otherwise everybody.
 func (s State) mailsOfUpdate(change *delta) int {
+	if s.hidden != nil {
+		return s.mails(*s.hidden)
+	}
 	before := map[string]bool{}
 	for _, person := range s.Copy.Event.People {
 		before[person.Key()] = true

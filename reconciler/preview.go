@@ -266,7 +266,7 @@ func (s State) addressees() []string {
 		add(s.Record.Event)
 	}
 	if s.Copy != nil {
-		add(s.Copy.Event)
+		add(s.inOutlook())
 	}
 	slices.Sort(found)
 	return found

@@ -65,9 +65,10 @@ const resetStep = 40
 // Deletes says what a reset deletes of a pair, as both sides show it now: on each
 // side at most what the member owns there. A meeting that somebody else organises
 // is never the member's, on neither side; a stand-in in the member's mailbox is.
-// What is archived or cancelled is gone already and stays as it is.
+// What is archived or cancelled is gone already, and what is Aside is not synced;
+// both stay as they are.
 func (s State) Deletes(reset Reset) (inOutlook, inNightPOS bool) {
-	if s.Link == nil || s.Link.Ended {
+	if s.Link == nil || s.Link.Ended || s.Link.Aside {
 		return false, false
 	}
 	own := s.Record != nil && s.Record.OrganizerUserID == s.Member.UserID || s.Record == nil && s.Link.Role == RoleOrganizer
@@ -305,7 +306,7 @@ func (e *Engine) PreviewReset(ctx context.Context, lane string, reset Reset) (Re
 		return err
 	}
 	err = e.Store.AllLinks(ctx, lane, func(link Link) error {
-		if link.Ended {
+		if link.Ended || link.Aside {
 			return nil
 		}
 		if links = append(links, link); len(links) < readStep {

@@ -117,6 +117,9 @@ func (r *round) run(ctx context.Context) error {
 	if err := r.awaitListing(ctx); err != nil {
 		return err
 	}
+	if err := r.spareHolders(ctx); err != nil {
+		return err
+	}
 	if err := r.claimCreates(ctx); err != nil {
 		return err
 	}
@@ -421,14 +424,15 @@ func (r *round) adopt(subject *subject, record *Record, recordID int64, link *Li
 	subject.recordID, subject.link, subject.state.Record = recordID, link, record
 }
 
-// announce records which copies are about to be made.
+// announce records which copies are about to be made, and who turned out to be
+// invited.
 func (r *round) announce(ctx context.Context) error {
 	var intents []Link
 	for _, subject := range r.subjects {
 		if subject.skip {
 			continue
 		}
-		if intent := subject.state.Intent(subject.plan); intent != nil && (subject.link == nil || subject.link.GraphID != "") {
+		if intent := subject.state.Intent(subject.plan); intent != nil && (subject.link == nil || subject.link.GraphID != "" && !subject.link.Listed) {
 			intent.Updated = r.engine.Now()
 			intents = append(intents, *intent)
 		}
@@ -448,13 +452,16 @@ func (r *round) frame(items []Item) State {
 		Member: r.member, Database: r.engine.Database,
 		ByAddress: func(person Person) (Member, bool) {
 			member, connected := r.directory.byAddress[person.Key()]
+			member.Choices = member.Choices.Or(r.engine.Choices)
 			return member, connected
 		},
 		ByUser: func(userID int64) (Member, bool) {
 			member, connected := r.directory.byUser[userID]
+			member.Choices = member.Choices.Or(r.engine.Choices)
 			return member, connected
 		},
 		Outlook: r.engine.Outlook, NightPOS: r.engine.NightPOS, Policy: r.engine.policy(), Now: r.engine.Now(),
+		Choices: r.member.Choices.Or(r.engine.Choices), Online: r.engine.Online,
 		Waited: slices.ContainsFunc(items, func(item Item) bool { return item.Attempts >= len(waitSteps) }),
 	}
 }
@@ -472,7 +479,7 @@ func (r *round) consider(subject *subject) {
 		}
 		return
 	}
-	*state = state.released()
+	*state = state.released().veil()
 	plan := state.Plan()
 	if hinted(subject.items) {
 		if healing, differs := state.drifted(plan); differs {

@@ -215,18 +215,24 @@ func (m *seriesMerge) master() {
 	nightpos := newShown(m.nightpos.event, agreedNightPOS, m.nightpos.modified, m.NightPOS)
 	nightpos.now = m.nightpos.base
 	merged := newMerge(newShown(plain(m.Copy.Event), agreedOutlook, m.Series.Modified, m.Outlook), nightpos, m.policy)
-	merged.scalarFields(FieldWhen)
+	merged.holders = m.holders
+	if m.hidden != nil {
+		merged.veiledFields(FieldWhen)
+	} else {
+		merged.scalarFields(FieldWhen)
+	}
 	merged.categories()
 	if m.plan.Role != RoleStandIn {
 		merged.people()
 	}
 	m.before = viewCopy(m.Series, m.plan.from, m.plan.to)
 	m.after = viewCopy(m.Series, m.plan.from, m.plan.to)
-	change := merged.deltas[SideOutlook]
+	change, _ := m.openly(merged.deltas[SideOutlook], plain(m.Copy.Event))
 	if m.plan.Role == RoleGuest {
 		m.stays(len(change.fields) > 0)
 		change = &delta{event: plain(m.Copy.Event)}
 	}
+	m.linkable(change, m.plan.Role == RoleOrganizer)
 	m.plan.Conflicts = append(m.plan.Conflicts, merged.conflicts...)
 	if len(change.fields) > 0 {
 		if m.plan.Copy == nil {
@@ -395,7 +401,12 @@ func (m *seriesMerge) occurrence(slot Date, outlook, nightpos occurrence) {
 		sides[0].agreed = withoutReplies(sides[0].agreed, outlook.event.People)
 	}
 	merged := newMerge(sides[0], sides[1], m.policy)
-	merged.scalarFields()
+	merged.holders = m.holders
+	if m.hidden != nil {
+		merged.veiledFields()
+	} else {
+		merged.scalarFields()
+	}
 	merged.categories()
 	if m.plan.Role != RoleStandIn {
 		merged.people()
@@ -410,7 +421,8 @@ func (m *seriesMerge) occurrence(slot Date, outlook, nightpos occurrence) {
 			Event: change.event, Fields: change.fields,
 		})
 	}
-	change := merged.deltas[SideOutlook]
+	change, _ := m.openly(merged.deltas[SideOutlook], outlook.event)
+	m.linkable(change, false)
 	switch {
 	case len(change.fields) == 0:
 	case m.plan.Role == RoleGuest:
@@ -451,8 +463,16 @@ func (m *seriesMerge) write(write OccurrenceWrite, shown occurrence) {
 	m.plan.Copy.Occurrences = append(m.plan.Copy.Occurrences, write)
 	m.plan.From = SideNightPOS
 	if m.plan.Role == RoleOrganizer {
-		m.plan.Mails += m.mails(shown.event)
+		m.plan.Mails += m.mailsOfOccurrence(shown.event)
 	}
+}
+
+// mailsOfOccurrence is how many people Outlook writes to about one occurrence.
+func (m *seriesMerge) mailsOfOccurrence(shown Event) int {
+	if m.hidden != nil {
+		return m.mails(*m.hidden)
+	}
+	return m.mails(shown)
 }
 
 // finish puts the writes together.

@@ -83,6 +83,9 @@ func (s *SeriesState) Plan() SeriesPlan {
 	case nightpos != nil && (nightpos.Action == ActionArchive || nightpos.Action == ActionUnarchive):
 		plan.Record = s.forAll(*nightpos)
 		return plan
+	case fate.keep == fateAside && nightpos != nil:
+		plan.Record = s.conceal(nightpos.Event.Privacy)
+		return plan
 	case fate.keep == fateEnd && nightpos != nil && nightpos.Action == ActionAnswer:
 		plan.Record = s.answerAll(*nightpos)
 		return plan
@@ -91,7 +94,11 @@ func (s *SeriesState) Plan() SeriesPlan {
 	}
 	switch fate.Role {
 	case RoleAttendee:
-		return s.planSeriesAnswers(plan)
+		plan = s.planSeriesAnswers(plan)
+		if fate.listed {
+			plan.listed, plan.From, plan.Record = true, SideOutlook, s.joinAll()
+		}
+		return plan
 	default:
 		plan = s.planSeriesContent(plan)
 		if nightpos != nil && nightpos.OrganizerUserID != 0 {
@@ -277,7 +284,10 @@ func (s *SeriesState) planCreateSeriesCopy(plan SeriesPlan, create OutlookWrite)
 		}
 		regular := event
 		regular.When = plainTime(view.at(slot))
-		wanted := shown.event
+		wanted := offline(shown.event)
+		if wanted.MeetingLink == offline(view.event).MeetingLink {
+			wanted.MeetingLink = event.MeetingLink
+		}
 		if len(event.People) == 0 {
 			wanted.People = nil
 		}

@@ -271,10 +271,20 @@ func (w *seriesWork) bring(ctx context.Context, subject *seriesSubject) error {
 	if awaits, err := w.awaitSeries(ctx, subject); err != nil || awaits {
 		return err
 	}
+	if err := w.spareSeriesHolders(ctx, subject); err != nil {
+		return err
+	}
 	if claimed, err := w.claimSeries(ctx, subject); err != nil || claimed {
 		return err
 	}
 	plan := subject.plan
+	if plan.listed && subject.link == nil {
+		intent := subject.state.listedIntent()
+		intent.Updated = w.engine.Now()
+		if err := w.engine.Store.Commit(ctx, w.lease, Commit{Links: []Link{*intent}}); err != nil {
+			return fmt.Errorf("recording who turned out to be invited: %w", err)
+		}
+	}
 	if plan.Copy != nil && plan.Copy.Action == ActionCreate && (subject.link == nil || subject.link.GraphID != "") {
 		intent := Link{RecordID: subject.state.Record.ID, Role: plan.Role, Generation: subject.state.generation(), Updated: w.engine.Now()}
 		if err := w.engine.Store.Commit(ctx, w.lease, Commit{Links: []Link{intent}}); err != nil {

@@ -30,7 +30,13 @@ func (s *SeriesState) Settle(plan SeriesPlan, outlook *SeriesCopyResult, nightpo
 	if nightpos != nil && settled.Err == nil {
 		settled.Err = nightpos.Err
 	}
-	if plan.keep == fateNone {
+	switch plan.keep {
+	case fateNone:
+		return settled
+	case fateAside:
+		if settled.Err == nil {
+			settled.Link = s.settleAside(nightpos != nil)
+		}
 		return settled
 	}
 	link := s.nextLink(plan.Plan)
@@ -238,6 +244,13 @@ func (s *SeriesState) settleSeries(settled *SeriesSettled, link *Link, plan Seri
 		}
 	}
 	link.Series = series
+	if write := plan.Copy; write != nil && answeredOnline(write.Fields, write.Event, after.Series.Event) {
+		delete(link.Outlook, string(FieldMeetingLink))
+		for _, exception := range series.Exceptions {
+			delete(exception.Outlook, string(FieldMeetingLink))
+		}
+		again = true
+	}
 	return again
 }
 

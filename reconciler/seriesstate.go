@@ -47,6 +47,7 @@ func endDigest(rule Rule) string { return digest(strconv.Itoa(rule.Count), rule.
 
 // prepare puts both sides in common terms.
 func (s *SeriesState) prepare() {
+	s.veilSeries()
 	if s.Series != nil {
 		if !s.Series.IsOrganizer {
 			s.Series = s.withOwnAnswers()

@@ -99,7 +99,7 @@ func (l *listedSeries) forget(link *Link) {
 func (l *listedSeries) missing(link *Link) Side {
 	copies, records := len(l.copies[link.GraphID]), len(l.records[link.Series.RecurrenceID])
 	switch {
-	case link.Ended || (copies == 0) == (records == 0):
+	case link.Ended || link.Aside || (copies == 0) == (records == 0):
 		return ""
 	case copies == 0 && slices.ContainsFunc(l.records[link.Series.RecurrenceID], func(record *Record) bool { return !record.Archived }):
 		return SideOutlook

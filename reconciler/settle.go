@@ -28,7 +28,13 @@ func (s State) Settle(plan Plan, outlook *OutlookResult, nightpos *RecordResult)
 	if nightpos != nil && nightpos.Err != nil && settled.Err == nil {
 		settled.Err = nightpos.Err
 	}
-	if plan.keep == fateNone {
+	switch plan.keep {
+	case fateNone:
+		return settled
+	case fateAside:
+		if settled.Err == nil {
+			settled.Link = s.settleAside(nightpos != nil)
+		}
 		return settled
 	}
 	link := s.nextLink(plan)
@@ -69,6 +75,10 @@ func (s State) Settle(plan Plan, outlook *OutlookResult, nightpos *RecordResult)
 	} else {
 		s.settleBases(link, plan, outlook, nightpos)
 		settled.Again = s.repeatedCreate(plan, outlook) && s.settleRepeatedCreate(link, plan, *outlook.Copy)
+		if write := plan.Outlook; write != nil && outlook != nil && outlook.Copy != nil && answeredOnline(write.Fields, write.Event, outlook.Copy.Event) {
+			delete(link.Outlook, string(FieldMeetingLink))
+			settled.Again = settled.Err == nil
+		}
 	}
 	if settled.Again {
 		// The same hint, told twice, must not be taken for an echo meanwhile.
@@ -176,7 +186,8 @@ func (s State) nextLink(plan Plan) *Link {
 		link.Generation = s.generation()
 	}
 	link.Role = plan.Role
-	link.Held, link.Alone = link.Held || plan.held, false
+	link.Held, link.Alone, link.Aside = link.Held || plan.held, plan.alone, false
+	link.Listed = link.Listed || plan.listed
 	if s.Copy != nil {
 		link.GraphID, link.ICalUID = s.Copy.ID, s.Copy.ICalUID
 		link.saw(*s.Copy)

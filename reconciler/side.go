@@ -43,6 +43,8 @@ type Member struct {
 	First FirstSync
 	// Halt is a sweep that stopped because it would have deleted too much.
 	Halt Halt
+	// Choices are what the person has chosen about which events are synced.
+	Choices Choices `json:",omitzero"`
 }
 
 // Is says whether an address is one of this member's.
@@ -86,6 +88,8 @@ type Copy struct {
 	Preview string
 	// Event is the content.
 	Event Event
+	// Online copies are online meetings, whose link is Outlook's own.
+	Online bool
 	// Raw is whatever the adapter wants to see again on a write to this copy,
 	// such as the meeting block inside the body. Nobody else looks at it.
 	Raw any

@@ -79,7 +79,7 @@ func (s State) planStandIn() Plan {
 	case wanted && s.Copy != nil:
 		return s.planStandInContent()
 	case wanted && (s.Link == nil || s.ended() || s.Link.GraphID == ""):
-		event := s.Record.Event
+		event := offline(s.Record.Event)
 		event.People = nil
 		plan.Outlook = &OutlookWrite{
 			Action: ActionCreate, Event: event, Fields: NewFieldSet(Fields()...), RecordID: s.Record.ID,
@@ -112,6 +112,7 @@ func (s State) planStandInContent() Plan {
 	merged := newMerge(s.shown(SideOutlook), s.shown(SideNightPOS), PolicyNightPOS)
 	merged.scalarFields()
 	merged.categories()
+	s.linkable(merged.deltas[SideOutlook], false)
 	if change := merged.deltas[SideOutlook]; len(change.fields) > 0 {
 		plan.Outlook = &OutlookWrite{
 			Action: ActionUpdate, ID: s.Copy.ID, ChangeKey: s.Copy.ChangeKey, Current: s.Copy,
@@ -135,7 +136,7 @@ func (s State) formerOrganizer() bool {
 // invitation: Outlook knows no other way, since an organizer cannot be changed.
 func (s State) planHandOver() Plan {
 	return Plan{
-		Role: RoleOrganizer, From: SideNightPOS, keep: fateDrop, Mails: s.mails(s.Copy.Event),
+		Role: RoleOrganizer, From: SideNightPOS, keep: fateDrop, Mails: s.mails(s.inOutlook()),
 		Outlook: &OutlookWrite{Action: ActionDelete, ID: s.Copy.ID, ChangeKey: s.Copy.ChangeKey, Current: s.Copy},
 		Reason:  "the meeting has another organizer now",
 	}

@@ -91,7 +91,7 @@ func (r *round) differences(ctx context.Context, copies []Copy, records []Record
 				gone.add(side, link)
 			default:
 				gone.pairs++
-				if !series.agreed(&link, r.engine.window()) {
+				if !series.agreed(&link, r.engine.window()) || !r.seriesAsideTold(&link, series) {
 					add(NightPOSKey(link.RecordID))
 				}
 			}
@@ -107,9 +107,9 @@ func (r *round) differences(ctx context.Context, copies []Copy, records []Record
 		}
 		switch {
 		case copied == nil && record == nil:
-		case copied == nil && !link.Ended:
+		case copied == nil && !link.Ended && !link.Aside:
 			gone.add(SideOutlook, link)
-		case record == nil && !link.Ended:
+		case record == nil && !link.Ended && !link.Aside:
 			gone.add(SideNightPOS, link)
 		default:
 			gone.pairs++
@@ -168,7 +168,7 @@ func (r *round) agreed(link *Link, copied *Copy, record *Record) bool {
 	candidate.state.Record = record
 	candidate.items = []Item{{Attempts: 1}}
 	r.consider(candidate)
-	if !candidate.plan.Idle() || candidate.plan.Wait {
+	if !candidate.plan.Idle() || candidate.plan.Wait || !candidate.state.asideTold(candidate.plan) {
 		return false
 	}
 	return candidate.plan.keep == fateNone || link != nil

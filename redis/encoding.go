@@ -32,6 +32,8 @@ const (
 	flagAlone
 	// flagSaved links hold Saved and Preview behind the change key.
 	flagSaved
+	flagAside
+	flagListed
 )
 
 var errLink = errors.New("a stored link cannot be understood")
@@ -58,7 +60,7 @@ func encodeLink(link reconciler.Link) string {
 	out := append([]byte(digest), version)
 	out = append(out, byte(max(slices.Index(roleCodes, link.Role), 0)))
 	flags := byte(0)
-	for flag, set := range map[byte]bool{flagEnded: link.Ended, flagHeld: link.Held, flagAlone: link.Alone, flagSaved: !link.Saved.IsZero()} {
+	for flag, set := range map[byte]bool{flagEnded: link.Ended, flagHeld: link.Held, flagAlone: link.Alone, flagAside: link.Aside, flagListed: link.Listed, flagSaved: !link.Saved.IsZero()} {
 		if set {
 			flags |= flag
 		}
@@ -91,6 +93,7 @@ func decodeLink(recordID int64, text string) (reconciler.Link, error) {
 	}
 	flags := in.byte()
 	link.Ended, link.Held, link.Alone = flags&flagEnded != 0, flags&flagHeld != 0, flags&flagAlone != 0
+	link.Aside, link.Listed = flags&flagAside != 0, flags&flagListed != 0
 	link.Generation = int(in.varint())
 	link.Updated = time.UnixMilli(in.varint()).UTC()
 	link.GraphID = in.packed()

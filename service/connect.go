@@ -55,7 +55,7 @@ func (s *Service) admit(ctx context.Context, member reconciler.Member, consent o
 	err = s.tokens.SaveToken(ctx, member.ID, consent.Token)
 	s.outlook.Forget(member.ID)
 	if err == nil {
-		member.First = s.firstSyncOf(former, choice)
+		member.First, member.Choices = s.firstSyncOf(former, choice), former.Choices
 		err = s.store.SaveMember(ctx, redis.MemberState{
 			Member: member, MailboxID: profile.ID, MailboxTenant: cmp.Or(consent.Tenant, former.MailboxTenant),
 			Standing: former.After(reconciler.TurnSignedIn, ""),

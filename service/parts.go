@@ -57,7 +57,8 @@ func nightposClient(config Config, login string, key gateway.Secret, metrics *ga
 		}
 	}
 	client, err := nightpos.New(nightpos.Config{
-		URL: config.Settings.NightPOSURL, Database: config.Settings.NightPOSDatabase, Login: login, APIKey: key.Reveal(),
+		Contacts: nightpos.ContactPolicy(config.Settings.CreateContacts),
+		URL:      config.Settings.NightPOSURL, Database: config.Settings.NightPOSDatabase, Login: login, APIKey: key.Reveal(),
 		Protocol: config.Settings.NightPOSProtocol, HTTP: config.Transport, Now: config.Now, Log: config.Log.Named("nightpos"), Observe: observe,
 	})
 	if err != nil {

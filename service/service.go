@@ -226,6 +226,7 @@ func (s *Service) build(ctx context.Context) (parts, error) {
 		Outlook: s.outlook, NightPOS: suite, Store: s.store, Queue: s.store, Observer: metrics, Told: s.told(),
 		Chores: map[string]reconciler.Chore{reconciler.KeySubscription: manager.Ensure, reconciler.KeyFirstSync: s.firstSync},
 		Resets: resets{s}, Guard: config.Guard, OnHalt: s.halted,
+		Choices: choicesOf(settings), Online: reconciler.OnlineMeetings(settings.OnlineMeetings),
 		Database: databaseID(settings), Policy: reconciler.Policy(settings.Conflict),
 		PastDays: settings.PastDays, FutureDays: settings.FutureDays, SweepEvery: config.SweepEvery,
 		ChangesEvery: config.ChangesEvery,

@@ -77,7 +77,7 @@ func TestEveryTextThatIsUsedExists(t *testing.T) {
 	for done := range doneKeys {
 		add("done", done)
 	}
-	add("deed", "pause", "resume", "sync", "disconnect", "reset", "undo", "settings", "connect link", "release first sync", "deletions apply", "deletions keep", "confirm database",
+	add("deed", "choices", "pause", "resume", "sync", "disconnect", "reset", "undo", "settings", "connect link", "release first sync", "deletions apply", "deletions keep", "confirm database",
 		"stop built-in sync", "rotate webhook secret", "webhook secret rotated", "registration mended", "registration found broken", "registration in place again",
 		"use other version", "examine")
 	add("dependency", "store", "nightpos", "microsoft", "application", "registration", "database")

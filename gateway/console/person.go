@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"net/url"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/nightpos/outlook-gateway/gateway"
@@ -33,6 +35,9 @@ type personPage struct {
 	Conflicts      []line
 	Lines          []line
 	Job            *gateway.Job
+	// Choices are what the person has chosen about what is synced; nil where they
+	// cannot be changed.
+	Choices *gateway.ChoicesView
 	// Link is a connect link that was just made.
 	Link    string
 	Expires time.Time
@@ -55,9 +60,24 @@ func (c *Console) home(ctx context.Context, v *view, w http.ResponseWriter, r *h
 
 // mine shows the visitor's own calendar.
 func (c *Console) mine(ctx context.Context, v *view, w http.ResponseWriter, _ *http.Request) error {
-	page, err := c.personPage(ctx, v, v.visitor.Person.ID, true, &titles{})
+	return c.showPerson(ctx, v, w, v.visitor.Person.ID, true, nil)
+}
+
+// showPerson answers with the page of a calendar; change, if any, adds to it.
+func (c *Console) showPerson(ctx context.Context, v *view, w http.ResponseWriter, id string, mine bool, change func(*personPage)) error {
+	page, err := c.personPage(ctx, v, id, mine, &titles{})
 	if err != nil {
 		return err
+	}
+	if page.User != nil {
+		choices, err := c.Admin.Choices(ctx, id)
+		if err != nil {
+			return err
+		}
+		page.Choices = &choices
+	}
+	if change != nil {
+		change(page)
 	}
 	c.show(v, w, http.StatusOK, "person", page)
 	return nil
@@ -69,12 +89,7 @@ func (c *Console) person(ctx context.Context, v *view, w http.ResponseWriter, r 
 	if err != nil {
 		return err
 	}
-	page, err := c.personPage(ctx, v, id, false, &titles{})
-	if err != nil {
-		return err
-	}
-	c.show(v, w, http.StatusOK, "person", page)
-	return nil
+	return c.showPerson(ctx, v, w, id, false, nil)
 }
 
 // personPage gathers what there is to tell of a calendar.
@@ -221,6 +236,11 @@ func (c *Console) act(ctx context.Context, v *view, w http.ResponseWriter, r *ht
 	case action == "prefer":
 		deed = "use other version"
 		err = c.Admin.UseOther(ctx, id, r.PostForm.Get("conflict"))
+	case action == "choices":
+		var saved gateway.ChoicesView
+		if saved, err = c.Admin.SaveChoices(ctx, id, chosenIn(r.PostForm)); err == nil {
+			detail = saved.Told()
+		}
 	case action == "answer" && !mine:
 		apply := r.PostForm.Get("deletions") == "apply"
 		if !apply && r.PostForm.Get("deletions") != "keep" {
@@ -246,6 +266,22 @@ func (c *Console) act(ctx context.Context, v *view, w http.ResponseWriter, r *ht
 		c.turn(v, w, r, "/people/"+id, action)
 	}
 	return nil
+}
+
+// chosenIn reads the form of choices. What is left empty is as the gateway is set.
+func chosenIn(form url.Values) gateway.Choices {
+	var choices gateway.Choices
+	if mode := form.Get("private_events"); mode != "" {
+		choices.PrivateEvents = &mode
+	}
+	list := func(name string) []string {
+		if text := form.Get(name); strings.TrimSpace(text) != "" {
+			return strings.Split(text, ",")
+		}
+		return nil
+	}
+	choices.SkipCategories, choices.OnlyCategories = list("skip_categories"), list("only_categories")
+	return choices
 }
 
 // connect sends the visitor's browser to connect a mailbox. To switch accounts the
@@ -277,13 +313,7 @@ func (c *Console) link(ctx context.Context, v *view, w http.ResponseWriter, id s
 		return err
 	}
 	c.note(ctx, v, "connect link", person.UserID, "")
-	page, err := c.personPage(ctx, v, id, false, &titles{})
-	if err != nil {
-		return err
-	}
-	page.Link, page.Expires = address, expires
-	c.show(v, w, http.StatusOK, "person", page)
-	return nil
+	return c.showPerson(ctx, v, w, id, false, func(page *personPage) { page.Link, page.Expires = address, expires })
 }
 
 // previewPage is what a sweep would do.

@@ -64,7 +64,8 @@ func (c *Console) newView(r *http.Request) *view {
 
 // doneKeys are what a form can have done.
 var doneKeys = map[string]bool{
-	"pause": true, "resume": true, "sync": true, "disconnect": true, "release": true, "prefer": true, "answer": true, "settings": true, "database": true,
+	"choices": true,
+	"pause":   true, "resume": true, "sync": true, "disconnect": true, "release": true, "prefer": true, "answer": true, "settings": true, "database": true,
 	"signed_out": true,
 }
 
@@ -269,3 +270,6 @@ func (v *view) Word(kind string, word any) string {
 	}
 	return fmt.Sprint(word)
 }
+
+// Joined is a list of names as one is typed.
+func (v *view) Joined(names []string) string { return strings.Join(names, ", ") }

@@ -2,6 +2,7 @@ package conformance
 
 import (
 	"errors"
+	"reflect"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -172,7 +173,7 @@ func parkedMember(t *testing.T, o opener) {
 		if err != nil || len(listed) != 1 || listed[0].Parked != c.want {
 			t.Fatalf("MembersNow as %+v: got %+v, %v, want parked %q", c.standing, listed, err, c.want)
 		}
-		if member, there, err := store.MemberNow(t.Context(), lane); err != nil || !there || member != listed[0] {
+		if member, there, err := store.MemberNow(t.Context(), lane); err != nil || !there || !reflect.DeepEqual(member, listed[0]) {
 			t.Fatalf("MemberNow as %+v: got %+v, %t, %v, want %+v", c.standing, member, there, err, listed[0])
 		}
 	}

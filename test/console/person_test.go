@@ -68,6 +68,13 @@ func TestAPersonsOwnCalendar(t *testing.T) {
 		b.says("Lunch with Bob")
 		b.says(x.of(t, "state.changed_from", "Side", "Outlook"))
 
+		b.fill("skip_categories", "Family, family")
+		b.press(x.of(t, "button.save"))
+		b.says(x.of(t, "done.choices"))
+		if got := b.value("document.querySelector('[name=skip_categories]').value"); got != "Family" {
+			t.Errorf("the categories are shown as %q", got)
+		}
+
 		b.press(x.of(t, "button.pause"))
 		b.says(x.of(t, "done.pause"))
 		b.says(x.of(t, "state.paused"))

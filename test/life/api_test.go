@@ -3,12 +3,14 @@ package life_test
 import (
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/nightpos/outlook-gateway/gateway"
+	"github.com/nightpos/outlook-gateway/service"
 )
 
 // TestAPersonsStates: connecting, connected, paused and back, gone.
@@ -60,6 +62,45 @@ func TestAPersonsStates(t *testing.T) {
 		w.shows("Meanwhile there", 1, 1)
 		if got := w.outlook.Counts()["POST /me/events"]; got != before {
 			t.Errorf("reconnecting made %d events, want none", got-before)
+		}
+	})
+}
+
+// TestChoices: what is not chosen is as the gateway is set; what is no choice is
+// refused.
+func TestChoices(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, func(config *service.Config) { config.Settings.SkipCategories = []string{"Family"} })
+		w.call(http.MethodGet, "/users/alice/choices", "", http.StatusNotFound, nil)
+		w.connect("alice", "")
+		w.settle("alice", "connected")
+		read := func() (view gateway.ChoicesView) {
+			w.call(http.MethodGet, "/users/alice/choices", "", http.StatusOK, &view)
+			return view
+		}
+		if view := read(); view.PrivateEvents != nil || view.SkipCategories != nil || *view.Effective.PrivateEvents != "full" || !slices.Equal(view.Effective.SkipCategories, []string{"Family"}) {
+			t.Errorf("nothing was chosen: got %+v", view)
+		}
+		var saved gateway.ChoicesView
+		w.call(http.MethodPut, "/users/6/choices", `{"private_events":"skip","skip_categories":[],"only_categories":["work ","Work","Travel"]}`, http.StatusOK, &saved)
+		if view := read(); *view.PrivateEvents != "skip" || view.SkipCategories == nil || len(view.Effective.SkipCategories) != 0 || !slices.Equal(view.Effective.OnlyCategories, []string{"Travel", "work"}) {
+			t.Errorf("chosen: got %+v", view)
+		}
+		// They outlive a new connection.
+		w.connect("alice", "")
+		w.settle("alice", "connected")
+		if view := read(); view.PrivateEvents == nil || *view.PrivateEvents != "skip" {
+			t.Errorf("connected again: got %+v", view)
+		}
+		for body, want := range map[string]int{
+			`{"private_events":"busy"}`: 422, `{"only_categories":["a,b"]}`: 422, `{"skip_categories":["` + strings.Repeat("x", 256) + `"]}`: 422,
+			`{"colour":"blue"}`: 400, `{"skip_categories":"Family"}`: 400, `[`: 400,
+		} {
+			w.call(http.MethodPut, "/users/alice/choices", body, want, nil)
+		}
+		w.call(http.MethodPut, "/users/alice/choices", "{}", http.StatusOK, nil)
+		if view := read(); view.PrivateEvents != nil || view.OnlyCategories != nil {
+			t.Errorf("given up: got %+v", view)
 		}
 	})
 }

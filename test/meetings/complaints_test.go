@@ -13,6 +13,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/nightpos/outlook-gateway/gateway"
 	"github.com/nightpos/outlook-gateway/test/world"
 
 	simoutlook "github.com/nightpos/outlook-gateway/test/sim/outlook"
@@ -325,6 +326,49 @@ func TestComplaint11AttendeesChangeTheMeeting(t *testing.T) {
 	})
 }
 
+// TestComplaint10FirstSyncedByAnAttendee: each mailbox is asked for its own id of a
+// meeting, whoever brought it to NightPOS; a copy that is gone is looked for once.
+func TestComplaint10FirstSyncedByAnAttendee(t *testing.T) {
+	for name, connect := range map[string][]string{"the attendee first": {"bob"}, "the organizer first": {"alice"}} {
+		t.Run(name, func(t *testing.T) {
+			versions(t, world.Options{Connect: connect}, func(s *scene) {
+				s.meet(alice, "met", 5, bob, carol)
+				s.Quiet()
+				s.wantMails(func() {
+					s.Connect("alice")
+					s.Connect("bob")
+					s.Quiet()
+					s.Sweep()
+				})
+				s.wantShown("met", 1, map[string]int{alice: 1, bob: 1, carol: 1})
+				id := s.records("met", false)[0]
+				s.wantMails(func() { s.write("alice", id, map[string]any{"name": "met again", "location": "Room 1"}) }, "update "+bob, "update "+carol)
+				for _, address := range []string{alice, bob, carol} {
+					if shown := s.event(address, "met"); text(shown, "subject") != "met again" || text(shown, "location", "displayName") != "Room 1" {
+						s.Errorf("%s shows %v\n%s", address, shown["subject"], s.Log())
+					}
+				}
+				s.wantMails(func() { s.must(s.NightPOS.Member("bob").Answer(s.Context(), id, "accepted")) }, "response "+alice)
+				if answered := s.inMailbox(bob, "met")[0].Own; answered != "accepted" {
+					s.Errorf("bob's answer is %s in Outlook\n%s", answered, s.Log())
+				}
+				// One that is gone from the mailbox is not asked for again and again.
+				s.must(s.Outlook.Mailbox(bob).Delete(s.Context(), s.copyOf(bob, "met")))
+				s.Quiet()
+				before := s.Outlook.Counts()["GET /me/events/{event}"]
+				time.Sleep(48 * time.Hour)
+				s.Quiet()
+				if asked := s.Outlook.Counts()["GET /me/events/{event}"] - before; asked > 4 {
+					s.Errorf("in two quiet days single events were read %d times", asked)
+				}
+				if answered := s.inNightPOS("met")[0].People[bob]; answered != "declined" {
+					s.Errorf("bob's answer is %s in NightPOS\n%s", answered, s.Log())
+				}
+			})
+		})
+	}
+}
+
 func TestComplaint17AttendeeWithoutAddress(t *testing.T) {
 	versions(t, world.Options{}, func(s *scene) {
 		// The contact after carol's has no address.
@@ -361,6 +405,47 @@ func TestComplaint18OddAddresses(t *testing.T) {
 			s.Errorf("Outlook has %d attendees, want %d: %v", len(got), want, got)
 		}
 	})
+}
+
+// TestComplaint19InvitedThroughAList: whoever holds an invitation attends, though it
+// names a list alone; nobody is invited twice, and the list becomes no contact.
+func TestComplaint19InvitedThroughAList(t *testing.T) {
+	const list = "all-night@nightpos.example"
+	lists := map[string][]string{list: {alice, bob, dave, erin}}
+	for name, connect := range map[string][]string{"before": {"alice", "bob", "dave"}, "after": {"alice"}} {
+		t.Run(name, func(t *testing.T) {
+			versions(t, world.Options{Connect: connect, Lists: lists}, func(s *scene) {
+				s.wantMails(func() {
+					s.meet(alice, "met", 5, carol, list)
+					s.Quiet()
+					for _, login := range []string{"bob", "dave"} {
+						s.Connect(login)
+						s.Quiet()
+					}
+				})
+				s.wantShown("met", 1, map[string]int{alice: 1, bob: 1, dave: 1, carol: 1})
+				if people := s.inNightPOS("met")[0].People; !maps.Equal(people, map[string]string{bob: "open", dave: "open", carol: "open"}) {
+					s.Errorf("NightPOS lists %v\n%s", people, s.Log())
+				}
+				s.wantMails(func() { s.must(s.Outlook.Mailbox(bob).Respond(s.Context(), s.copyOf(bob, "met"), "accept")) })
+				id := s.records("met", false)[0]
+				s.wantMails(func() { s.must(s.NightPOS.Member("dave").Answer(s.Context(), id, "tentative")) }, "response "+alice)
+				if people := s.inNightPOS("met")[0].People; !maps.Equal(people, map[string]string{bob: "accepted", dave: "tentative", carol: "open"}) {
+					s.Errorf("NightPOS has the answers %v\n%s", people, s.Log())
+				}
+				// An edit mails those whom the meeting names, and loses neither list nor
+				// attendees.
+				s.wantMails(func() { s.write("alice", id, map[string]any{"name": "met again"}) }, "update "+carol, "update "+list)
+				s.wantShown("met", 1, map[string]int{alice: 1, bob: 1, dave: 1, carol: 1})
+				if named := s.event(alice, "met")["attendees"].([]any); len(named) != 2 {
+					s.Errorf("Outlook names %v", named)
+				}
+				if s.NightPOS.Contact(list) != 0 {
+					s.Error("the list has become a contact")
+				}
+			})
+		})
+	}
 }
 
 func TestComplaint20InviteesConnectFirst(t *testing.T) {
@@ -466,6 +551,70 @@ func TestComplaint26ContactsMultiply(t *testing.T) {
 			s.Errorf("one person has the contacts %v", contacts)
 		}
 	})
+}
+
+// TestComplaint26ContactsPollute: who becomes a contact is a setting; whoever does not
+// stays in Outlook, whatever is edited in NightPOS.
+func TestComplaint26ContactsPollute(t *testing.T) {
+	const (
+		colleague = "new@customer.example"
+		stranger  = "somebody@elsewhere.example"
+		private   = "someone@gmail.com"
+		room      = "room1@customer.example"
+		staff     = "sales-team@customer.example"
+	)
+	for policy, contacts := range map[string][]string{"never": {}, "known_domains": {colleague}, "always": {colleague, stranger, private}} {
+		t.Run(policy, func(t *testing.T) {
+			versions(t, world.Options{Settings: func(s *gateway.Settings) { s.CreateContacts = policy }}, func(s *scene) {
+				everybody := attendees(bob, carol, colleague, stranger, private, staff)
+				for _, entry := range everybody {
+					named := entry.(map[string]any)["emailAddress"].(map[string]any)
+					if named["address"] != staff {
+						named["name"] = "The name of " + strings.Split(named["address"].(string), "@")[0]
+					}
+				}
+				everybody = append(everybody, map[string]any{"type": "resource", "emailAddress": map[string]any{"address": room, "name": "Room 1"}})
+				content := inOutlookAt(at(5), time.Hour)
+				content["subject"], content["attendees"] = "met", everybody
+				s.wantMails(func() {
+					_, err := s.Outlook.Mailbox(alice).Create(s.Context(), content)
+					s.must(err)
+				})
+				want := map[string]string{bob: "open", carol: "open"}
+				for _, address := range contacts {
+					want[address] = "open"
+				}
+				if people := s.inNightPOS("met")[0].People; !maps.Equal(people, want) {
+					s.Errorf("NightPOS lists %v, want %v\n%s", people, want, s.Log())
+				}
+				for _, address := range []string{colleague, stranger, private, room, staff} {
+					if made := s.NightPOS.Contact(address) != 0; made != slices.Contains(contacts, address) {
+						s.Errorf("that %s is a contact: %v", address, made)
+					}
+				}
+				id := s.records("met", false)[0]
+				for _, edit := range []map[string]any{
+					{"name": "met again"}, {"partner_ids": s.partners(alice, bob, carol, dave)}, {"partner_ids": s.partners(alice, bob, dave)},
+				} {
+					if edit["partner_ids"] != nil && len(contacts) > 0 {
+						continue // the list of all would take the contacts off
+					}
+					s.write("alice", id, edit)
+					s.Quiet()
+				}
+				for _, address := range []string{colleague, stranger, private, room, staff} {
+					if !slices.ContainsFunc(s.event(alice, "met")["attendees"].([]any), func(entry any) bool {
+						return text(entry.(map[string]any), "emailAddress", "address") == address
+					}) {
+						s.Errorf("%s was taken off the meeting in Outlook\n%s", address, s.Log())
+					}
+				}
+				if inOutlook, inNightPOS, mails := s.spent(s.Sweep); inOutlook+inNightPOS+len(mails) > 0 {
+					s.Errorf("a sweep then cost %d writes to Outlook, %d to NightPOS and mails %v\n%s", inOutlook, inNightPOS, mails, s.Log())
+				}
+			})
+		})
+	}
 }
 
 func TestComplaint27AnswersAreLostOrInvented(t *testing.T) {
@@ -576,6 +725,80 @@ func TestComplaint44EverythingBecomesATeamsMeeting(t *testing.T) {
 			s.Errorf("after an edit in NightPOS the link is %q, was %q", now, link)
 		}
 	})
+}
+
+// TestComplaint44LinksOfNightPOS: a link of NightPOS's is to be seen in Outlook and
+// survives edits on both sides; an event becomes a Teams meeting when somebody asks
+// for that, or everywhere where that is the setting.
+func TestComplaint44LinksOfNightPOS(t *testing.T) {
+	const discuss = "https://nightpos.example/calendar/join_videocall/aBc-123?x=1&y=2"
+	for policy, wanted := range map[string]struct{ asked, plain bool }{"never": {false, false}, "when_asked": {true, false}, "always": {true, true}} {
+		t.Run(policy, func(t *testing.T) {
+			versions(t, world.Options{Settings: func(s *gateway.Settings) { s.OnlineMeetings = policy }}, func(s *scene) {
+				linked := s.plan("alice", "linked", 5, map[string]any{"videocall_location": discuss, "description": "<p>Agenda</p>"}, bob)
+				asked := s.plan("alice", "asked", 6, map[string]any{"videocall_location": " Teams", "description": "<p>Agenda</p>"}, bob)
+				series := s.plan("alice", "series", 7, map[string]any{
+					"videocall_location": "teams", "recurrency": true, "rrule_type": "weekly", "interval": 1, "end_type": "count", "count": 3,
+					strings.ToLower(at(7).Weekday().String()[:3]): true, "event_tz": "UTC",
+				}, bob)
+				plain := s.plan("alice", "plain", 8, nil, bob)
+				s.Quiet()
+				for tag, record := range map[string]int{"asked": asked, "series": series, "plain": plain} {
+					want := wanted.asked
+					if tag == "plain" {
+						want = wanted.plain
+					}
+					shown := s.event(alice, tag)
+					if shown["isOnlineMeeting"] != want {
+						s.Errorf("that %s is a Teams meeting: %v\n%s", tag, shown["isOnlineMeeting"], s.Log())
+					}
+					if link := text(shown, "onlineMeeting", "joinUrl"); want && (link == "" || s.record(record)["videocall_location"] != link) {
+						s.Errorf("%s: Outlook's link is %q, NightPOS's %v\n%s", tag, link, s.record(record)["videocall_location"], s.Log())
+					}
+				}
+				body := func() string { return text(s.event(alice, "linked"), "body", "content") }
+				if s.event(alice, "linked")["isOnlineMeeting"] == true || strings.Count(body(), `title="NightPOS meeting link"`) != 1 {
+					s.Errorf("Outlook shows the link as\n%s", body())
+				}
+				for round := range 3 {
+					s.write("alice", linked, map[string]any{"description": fmt.Sprintf("<p>Agenda %d</p>", round)})
+					s.Quiet()
+					now := strings.Replace(body(), fmt.Sprintf("Agenda %d", round), fmt.Sprintf("Plan %d", round), 1)
+					s.update(alice, s.copyOf(alice, "linked"), map[string]any{"body": map[string]any{"contentType": "html", "content": now}})
+					s.Quiet()
+					if shown := s.record(linked); shown["videocall_location"] != discuss || text(shown, "description") != fmt.Sprintf("<p>Plan %d</p>", round) {
+						s.Errorf("NightPOS shows %v and %v", shown["videocall_location"], shown["description"])
+					}
+					if strings.Count(body(), "<a ") != 1 || !strings.Contains(body(), fmt.Sprintf("Plan %d", round)) {
+						s.Errorf("Outlook shows\n%s", body())
+					}
+				}
+				s.wantMails(func() { s.write("alice", linked, map[string]any{"videocall_location": "https://meet.example/2"}) }, "update "+bob)
+				if strings.Count(body(), "<a ") != 1 || !strings.Contains(body(), "https://meet.example/2") {
+					s.Errorf("with another link Outlook shows\n%s", body())
+				}
+				s.write("alice", linked, map[string]any{"videocall_location": false})
+				s.Quiet()
+				if strings.Contains(body(), "<a ") {
+					s.Errorf("without a link Outlook shows\n%s", body())
+				}
+				if inOutlook, inNightPOS, mails := s.spent(s.Sweep); inOutlook+inNightPOS+len(mails) > 0 {
+					s.Errorf("a sweep then cost %d writes to Outlook, %d to NightPOS and mails %v\n%s", inOutlook, inNightPOS, mails, s.Log())
+				}
+				if !wanted.asked {
+					return
+				}
+				// Teams needs its block back with every text, and its link is Outlook's own.
+				link := text(s.event(alice, "asked"), "onlineMeeting", "joinUrl")
+				s.wantMails(func() { s.write("alice", asked, map[string]any{"description": "<p>Another agenda</p>"}) }, "update "+bob)
+				s.wantMails(func() { s.write("alice", asked, map[string]any{"videocall_location": discuss}) })
+				shown := s.event(alice, "asked")
+				if text(shown, "onlineMeeting", "joinUrl") != link || !strings.Contains(text(shown, "body", "content"), "Another agenda") || strings.Contains(text(shown, "body", "content"), "join_videocall") {
+					s.Errorf("after edits in NightPOS the link is %q, was %q, in\n%s", text(shown, "onlineMeeting", "joinUrl"), link, text(shown, "body", "content"))
+				}
+			})
+		})
+	}
 }
 
 func TestComplaint45PrivateAppointmentsAreShownToAll(t *testing.T) {

@@ -29,7 +29,8 @@ var five = []string{"alice", "bob", "dave", "erin", "frank"}
 
 // TestFivePeople lets five people do as they like with single meetings and series,
 // on both sides. After each quiet moment all calendars agree, nothing is lost or
-// doubled, and nobody was mailed twice for one edit.
+// doubled, and nobody was mailed twice for one edit. Now and then somebody is paused
+// meanwhile, or disconnects and connects again.
 func TestFivePeople(t *testing.T) {
 	numbers := slices.Clone(pinned)
 	for index := range *seeds {
@@ -48,7 +49,7 @@ func live(t *testing.T, number uint64) {
 	w := world.New(t, world.Options{Version: 17 + int(number%3), Seed: number, Colleagues: colleagues, Connect: five})
 	defer w.Close()
 	h := &history{
-		scene: &scene{World: w, T: t}, random: rand.New(rand.NewPCG(number, 5)),
+		scene: &scene{World: w, T: t}, random: rand.New(rand.NewPCG(number, 5)), comings: comings{rand.New(rand.NewPCG(number, 7))},
 		meetings: map[string]*meeting{}, refused: map[string]bool{},
 	}
 	defer func() {
@@ -86,6 +87,7 @@ type meeting struct {
 type history struct {
 	*scene
 	random   *rand.Rand
+	comings  comings
 	meetings map[string]*meeting
 	born     int
 	// refused are invitations that their people have declined or deleted, by tag and
@@ -103,6 +105,7 @@ func (h *history) one(of []string) string { return of[h.random.IntN(len(of))] }
 // episode is one edit, or a few of different meetings at once, and what must hold
 // after them.
 func (h *history) episode() {
+	back := h.away()
 	before := len(h.Outlook.Mails())
 	edits := 1
 	if h.random.IntN(3) == 0 {
@@ -114,6 +117,7 @@ func (h *history) episode() {
 		used[tag] = true
 		allowed[tag] += mails
 	}
+	back()
 	h.Quiet()
 	h.checkMails(before, allowed)
 	h.checkCalendars()

@@ -93,6 +93,10 @@ type Options struct {
 	Outlook  func(*simoutlook.Config)
 	// Gateway changes how the gateway is started.
 	Gateway func(*service.Config)
+	// Lists are Outlook's distribution lists.
+	Lists map[string][]string
+	// Settings changes those of the gateway.
+	Settings func(*gateway.Settings)
 }
 
 // World is everything that a test has.
@@ -148,7 +152,7 @@ func New(t *testing.T, options Options) *World {
 	switches.Now().Apply(&options.Switches)
 	outlooks := simoutlook.Config{
 		BaseURL: w.address(OutlookURL), Seed: options.Seed, Transport: w.network.Transport(), Switches: options.Switches, Faults: options.Faults,
-		People: mailboxes,
+		People: mailboxes, Lists: options.Lists,
 	}
 	if options.Outlook != nil {
 		options.Outlook(&outlooks)
@@ -218,6 +222,9 @@ func (w *World) startGateway(options Options) {
 	config.Settings.RichNotifications = switches.Now().Content
 	if options.Gateway != nil {
 		options.Gateway(&config)
+	}
+	if options.Settings != nil {
+		options.Settings(&config.Settings)
 	}
 	_, err := service.Register(context.Background(), config)
 	w.must(err)

@@ -47,7 +47,7 @@ func (s *Server) tellAttendees(m *mailbox, before, after *event, content map[str
 				s.mail("update", one.organizer.address, guest.person.address, one, one.subject, actor)
 			}
 		}
-		if box := s.find(guest.person.address); box != nil {
+		for _, box := range s.boxesOf(after, guest.person.address) {
 			s.after(s.pick(s.config.Switches.meetingDelay()), func() { s.deliverCopy(box, after, at < 0, actor) })
 		}
 	}
@@ -58,10 +58,27 @@ func (s *Server) tellAttendees(m *mailbox, before, after *event, content map[str
 func (s *Server) tellCancelled(e *event, guests []attendee, actor string) {
 	for _, guest := range guests {
 		s.mail("cancellation", e.organizer.address, guest.person.address, e, cancelledPrefix+e.subject, actor)
-		if box := s.find(guest.person.address); box != nil {
+		for _, box := range s.boxesOf(e, guest.person.address) {
 			s.after(s.pick(s.config.Switches.meetingDelay()), func() { s.deliverCancellation(box, e, actor, maximumPatience) })
 		}
 	}
+}
+
+// boxesOf are the mailboxes that a message about a meeting to an address reaches:
+// that of the address, or of everybody on the list of that name who is not named
+// besides.
+func (s *Server) boxesOf(e *event, address string) []*mailbox {
+	if box := s.find(address); box != nil {
+		return []*mailbox{box}
+	}
+	var boxes []*mailbox
+	for _, member := range s.config.Lists[strings.ToLower(address)] {
+		named := findAttendee(e.attendees, member) >= 0 || strings.EqualFold(e.organizer.address, member)
+		if box := s.find(member); box != nil && !named {
+			boxes = append(boxes, box)
+		}
+	}
+	return boxes
 }
 
 // deliverCopy brings the organizer's state into an attendee's mailbox. A copy

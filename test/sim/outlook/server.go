@@ -22,6 +22,9 @@ type Config struct {
 	TenantID string
 	// People have a mailbox each.
 	People []Person
+	// Lists are distribution lists: who is on one, by its address in lower case. An
+	// invitation to a list reaches everybody on it and names the list alone.
+	Lists map[string][]string
 	// Applications may sign people in. Empty: DefaultApplication.
 	Applications []Application
 	// Now is the wall clock of the service; nil means time.Now. Delays always
