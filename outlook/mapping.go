@@ -1,6 +1,7 @@
 package outlook
 
 import (
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -41,6 +42,9 @@ var (
 		"required": reconciler.TypeRequired, "optional": reconciler.TypeOptional, "resource": reconciler.TypeResource,
 	}
 )
+
+// alias is how a personal account is shown as an organizer.
+var alias = regexp.MustCompile(`(?i)^outlook_[0-9a-f]{16}@outlook\.com$`)
 
 // copyOf translates an event of Graph. recordID is used where the answer does
 // not hold the mark.
@@ -93,6 +97,7 @@ func (c *Client) copyOf(event graphEvent, recordID int64) reconciler.Copy {
 		Online: event.IsOnlineMeeting || joinURL(event) != "",
 		Event:  shown, Raw: raw, Preview: c.previewOf(event),
 	}
+	found.Aliased = !event.IsOrganizer && alias.MatchString(event.Organizer.EmailAddress.Address)
 	if event.Type == typeMaster {
 		found.MasterID = event.ID
 	} else {

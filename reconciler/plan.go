@@ -345,6 +345,8 @@ func (s State) Intent(plan Plan) *Link {
 // organises: the content flows to NightPOS only.
 func (s State) planGuest() Plan {
 	switch {
+	case s.there() && s.Record == nil && s.Link == nil && s.Copy.Aliased && !s.Waited:
+		return Plan{Role: RoleGuest, Wait: true, Reason: "waiting whether a colleague's calendar brings this meeting, whose organizer Outlook shows under an alias"}
 	case s.there() && s.Record == nil && s.Link == nil:
 		return s.planCreateRecord(RoleGuest)
 	case s.there() && s.active():

@@ -68,6 +68,9 @@ type Copy struct {
 	RecordID int64
 	// IsOrganizer says that the mailbox's owner organises the meeting.
 	IsOrganizer bool
+	// Aliased copies name their organizer by an address that nobody else knows: it
+	// may be a member all the same.
+	Aliased bool
 	// OwnAnswer is what the owner of the mailbox replied.
 	OwnAnswer Answer
 	// Cancelled copies stand for a meeting that its organizer called off.

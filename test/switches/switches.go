@@ -60,7 +60,6 @@ var All = []Setting{
 	{Name: "TwinsMerged", Outlook: func(s *simoutlook.Switches) { s.TwinsMerged = true }},
 	{Name: "NoOnlineMeetings", Outlook: func(s *simoutlook.Switches) { s.NoOnlineMeetings = true }},
 	{Name: "PrefixRepeats", Outlook: func(s *simoutlook.Switches) { s.PrefixRepeats = true }},
-	{Name: "OrganizerAlias", Outlook: func(s *simoutlook.Switches) { s.OrganizerAlias = true }},
 
 	{Name: "Exceptions=keep", Outlook: func(s *simoutlook.Switches) { s.Exceptions = simoutlook.ExceptionsKeep }},
 	{Name: "Exceptions=drop", Outlook: func(s *simoutlook.Switches) { s.Exceptions = simoutlook.ExceptionsDropAlways }},

@@ -142,6 +142,7 @@ type view struct {
 	immutable bool // Prefer: IdType="ImmutableId"
 	zone      zone // Prefer: outlook.timezone; UTC by default
 	text      bool // Prefer: outlook.body-content-type="text"
+	person    bool // a person looks, not an application
 }
 
 // render shows a whole event in the shape of 7.1 and 7.22.
@@ -184,7 +185,7 @@ func (s *Server) render(m *mailbox, e *event, v view) map[string]any {
 		"allowNewTimeProposals":      e.proposals,
 		"hideAttendees":              e.hideAttendees,
 		"responseStatus":             response(e.answer, e.answered),
-		"organizer":                  s.shownOrganizer(e).recipient(),
+		"organizer":                  s.shownOrganizer(e, v).recipient(),
 		"type":                       e.kind(),
 		"seriesMasterId":             nil,
 		"recurrence":                 nil,
@@ -247,8 +248,8 @@ func (s *Server) shownUID(e *event) string {
 
 // shownOrganizer is the organizer of an answer: personal accounts stand there
 // under an alias (13.17).
-func (s *Server) shownOrganizer(e *event) person {
-	if s.config.Switches.OrganizerAlias && s.find(e.organizer.address) != nil {
+func (s *Server) shownOrganizer(e *event, v view) person {
+	if s.config.Switches.OrganizerAlias && !v.person && s.find(e.organizer.address) != nil {
 		alias := strings.ToUpper(strings.ReplaceAll(s.guid("alias "+strings.ToLower(e.organizer.address)), "-", ""))[:16]
 		return person{e.organizer.name, "outlook_" + alias + "@outlook.com"}
 	}

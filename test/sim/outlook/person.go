@@ -74,7 +74,7 @@ func (m *Mailbox) Create(ctx context.Context, content map[string]any) (map[strin
 	if err != nil {
 		return nil, err
 	}
-	return m.server.render(m.box, made, view{}), nil
+	return m.server.render(m.box, made, view{person: true}), nil
 }
 
 // Update changes the given properties and returns the event.
@@ -87,7 +87,7 @@ func (m *Mailbox) Update(ctx context.Context, id string, patch map[string]any) (
 	err = m.with(ctx, id, func(e *event) error {
 		next, err := m.server.patch(m.box, m.actor(), e, plain)
 		if err == nil {
-			shown = m.server.render(m.box, next, view{})
+			shown = m.server.render(m.box, next, view{person: true})
 		}
 		return err
 	})
@@ -120,7 +120,7 @@ func (m *Mailbox) Respond(ctx context.Context, id, action string) error {
 func (m *Mailbox) Event(id string) (map[string]any, error) {
 	var shown map[string]any
 	err := m.with(context.Background(), id, func(e *event) error {
-		shown = m.server.render(m.box, e, view{})
+		shown = m.server.render(m.box, e, view{person: true})
 		return nil
 	})
 	return shown, err
@@ -132,7 +132,7 @@ func (m *Mailbox) Events() []map[string]any {
 	defer m.server.mutex.Unlock()
 	var all []map[string]any
 	for _, e := range m.box.listed() {
-		all = append(all, m.server.render(m.box, e, view{}))
+		all = append(all, m.server.render(m.box, e, view{person: true}))
 	}
 	return all
 }

@@ -21,7 +21,7 @@ func (m *Mailbox) Instances(id string, from, to time.Time) ([]map[string]any, er
 			return errorInvalid("The event is not the master of a series: only a series has instances.")
 		}
 		for _, one := range e.occurrences(from, to) {
-			all = append(all, m.server.render(m.box, one, view{}))
+			all = append(all, m.server.render(m.box, one, view{person: true}))
 		}
 		return nil
 	})
@@ -35,7 +35,7 @@ func (m *Mailbox) View(from, to time.Time) []map[string]any {
 	defer m.server.mutex.Unlock()
 	var all []map[string]any
 	for _, e := range m.box.overlapping(from, to) {
-		all = append(all, m.server.render(m.box, e, view{}))
+		all = append(all, m.server.render(m.box, e, view{person: true}))
 	}
 	return all
 }
@@ -74,7 +74,7 @@ func (m *Mailbox) UpdateFollowing(ctx context.Context, id string, patch map[stri
 			made, err = m.divide(master, e.slot, number, plain)
 		}
 		if err == nil {
-			shown = m.server.render(m.box, made, view{})
+			shown = m.server.render(m.box, made, view{person: true})
 		}
 		return err
 	})
@@ -90,7 +90,7 @@ func (m *Mailbox) divide(master *event, slot time.Time, number int, patch map[st
 	in.name = master.startZone
 	later := master.unmodified(slot)
 	later.series, later.slot = nil, time.Time{}
-	content, err := plainJSON(m.server.render(m.box, later, view{zone: in}))
+	content, err := plainJSON(m.server.render(m.box, later, view{zone: in, person: true}))
 	if err != nil {
 		return nil, err
 	}
@@ -171,7 +171,7 @@ func (m *Mailbox) Shift(ctx context.Context, id string, days int, by time.Durati
 		}
 		next, err := m.server.patch(m.box, m.actor(), e, patch)
 		if err == nil {
-			shown = m.server.render(m.box, next, view{})
+			shown = m.server.render(m.box, next, view{person: true})
 		}
 		return err
 	})
