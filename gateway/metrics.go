@@ -88,6 +88,7 @@ func (m *Metrics) Drifted(cause reconciler.Cause) { m.drift.WithLabelValues(stri
 
 // Compared counts meetings that were compared.
 func (m *Metrics) Compared(count int) { m.compared.Add(float64(count)) }
+
 // Remember has the lag kept in a history too. It must be called before anything is
 // told.
 func (m *Metrics) Remember(history *LagHistory) { m.history = history }

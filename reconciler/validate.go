@@ -220,10 +220,11 @@ func (s State) drifted(plan Plan) (Plan, bool) {
 
 // overruled are the values that healing writes over.
 func (s State) overruled(side Side, fields FieldSet) []Conflict {
-	event := Event{}
-	if side == SideOutlook {
+	var event Event
+	switch side {
+	case SideOutlook:
 		event = s.Copy.Event
-	} else {
+	default:
 		event = s.Record.Event
 	}
 	var conflicts []Conflict

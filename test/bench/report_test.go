@@ -274,8 +274,10 @@ func reportMeanwhile(t *testing.T) {
 		measured  *latencies
 		aims      bool
 	}{
-		{"others", "Outlook", measured.others.fromOutlook, true}, {"others", "NightPOS", measured.others.fromNightPOS, true},
-		{"that person", "Outlook", measured.own.fromOutlook, false}, {"that person", "NightPOS", measured.own.fromNightPOS, false},
+		{"others", "Outlook", measured.others.fromOutlook, true},
+		{"others", "NightPOS", measured.others.fromNightPOS, true},
+		{"that person", "Outlook", measured.own.fromOutlook, false},
+		{"that person", "NightPOS", measured.own.fromNightPOS, false},
 	} {
 		aims := "–"
 		if one.aims {
