@@ -269,7 +269,7 @@ func (b *tab) fits(name string, width int) {
 
 // names are those of people and events in these tests, which have no language.
 var names = []string{
-	"Alice", "Bob", "Mitchell Admin", "alice", "bob", "admin", "Meeting with a customer", "Budget", "Gym", "Lunch with Bob", "Lunch at noon", "Lunch at one",
+	"Alice", "Bob", "Mitchell Admin", "alice", "bob", "admin", "Meeting with a customer", "Budget", "Gym", "Family", "Lunch with Bob", "Lunch at noon", "Lunch at one",
 	"Event ", "The doctor", "English", "miniredis", "embedded",
 }
 
