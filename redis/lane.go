@@ -92,7 +92,18 @@ func (s *Store) Take(ctx context.Context, limit int) (reconciler.Batch, error) {
 	}
 }
 
+// leasingTime bounds how long a worker that leaves is held up.
+const leasingTime = 2 * time.Second
+
+// lease takes two trips on a Cluster, and a lane that is given up between them
+// would be nobody's until its lease is over; so once begun it goes on to its end,
+// though the worker leaves.
 func (s *Store) lease(ctx context.Context, lane string, limit int) (reconciler.Batch, error) {
+	if err := ctx.Err(); err != nil {
+		return reconciler.Batch{}, err
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), leasingTime)
+	defer cancel()
 	now := s.Now()
 	answer, err := takeScript.Run(ctx, s.client, s.laneKeys(lane), lane, milliseconds(now), milliseconds(now.Add(s.Lease)), limit).Slice()
 	if err != nil {
