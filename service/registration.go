@@ -79,6 +79,9 @@ type clerk struct {
 	registration nightpos.Registration
 	rotation     *rotation
 	log          *zap.Logger
+	// every is the time between looks whether somebody has switched a rule off,
+	// edited or deleted it.
+	every time.Duration
 	// recognise sees whether the database is the right one, once it is registered;
 	// nil before the gateway is put together.
 	recognise func(context.Context) error
@@ -97,7 +100,7 @@ type clerk struct {
 }
 
 func newClerk(config Config, suite *nightpos.Client, registration nightpos.Registration, rotation *rotation) *clerk {
-	return &clerk{suite: suite, registration: registration, rotation: rotation, log: config.Log, due: make(chan struct{}, 1)}
+	return &clerk{suite: suite, registration: registration, rotation: rotation, log: config.Log, every: config.RegistrationEvery, due: make(chan struct{}, 1)}
 }
 
 // hurry has run look at once.
@@ -111,11 +114,8 @@ func (c *clerk) hurry() {
 const (
 	// registrationTime bounds one try.
 	registrationTime = 20 * time.Second
-	// registrationStep is the pause after a try that failed for the moment,
-	// registrationEvery the time between looks whether somebody has switched a
-	// rule off, edited or deleted it.
-	registrationStep  = 15 * time.Second
-	registrationEvery = 10 * time.Minute
+	// registrationStep is the pause after a try that failed for the moment.
+	registrationStep = 15 * time.Second
 )
 
 // begin tries once. Its error is a setting that is wrong; everything else is
@@ -251,7 +251,7 @@ func (c *clerk) pause() time.Duration {
 	if c.again {
 		return registrationStep
 	}
-	return registrationEvery
+	return c.every
 }
 
 // state is what readyz shows.

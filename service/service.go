@@ -58,6 +58,9 @@ type Config struct {
 	// changed; default one hour. It finds what no notification told, but for
 	// records that were deleted in NightPOS and for what Microsoft forgets.
 	ChangesEvery time.Duration
+	// RegistrationEvery is how often it is seen whether what is registered in NightPOS
+	// is as it should be; default ten minutes.
+	RegistrationEvery time.Duration
 	// DeletionsEvery is how often NightPOS is asked, in one call for everybody, which
 	// of the linked records are left; default a quarter of an hour.
 	DeletionsEvery time.Duration
@@ -100,6 +103,9 @@ func (c *Config) fill() {
 	}
 	if c.ChangesEvery <= 0 {
 		c.ChangesEvery = time.Hour
+	}
+	if c.RegistrationEvery <= 0 {
+		c.RegistrationEvery = 10 * time.Minute
 	}
 	if c.DeletionsEvery <= 0 {
 		c.DeletionsEvery = 15 * time.Minute

@@ -126,7 +126,7 @@ func newWorldWith(t *testing.T, seed uint64, replicas int, usual simoutlook.Swit
 		Guard: reconciler.Guard{AtOnce: -1},
 		// Nobody sets anything, and looking for it would be most of a week.
 		SettingsEvery: time.Hour,
-		Transport:     w.network.Transport(), Engine: w.engine, Workers: 4, SweepEvery: sweepEvery, ChangesEvery: changesEvery, DeletionsEvery: changesEvery, Log: zap.New(core),
+		Transport:     w.network.Transport(), Engine: w.engine, Workers: 4, SweepEvery: sweepEvery, ChangesEvery: changesEvery, DeletionsEvery: changesEvery, RegistrationEvery: sweepEvery, Log: zap.New(core),
 		Spread: rand.New(rand.NewPCG(seed, 1)),
 		Settings: gateway.Settings{
 			PublicURL: gatewayURL, SecretKeys: [][]byte{[]byte("0123456789abcdef0123456789abcdef")},

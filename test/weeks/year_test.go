@@ -25,6 +25,7 @@ func TestYear6_12TheWindowMovesOn(t *testing.T) {
 		defer w.close()
 		w.stop()
 		w.config.SweepEvery, w.config.ChangesEvery, w.config.DeletionsEvery = 7*24*time.Hour, 6*time.Hour, 6*time.Hour
+		w.config.RegistrationEvery = 7 * 24 * time.Hour
 		w.start(1)
 		w.quiet()
 		time.Sleep(time.Hour)
