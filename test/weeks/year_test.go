@@ -62,7 +62,8 @@ func TestYear6_12TheWindowMovesOn(t *testing.T) {
 			if listed := w.outlook.Counts()["GET /me/calendarView"] - sweeps; month != 4 && listed > 2 {
 				t.Errorf("month %d: %d listings for what a round of changes tells", month, listed)
 			}
-			time.Sleep(time.Until(began.AddDate(0, month+1, 0)))
+			// The access tokens of this test live for a year, which is not over then.
+			time.Sleep(time.Until(began.AddDate(0, month+1, -7)))
 			w.checkEqual()
 		}
 	})
