@@ -19,7 +19,7 @@ demo: ## Two simulated calendars with the gateway between them, on one page.
 	go run . demo
 
 .PHONY: test
-test: ## All tests with the race detector, as the integration machine runs them.
+test: ## All tests, as the integration machine runs them.
 	./scripts/test
 
 .PHONY: lint

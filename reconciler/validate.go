@@ -218,7 +218,7 @@ func (s State) drifted(plan Plan) (Plan, bool) {
 	return healing, !healing.Idle() && updates(healing) && len(fields) > 0
 }
 
-// overruled are the values that healing writes over.
+// overruled are the values that healing writes over; they can be put back.
 func (s State) overruled(side Side, fields FieldSet) []Conflict {
 	var event Event
 	switch side {
@@ -230,7 +230,7 @@ func (s State) overruled(side Side, fields FieldSet) []Conflict {
 	var conflicts []Conflict
 	for _, scalar := range scalars {
 		if fields.Has(scalar.field) {
-			conflicts = append(conflicts, Conflict{Field: scalar.field, Loser: side, Lost: scalar.text(event)})
+			conflicts = append(conflicts, Conflict{Field: scalar.field, Loser: side, Lost: scalar.text(event), Value: scalar.alone(event)})
 		}
 	}
 	return conflicts
