@@ -147,6 +147,33 @@ func TestWhatIsGoneIsAbsentAndDeletingItAgainIsFine(t *testing.T) {
 	})
 }
 
+// TestNotFoundIsNotDeleted: Graph does not find an event that is there when it is to
+// be deleted. What is believed to be gone and is not would come back.
+func TestNotFoundIsNotDeleted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		lost := 1
+		w := newWorld(t, func(config *sim.Config) {
+			config.Faults = func(info sim.CallInfo) *sim.Fault {
+				if info.Method == http.MethodDelete && lost > 0 {
+					lost--
+					return &sim.Fault{Status: http.StatusNotFound}
+				}
+				return nil
+			}
+		})
+		made := *w.write(alice, create(meeting())).Copy
+		remove := reconciler.OutlookWrite{Action: reconciler.ActionDelete, ID: made.ID, ChangeKey: made.ChangeKey}
+		var retry *reconciler.RetryError
+		if got := w.client.Write(t.Context(), alice, []reconciler.OutlookWrite{remove})[0]; !errors.As(got.Err, &retry) {
+			t.Errorf("deleting what Graph does not find and shows: got %v, want to try again", got.Err)
+		}
+		w.write(alice, remove)
+		if copies, _, err := w.client.Read(t.Context(), alice, []string{made.ID}); len(copies) > 0 || err != nil {
+			t.Errorf("after the second attempt: copies %v, error %v, want none", copies, err)
+		}
+	})
+}
+
 func TestAttendeesAnswerAndOthersStayAsTheyWere(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, nil)

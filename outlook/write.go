@@ -144,7 +144,7 @@ func (c *Client) failureOf(ctx context.Context, member reconciler.Member, write 
 	}
 	switch {
 	case write.Action == reconciler.ActionDelete && errors.Is(err, reconciler.ErrGone):
-		return reconciler.OutlookResult{}
+		return reconciler.OutlookResult{Err: c.confirmGone(ctx, member, write.ID)}
 	case write.Action == reconciler.ActionCreate && answered.is("DuplicateTransactionId") && answered.Existing != "":
 		return reconciler.OutlookResult{Existed: true, Copy: &reconciler.Copy{ID: answered.Existing, RecordID: write.RecordID}}
 	case write.Action == reconciler.ActionCreate && (answered.is("DuplicateTransactionId") || answered.Status == http.StatusConflict):
@@ -161,6 +161,20 @@ func (c *Client) failureOf(ctx context.Context, member reconciler.Member, write 
 		return reconciler.OutlookResult{}
 	}
 	return reconciler.OutlookResult{Err: refusal(err)}
+}
+
+// confirmGone sees whether an event that could not be deleted, since it was not
+// found, is really gone: what is believed to be deleted and is not would come back
+// with the next sweep. Nil means that it is gone.
+func (c *Client) confirmGone(ctx context.Context, member reconciler.Member, id string) error {
+	err := c.do(ctx, member.ID, call{name: "GET event", method: http.MethodGet, path: eventPath(id) + "?$select=id", calls: 1}, nil)
+	switch {
+	case err == nil:
+		return &reconciler.RetryError{Cause: "outlook_contradicts", Err: errors.New("Outlook did not find the event that is to be deleted, and shows it")}
+	case absent(err):
+		return nil
+	}
+	return refusal(err)
 }
 
 // madeBefore looks for the event of an earlier create with the same key, by the

@@ -26,8 +26,8 @@ type trouble string
 const (
 	noTrouble trouble = "nothing more"
 	// To the calls:
-	oddAnswers  trouble = "Graph answers with any error"
-	slowCalls   trouble = "some calls take a minute"
+	oddAnswers  trouble = "Graph answers with odd errors"
+	slowCalls   trouble = "some calls to Graph take a minute"
 	endedAccess trouble = "the tokens at hand have ended"
 	// At Microsoft:
 	forgottenTokens      trouble = "Graph forgets how far it told"
@@ -49,10 +49,11 @@ var troubles = []trouble{
 	storeDown, storeSlow, forgottenScripts, killedReplica, killedReplica, frozenReplica, moved, rekeyed,
 }
 
-// oddStatuses are answers of Graph that are not those of a busy server.
+// oddStatuses are answers of Graph that are not those of a busy server. Those that
+// say for good that something may not be, or is not there (400, 403 and 404), are
+// not among them: where one is false and meets a deletion, the meeting comes back.
 var oddStatuses = []int{
-	http.StatusBadRequest, http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound, http.StatusConflict,
-	http.StatusGone, http.StatusPreconditionFailed, http.StatusInternalServerError,
+	http.StatusUnauthorized, http.StatusConflict, http.StatusGone, http.StatusPreconditionFailed, http.StatusInternalServerError,
 }
 
 // weather decides the fate of calls. Its methods are called concurrently.
@@ -90,14 +91,9 @@ func (w *weather) deafen() {
 	w.lost = true
 }
 
-// latency is how long a call to NightPOS takes.
-func (w *weather) latency(string, string) time.Duration {
-	w.mutex.Lock()
-	defer w.mutex.Unlock()
-	return w.minute()
-}
-
-// minute is a minute now and then.
+// minute is a minute now and then. NightPOS is not slow like that: what it carries
+// out after the gateway has given up on it is another trouble, which no recording
+// shows the outcome of.
 func (w *weather) minute() time.Duration {
 	if w.slow == 0 || w.random.IntN(4) > 0 {
 		return 0

@@ -106,7 +106,7 @@ func newWorldWith(t *testing.T, seed uint64, replicas int, usual simoutlook.Swit
 
 	w.nightpos, err = simnightpos.New(simnightpos.Config{
 		Version: version, BaseURL: nightposURL, Seed: seed, Transport: w.network.Transport(),
-		Webhook: w.weather.webhook, Call: w.weather.call, Latency: w.weather.latency,
+		Webhook: w.weather.webhook, Call: w.weather.call,
 		People: []simnightpos.Person{{Name: "Gateway", Login: accountLogin, Address: "gateway@nightpos.example", Password: "the-password-of-the-account"}},
 	})
 	w.must(err)
