@@ -170,7 +170,7 @@ func (c *Client) confirmGone(ctx context.Context, member reconciler.Member, id s
 	err := c.do(ctx, member.ID, call{name: "GET event", method: http.MethodGet, path: eventPath(id) + "?$select=id", calls: 1}, nil)
 	switch {
 	case err == nil:
-		return &reconciler.RetryError{Cause: "outlook_contradicts", Err: errors.New("Outlook did not find the event that is to be deleted, and shows it")}
+		return &reconciler.RetryError{Cause: "outlook_contradicts", Err: errors.New("the event that is to be deleted was not found by Outlook, which shows it all the same")}
 	case absent(err):
 		return nil
 	}
