@@ -34,6 +34,9 @@ type Subscription struct {
 	// says that there may be others, which nobody remembers.
 	Former     []string `json:"former,omitempty"`
 	Unsearched bool     `json:"unsearched,omitempty"`
+	// Asked is when a subscription was asked for and nobody knows what came of it:
+	// Microsoft may still make it, after the caller has given up.
+	Asked time.Time `json:"asked,omitzero"`
 }
 
 // ends is when delivery stops if nothing is done.
@@ -182,7 +185,7 @@ func (m *Manager) ensure(ctx context.Context, member reconciler.Member, known Su
 	}
 	switch waited := now.Sub(known.Due); {
 	case waited < 0:
-		return known.Due, m.tidy(ctx, member, known)
+		return m.upTo(known), m.tidy(ctx, member, known)
 	case waited > punctual && item.Attempts == 0 && !known.Due.IsZero():
 		if at := m.schedule.late(known.ends().Sub(now), now); at.After(now) {
 			known.Due = at
@@ -213,7 +216,7 @@ func (m *Manager) prolong(ctx context.Context, member reconciler.Member, known S
 	now := m.config.Now()
 	renewed, err := m.config.Calls.Renew(ctx, member, known.ID, m.expiry(certificate), certificate)
 	if errors.Is(err, reconciler.ErrGone) {
-		return m.create(ctx, member, Subscription{Former: known.Former})
+		return m.create(ctx, member, Subscription{Former: known.Former, Asked: known.Asked})
 	}
 	if err != nil {
 		return time.Time{}, fmt.Errorf("renewing the subscription: %w", err)
@@ -240,6 +243,11 @@ func (m *Manager) create(ctx context.Context, member reconciler.Member, known Su
 		return time.Time{}, fmt.Errorf("listing subscriptions: %w", err)
 	}
 	former = append(slices.Clone(former), m.strays(existing, Subscription{Former: former})...)
+	doubtful := known.Asked
+	known.Asked = m.config.Now()
+	if err := m.save(ctx, member, known); err != nil {
+		return time.Time{}, err
+	}
 	made, err := m.request(ctx, member)
 	if errors.Is(err, ErrConflict) && len(former) > 0 {
 		if err := m.take(ctx, member, former); err != nil {
@@ -255,6 +263,7 @@ func (m *Manager) create(ctx context.Context, member reconciler.Member, known Su
 		return time.Time{}, err
 	}
 	made.NotificationURL, made.Key, made.Former = m.config.NotificationURL, m.config.Keys[0], former
+	made.Asked, made.Unsearched = doubtful, !doubtful.IsZero()
 	return m.keep(ctx, member, made, true)
 }
 
@@ -299,7 +308,16 @@ func (m *Manager) keep(ctx context.Context, member reconciler.Member, subscripti
 	if err := m.save(ctx, member, subscription); err != nil {
 		return time.Time{}, err
 	}
-	return subscription.Due, m.tidy(ctx, member, subscription)
+	return m.upTo(subscription), m.tidy(ctx, member, subscription)
+}
+
+// upTo is when a subscription wants to be looked at next: when it is due, or when
+// what came of an earlier request can be known.
+func (m *Manager) upTo(subscription Subscription) time.Time {
+	if settled := subscription.Asked.Add(settledAfter); subscription.Unsearched && settled.After(m.config.Now()) && settled.Before(subscription.Due) {
+		return settled
+	}
+	return subscription.Due
 }
 
 func (m *Manager) save(ctx context.Context, member reconciler.Member, subscription Subscription) error {
@@ -313,25 +331,32 @@ func (m *Manager) save(ctx context.Context, member reconciler.Member, subscripti
 // fails, the present one is in order all the same.
 func (m *Manager) tidy(ctx context.Context, member reconciler.Member, known Subscription) error {
 	former := known.Former
-	if known.Unsearched {
+	unsettled := known.Unsearched && m.config.Now().Before(known.Asked.Add(settledAfter))
+	if known.Unsearched && !unsettled {
 		existing, err := m.config.Calls.List(ctx, member)
 		if err != nil {
 			return fmt.Errorf("listing subscriptions: %w", err)
 		}
 		former = append(slices.Clone(former), m.strays(existing, known)...)
 	}
-	return m.clear(ctx, member, known, former)
+	if unsettled && len(former) == 0 {
+		return nil
+	}
+	return m.clear(ctx, member, known, former, unsettled)
 }
 
 // clear takes away what is not needed any more, and notes that it is gone.
-func (m *Manager) clear(ctx context.Context, member reconciler.Member, known Subscription, former []string) error {
+func (m *Manager) clear(ctx context.Context, member reconciler.Member, known Subscription, former []string, unsettled bool) error {
 	if len(former) == 0 && !known.Unsearched {
 		return nil
 	}
 	if err := m.take(ctx, member, former); err != nil {
 		return err
 	}
-	known.Former, known.Unsearched = nil, false
+	known.Former = nil
+	if !unsettled {
+		known.Unsearched, known.Asked = false, time.Time{}
+	}
 	return m.save(ctx, member, known)
 }
 
@@ -343,9 +368,9 @@ func (m *Manager) search(ctx context.Context, member reconciler.Member, known Su
 		return time.Time{}, fmt.Errorf("listing subscriptions: %w", err)
 	}
 	if !slices.ContainsFunc(existing, func(one Subscription) bool { return one.ID == known.ID }) {
-		return m.create(ctx, member, Subscription{Former: known.Former})
+		return m.create(ctx, member, Subscription{Former: known.Former, Asked: known.Asked})
 	}
-	return known.Due, m.clear(ctx, member, known, append(slices.Clone(known.Former), m.strays(existing, known)...))
+	return known.Due, m.clear(ctx, member, known, append(slices.Clone(known.Former), m.strays(existing, known)...), m.config.Now().Before(known.Asked.Add(settledAfter)))
 }
 
 // strays are the subscriptions that lead here and are not the known one. Those

@@ -26,8 +26,9 @@ type microsoft struct {
 	// certificates are what the content of each one's notifications is encrypted for.
 	certificates map[string]string
 	serial       int
-	// failing fails every call, deletions alone when it is undeletable.
-	failing, undeletable error
+	// failing fails every call; unmakable and undeletable fail only the makings and
+	// the deletions.
+	failing, unmakable, undeletable error
 	// life is granted instead of what is asked for; token is how long the token
 	// of a call is valid; single refuses a second subscription.
 	life, token time.Duration
@@ -57,8 +58,8 @@ func (m *microsoft) granted(asked time.Time) (expires, authorized time.Time) {
 }
 
 func (m *microsoft) Create(_ context.Context, _ reconciler.Member, request subscriptions.Request) (subscriptions.Subscription, error) {
-	if m.failing != nil {
-		return subscriptions.Subscription{}, m.failing
+	if err := errors.Join(m.failing, m.unmakable); err != nil {
+		return subscriptions.Subscription{}, err
 	}
 	if m.single && m.alive() > 0 {
 		return subscriptions.Subscription{}, fmt.Errorf("409: %w", subscriptions.ErrConflict)
@@ -392,6 +393,33 @@ func TestAMovedGatewayIsSubscribedUnderItsNewAddressWithoutAGap(t *testing.T) {
 			})
 		})
 	}
+}
+
+// Microsoft may carry out a request whose caller has given up, and after the next
+// one: nobody ever tells the gateway of that subscription.
+func TestASubscriptionThatWasMadeLateGoes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		manager, calls, records := newManager(t)
+		calls.unmakable = &reconciler.RetryError{Cause: "outlook_timeout", Err: context.DeadlineExceeded}
+		if _, err := manager.Ensure(t.Context(), alice, item(reconciler.SignalConnected)); err == nil {
+			t.Fatal("no error, want one that has it tried again")
+		}
+		calls.unmakable = nil
+		time.Sleep(10 * time.Second)
+		again := ensure(t, manager)
+		if wait := time.Until(again); wait > 10*time.Minute {
+			t.Errorf("wants to be called again after %s, want it soon after what came of the first request is settled", wait)
+		}
+		calls.live = append(calls.live, subscriptions.Subscription{ID: "late", NotificationURL: address, Expires: time.Now().Add(time.Hour)})
+		time.Sleep(time.Until(again))
+		again = ensure(t, manager)
+		if got := calls.ids(); !slices.Equal(got, []string{"s1"}) || calls.renewed != 0 {
+			t.Errorf("live %v, renewed %d; want s1 and 0", got, calls.renewed)
+		}
+		if kept := records.kept[alice.ID]; kept.Unsearched || !kept.Asked.IsZero() || !again.Equal(kept.Due) {
+			t.Errorf("kept %+v and called again at %s, want nothing left to look for", kept, again)
+		}
+	})
 }
 
 func TestWhatCouldNotBeTakenAwayGoesLater(t *testing.T) {

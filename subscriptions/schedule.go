@@ -25,6 +25,10 @@ const (
 	// leastPause keeps a subscription that lives for moments from being renewed
 	// without a pause.
 	leastPause = time.Minute
+	// settledAfter is how long after a request nobody got an answer to Microsoft
+	// has surely made the subscription, or will not: several times the patience of
+	// a call.
+	settledAfter = 5 * time.Minute
 	// pace and burst bound the renewals that come at no planned time, of all
 	// mailboxes together: ten in a second.
 	pace  = 100 * time.Millisecond

@@ -252,28 +252,39 @@ func (w *world) connect(login, address string) {
 	w.must(err)
 }
 
-// patience is how long after fair weather has returned everything must be quiet.
-const patience = 30 * time.Minute
+// How long after fair weather has returned everything must be quiet.
+const (
+	// patience is for the gateway: so long its lanes may be at work without a rest.
+	patience = 30 * time.Minute
+	// repeats is for Graph: the pauses between its attempts double for four hours
+	// (fact 3.5), so that after a long outage the next one can be two hours away.
+	repeats = 4*time.Hour + patience
+)
 
 // quiet waits until nothing is on its way anywhere. Pauses after failures and
 // Microsoft's own repeats are waited for.
 func (w *world) quiet() {
 	w.t.Helper()
-	end := time.Now().Add(patience)
+	began := time.Now()
+	rested := began
 	for calm := 0; calm < 3; {
 		time.Sleep(time.Second)
 		resting, err := w.replicas[0].Quiet(w.context)
 		w.must(err)
-		if resting && w.outlook.Delivery().Waiting == 0 {
+		waiting := w.outlook.Delivery().Waiting
+		if resting && waiting == 0 {
 			calm++
 			continue
 		}
 		calm = 0
-		if time.Now().After(end) {
+		if resting {
+			rested = time.Now()
+		}
+		if time.Since(rested) > patience || time.Since(began) > repeats {
 			for _, lane := range w.lanes() {
 				w.explain(lane)
 			}
-			w.t.Fatalf("not quiet after %s: %+v", patience, w.outlook.Delivery())
+			w.t.Fatalf("not quiet after %s: the lanes are resting: %t, notifications: %+v", time.Since(began), resting, w.outlook.Delivery())
 		}
 	}
 }
