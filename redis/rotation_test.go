@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"strings"
 	"testing"
+	"time"
 
 	goredis "github.com/redis/go-redis/v9"
 
@@ -55,6 +56,46 @@ func TestKeysRotateWhileReplicasRun(t *testing.T) {
 	}
 	if _, _, err := before.Token(t.Context(), "7"); err == nil {
 		t.Error("with the former key alone: got the token, want an error: the first key encrypts")
+	}
+}
+
+// TestTokensOutliveTheKeyThatEncryptedThem: a token may not be renewed for weeks,
+// while its person is paused or Microsoft is out.
+func TestTokensOutliveTheKeyThatEncryptedThem(t *testing.T) {
+	address := startServers(t, 1)[0]
+	before, leading, after := rotated(t, address, 1), rotated(t, address, 2, 1), rotated(t, address, 2)
+	if err := before.SaveToken(t.Context(), "7", []byte("token")); err != nil {
+		t.Fatal(err)
+	}
+	if taken, err := before.LockToken(t.Context(), "7", "somebody", time.Minute); err != nil || !taken {
+		t.Fatalf("LockToken: got %t, %v, want it taken", taken, err)
+	}
+	if done, err := leading.SealTokenAnew(t.Context(), "7"); err != nil || done {
+		t.Fatalf("while somebody renews the token: got %t, %v, want it left alone", done, err)
+	}
+	if err := before.UnlockToken(t.Context(), "7", "somebody"); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if done, err := leading.SealTokenAnew(t.Context(), "7"); err != nil || !done {
+			t.Fatalf("got %t, %v, want it done", done, err)
+		}
+	}
+	text, version, err := after.Token(t.Context(), "7")
+	if err != nil || string(text) != "token" {
+		t.Errorf("with the new key alone: got %q, %v, want the token", text, err)
+	}
+	if taken, err := after.LockToken(t.Context(), "7", "somebody", time.Minute); err != nil || !taken {
+		t.Errorf("LockToken afterwards: got %t, %v, want it taken", taken, err)
+	}
+	if done, err := leading.SealTokenAnew(t.Context(), "7"); err != nil || !done {
+		t.Errorf("once more: got %t, %v, want nothing left to do", done, err)
+	}
+	if _, same, err := after.Token(t.Context(), "7"); err != nil || same != version {
+		t.Errorf("once more: the token was saved anew (%v), want it left as it was", err)
+	}
+	if done, err := leading.SealTokenAnew(t.Context(), "8"); err != nil || !done {
+		t.Errorf("for somebody without a token: got %t, %v, want nothing to do", done, err)
 	}
 }
 

@@ -2,7 +2,9 @@ package redis
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"strconv"
 	"time"
 
 	goredis "github.com/redis/go-redis/v9"
@@ -55,6 +57,38 @@ func (s *Store) ReplaceToken(ctx context.Context, lane, version string, token []
 		return false, fmt.Errorf("keeping a token: %w", err)
 	}
 	return done == 1, nil
+}
+
+// sealingTime is how long encrypting a token anew takes at most; its turn to
+// renew the token lasts longer, so that no renewal begins in between.
+const sealingTime = 2 * time.Second
+
+// SealTokenAnew encrypts a member's token with the first key if a former one
+// encrypted it, so that the former one is of no use any more. False says that
+// somebody is just renewing the token, which may come to the same.
+func (s *Store) SealTokenAnew(ctx context.Context, lane string) (bool, error) {
+	sealed, err := s.get(ctx, s.keys.token(lane))
+	if errors.Is(err, ErrNotFound) || err == nil && !s.Seal.Former(sealed) {
+		return true, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	holder := s.name + strconv.FormatInt(s.holders.Add(1), 36)
+	if taken, err := s.LockToken(ctx, lane, holder, 5*sealingTime); err != nil || !taken {
+		return false, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, sealingTime)
+	defer cancel()
+	token, version, err := s.Token(ctx, lane)
+	switch {
+	case errors.Is(err, ErrNotFound):
+		err = nil // whoever it was has left
+	case err == nil:
+		// Who connects at this moment keeps another one, encrypted with the first key.
+		_, err = s.ReplaceToken(ctx, lane, version, token)
+	}
+	return err == nil, errors.Join(err, s.UnlockToken(context.WithoutCancel(ctx), lane, holder))
 }
 
 // lockScript takes a lock that is free or over. KEYS lock. ARGV holder, now, end

@@ -336,6 +336,7 @@ func (s *Service) run(ctx context.Context, listener net.Listener, parts parts) {
 		group.Go(func() { s.contents.run(ctx) })
 	}
 	group.Go(func() { s.catchUp(ctx, parts.subscriptions) })
+	group.Go(func() { s.sealAnew(ctx) })
 	serve := func() error { return parts.server.Serve(ctx, listener) }
 	if hosts := s.config.Hosts; hosts != nil {
 		serve = func() error { return parts.server.ServeBehind(ctx, hosts, s.PublicURL) }

@@ -283,3 +283,44 @@ func TestStopsInTime(t *testing.T) {
 		})
 	}
 }
+
+// Microsoft may be out, and nobody's token renewed, from the day on that a new
+// GATEWAY_SECRET_KEY is put in front until the former one is taken out.
+func TestAKeyCanBeTakenOutAfterOneStart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.host("nightpos.test", w.nightpos.Handler())
+		w.config.Settings.NightPOSLogin, w.config.Settings.NightPOSAPIKey = "admin", "admin"
+		former := w.config.Settings.SecretKeys[0]
+		present := []byte("fedcba9876543210fedcba9876543210")
+		stay := func(then func(*service.Service), keys ...[]byte) {
+			t.Helper()
+			w.config.Settings.SecretKeys = keys
+			running, err := w.start()
+			if err != nil {
+				t.Fatal(err)
+			}
+			then(running)
+			if err := running.Close(); err != nil {
+				t.Error(err)
+			}
+		}
+		stay(func(running *service.Service) {
+			access, refresh, expires := w.outlook.Token(t.Context(), "alice@nightpos.example", simoutlook.DefaultApplication.ID, []string{"openid", "offline_access", "User.Read", "Calendars.ReadWrite"})
+			if _, err := running.Connect(t.Context(), "alice", outlook.Token{AccessToken: access, RefreshToken: refresh, Expires: expires}); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(time.Minute)
+		}, former)
+		w.config.Settings.MicrosoftLoginURL, w.config.Settings.MicrosoftGraphURL = "http://out.test", "http://out.test/v1.0"
+		stay(func(*service.Service) { time.Sleep(10 * time.Second) }, present, former)
+		if found := w.logs.FilterMessageSnippet("every token is encrypted with the present key").Len(); found != 1 {
+			t.Errorf("the log says %d times that the former key can go, want once", found)
+		}
+		stay(func(running *service.Service) {
+			if token, _, err := running.Store().Token(t.Context(), "6"); err != nil || len(token) == 0 {
+				t.Errorf("with the new key alone: got %d bytes, %v, want the token", len(token), err)
+			}
+		}, present)
+	})
+}

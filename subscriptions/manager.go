@@ -153,21 +153,17 @@ func (m *Manager) Ensure(ctx context.Context, member reconciler.Member, item rec
 	}
 	next, err := m.ensure(ctx, member, known, item)
 	if err != nil {
-		return time.Time{}, m.again(member.ID, known, item.Attempts, err)
+		return time.Time{}, m.again(member.ID, known, item, err)
 	}
 	return next, nil
 }
 
 func (m *Manager) ensure(ctx context.Context, member reconciler.Member, known Subscription, item reconciler.Item) (time.Time, error) {
 	now := m.config.Now()
-	signal, about, _ := strings.Cut(item.Version, " ")
 	if known.ID == "" {
 		return m.create(ctx, member, known)
 	}
-	if about != "" && about != known.ID {
-		signal = reconciler.SignalNone // about one that is not ours any more
-	}
-	switch signal {
+	switch signal := signalAbout(known, item); signal {
 	case reconciler.SignalConnected, reconciler.SignalRemoved:
 		return m.prolong(ctx, member, known, signal == reconciler.SignalRemoved)
 	case reconciler.SignalReauthorize, reconciler.SignalSilent:
@@ -195,6 +191,15 @@ func (m *Manager) ensure(ctx context.Context, member reconciler.Member, known Su
 	return m.prolong(ctx, member, known, false)
 }
 
+// signalAbout is what an item says about a subscription.
+func signalAbout(known Subscription, item reconciler.Item) string {
+	signal, about, _ := strings.Cut(item.Version, " ")
+	if about != "" && about != known.ID {
+		return reconciler.SignalNone // about one that is not ours any more
+	}
+	return signal
+}
+
 // astray says that a subscription delivers to where nobody of ours may be, or
 // what nobody of ours believes.
 func (m *Manager) astray(known Subscription) bool {
@@ -216,7 +221,7 @@ func (m *Manager) prolong(ctx context.Context, member reconciler.Member, known S
 	now := m.config.Now()
 	renewed, err := m.config.Calls.Renew(ctx, member, known.ID, m.expiry(certificate), certificate)
 	if errors.Is(err, reconciler.ErrGone) {
-		return m.create(ctx, member, Subscription{Former: known.Former, Asked: known.Asked})
+		return m.replace(ctx, member, known)
 	}
 	if err != nil {
 		return time.Time{}, fmt.Errorf("renewing the subscription: %w", err)
@@ -229,6 +234,18 @@ func (m *Manager) prolong(ctx context.Context, member reconciler.Member, known S
 	}
 	known.Expires, known.Authorized, known.Certificate = renewed.Expires, renewed.Authorized, certificate
 	return m.keep(ctx, member, known, false)
+}
+
+// errGone says that Microsoft does not have the subscription any more.
+var errGone = errors.New("the subscription is gone")
+
+// replace makes a new subscription for one that Microsoft does not have any more.
+func (m *Manager) replace(ctx context.Context, member reconciler.Member, known Subscription) (time.Time, error) {
+	next, err := m.create(ctx, member, Subscription{Former: known.Former, Asked: known.Asked})
+	if err != nil {
+		return time.Time{}, fmt.Errorf("%w: %w", errGone, err)
+	}
+	return next, nil
 }
 
 // create makes a subscription and takes away what is left of former ones, in
@@ -368,7 +385,7 @@ func (m *Manager) search(ctx context.Context, member reconciler.Member, known Su
 		return time.Time{}, fmt.Errorf("listing subscriptions: %w", err)
 	}
 	if !slices.ContainsFunc(existing, func(one Subscription) bool { return one.ID == known.ID }) {
-		return m.create(ctx, member, Subscription{Former: known.Former, Asked: known.Asked})
+		return m.replace(ctx, member, known)
 	}
 	return known.Due, m.clear(ctx, member, known, append(slices.Clone(known.Former), m.strays(existing, known)...), m.config.Now().Before(known.Asked.Add(settledAfter)))
 }
@@ -396,8 +413,9 @@ func (m *Manager) take(ctx context.Context, member reconciler.Member, ids []stri
 	return nil
 }
 
-// again says when to try after a failure.
-func (m *Manager) again(lane string, known Subscription, attempts int, err error) error {
+// again says when to try after a failure. What is recorded of a subscription that is
+// gone says nothing about how long that may take.
+func (m *Manager) again(lane string, known Subscription, item reconciler.Item, err error) error {
 	if errors.Is(err, context.Canceled) || errors.Is(err, reconciler.ErrReconnect) || errors.Is(err, reconciler.ErrLeaseLost) {
 		return err // nothing that trying again mends
 	}
@@ -409,10 +427,11 @@ func (m *Manager) again(lane string, known Subscription, attempts int, err error
 		least, cause = retry.After, retry.Cause
 	}
 	var left time.Duration
-	if known.ID != "" && !m.astray(known) {
+	gone := errors.Is(err, errGone) || signalAbout(known, item) == reconciler.SignalRemoved
+	if known.ID != "" && !m.astray(known) && !gone {
 		left = known.ends().Sub(now)
 	}
-	return &reconciler.RetryError{After: max(least, m.schedule.retry(lane, attempts, left, !asked, now)), Cause: cause, Err: err}
+	return &reconciler.RetryError{After: max(least, m.schedule.retry(lane, item.Attempts, left, !asked, now)), Cause: cause, Err: err}
 }
 
 // Remove takes every subscription of this gateway away from a mailbox, for

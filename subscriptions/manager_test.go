@@ -505,6 +505,39 @@ func pauses(t *testing.T, manager *subscriptions.Manager, end time.Time) []time.
 	return waits
 }
 
+// What is recorded of a subscription that is gone must not put the next attempt off:
+// nothing is delivered meanwhile.
+func TestASubscriptionThatIsGoneIsReplacedSoonAfterAnOutage(t *testing.T) {
+	down := &reconciler.RetryError{Cause: "outlook_unavailable"}
+	for name, one := range map[string]struct {
+		signal []string
+		fail   func(*microsoft)
+	}{
+		"Microsoft says so":           {[]string{reconciler.SignalRemoved, "s1"}, func(calls *microsoft) { calls.failing = down }},
+		"it is found at the renewal":  {nil, func(calls *microsoft) { calls.unmakable = down }},
+		"it is missing after a start": {[]string{reconciler.SignalStarted}, func(calls *microsoft) { calls.unmakable = down }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				manager, calls, _ := newManager(t)
+				due := ensure(t, manager)
+				if one.signal == nil {
+					time.Sleep(time.Until(due))
+				}
+				calls.live = nil
+				one.fail(calls)
+				again := item(one.signal...)
+				again.Attempts = 12
+				_, err := manager.Ensure(t.Context(), alice, again)
+				var retry *reconciler.RetryError
+				if !errors.As(err, &retry) || retry.Cause != down.Cause || retry.After > 5*time.Minute {
+					t.Errorf("error %v, want one that has it tried again within 5 minutes", err)
+				}
+			})
+		})
+	}
+}
+
 func TestFailuresAreTriedAgainAsFastAsTheLifeThatIsLeftNeeds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		manager, calls, records := newManager(t)

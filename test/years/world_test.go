@@ -44,6 +44,9 @@ type person struct {
 	// nobody minds.
 	revoked, back time.Time
 	meetings      []*meeting
+	// unheard is when a subscription was removed while nothing that Microsoft said
+	// reached the gateway.
+	unheard time.Time
 	// dead is for how long nothing has been delivered that no outage excuses.
 	dead time.Duration
 }
@@ -202,8 +205,31 @@ func (w *world) quiet(patience time.Duration) {
 		}
 		calm = 0
 		if time.Now().After(end) {
-			w.t.Errorf("not quiet after %s: %+v", patience, w.outlook.Delivery())
+			w.t.Errorf("not quiet after %s: the lanes are resting: %t, notifications: %+v", patience, resting, w.outlook.Delivery())
+			for _, one := range w.people {
+				w.explain(one)
+			}
 			return
 		}
+	}
+}
+
+// explain shows what is left to do for a person and what was done last, if
+// anything is left.
+func (w *world) explain(one *person) {
+	waiting, err := w.running.Store().Pending(w.context, one.lane, time.Hour)
+	w.must(err)
+	if waiting == 0 {
+		return
+	}
+	state, err := w.running.Store().MemberState(w.context, one.lane)
+	w.must(err)
+	kept, err := w.running.Store().Subscription(w.context, one.lane)
+	w.must(err)
+	w.t.Logf("%s: %d items wait; %+v; subscription %s; Microsoft: %v", one.login, waiting, state.Standing, kept, w.running.Health(w.context))
+	lines, err := w.running.Store().Activities(w.context, one.lane, time.Time{}, 5)
+	w.must(err)
+	for _, line := range lines {
+		w.t.Logf("%s %s: record %d copy %.12s from %s: %s %v, %s", one.login, line.Time.Format(time.DateTime), line.RecordID, line.GraphID, line.From, line.Action, line.Fields, line.Reason)
 	}
 }

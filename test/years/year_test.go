@@ -43,7 +43,7 @@ func TestYear(t *testing.T) {
 					switches.TokenLifetime = simoutlook.Span{Least: 6 * time.Hour, Most: 9 * time.Hour}
 				}
 				y := &year{
-					random: rand.New(rand.NewPCG(*seed, 3)), silent: silent, margin: 365 * 24 * time.Hour,
+					random: rand.New(rand.NewPCG(*seed, 3)), silent: silent, margin: 365 * 24 * time.Hour, renewal: max(switches.TokenLifetime.Most, 90*time.Minute),
 					world: newWorld(t, scale{people: *people, seed: *seed, sweepEvery: *sweeps, changesEvery: *rounds, switches: switches}),
 				}
 				defer y.close()
@@ -59,8 +59,11 @@ type year struct {
 	random *rand.Rand
 	// silent: no lifecycle notifications come.
 	silent bool
-	born   int
-	edits  int
+	// renewal is within what time a subscription is renewed: before the token
+	// behind it ends.
+	renewal time.Duration
+	born    int
+	edits   int
 	// deleted is how many meetings people deleted.
 	deleted int
 	// rotations counts the gateway's keys.
@@ -176,8 +179,11 @@ func (y *year) befall() {
 		case y.often(1. / 40):
 			// Without a word about it, only the next renewal finds out.
 			y.events["subscription removed"] += y.outlook.RemoveSubscriptions(one.address)
-			if y.silent {
-				one.back = time.Now().Add(max(*tokens*3/2, 90*time.Minute))
+			switch {
+			case y.silent:
+				one.back = time.Now().Add(y.renewal)
+			case y.weather.is(microsoft, deafness):
+				one.unheard = time.Now()
 			}
 		}
 	}
@@ -194,10 +200,10 @@ func (y *year) look() {
 	hindered := y.weather.is(graph, microsoft, deafness, off, secret) || time.Since(y.weather.fair) < recovery
 	for _, one := range y.people {
 		ends, delivers := until[one.address]
-		excused := hindered || !one.revoked.IsZero() || time.Since(one.back) < recovery
+		excused := hindered || !one.revoked.IsZero() || time.Since(one.back) < recovery || time.Since(y.heard(one)) < recovery
 		switch {
 		case delivers:
-			one.dead = 0
+			one.dead, one.unheard = 0, time.Time{}
 			if !excused {
 				y.margin = min(y.margin, time.Until(ends))
 			}
@@ -207,9 +213,27 @@ func (y *year) look() {
 			if one.dead > 2*tick {
 				kept, err := y.running.Store().Subscription(y.context, one.lane)
 				y.t.Errorf("%s: nothing is delivered to %s for %s, and no outage forces that; kept %s, %v", time.Now().Format(time.DateTime), one.login, one.dead, kept, err)
+				y.explain(one)
 			}
 		}
 	}
+}
+
+// repeats is for how long Graph repeats what is not taken, with pauses that double
+// (3.5).
+const repeats = 4 * time.Hour
+
+// heard is by when the gateway knows of a removal that Microsoft could not tell of
+// at first: the next attempt after the end of an outage is as far away as the outage
+// was long, and when no attempt is left the next renewal finds out.
+func (y *year) heard(one *person) time.Time {
+	switch deaf := y.weather.fair.Sub(one.unheard); {
+	case one.unheard.IsZero():
+		return time.Time{}
+	case deaf < repeats/2:
+		return y.weather.fair.Add(deaf)
+	}
+	return one.unheard.Add(y.renewal)
 }
 
 // settle lets everything that still hinders end, and whatever is under way

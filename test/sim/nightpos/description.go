@@ -85,8 +85,9 @@ func (t *transaction) unavailable(event *record) []int {
 	start, _ := event.values["start"].(time.Time)
 	stop, _ := event.values["stop"].(time.Time)
 	people, _ := intsOf(event.values["partner_ids"])
-	busy := []int{}
-	for _, other := range t.all("calendar.event") {
+	busy, theirs := []int{}, map[int]bool{}
+	t.having(theirs, "calendar.event", "partner_ids", indexValues(people)...)
+	for _, other := range t.records("calendar.event", theirs) {
 		began, _ := other.values["start"].(time.Time)
 		ended, _ := other.values["stop"].(time.Time)
 		if other.id == event.id || !truth(other.values["active"]) || other.values["show_as"] != "busy" || !began.Before(stop) || !ended.After(start) {

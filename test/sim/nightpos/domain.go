@@ -44,40 +44,18 @@ func (t *transaction) search(model string, domain []any, order string, offset, l
 	return ids, nil
 }
 
-// candidates narrows a search by a leaf that names ids, where every leaf must
-// hold.
+// candidates are the records that may match a domain: all of the model, where none
+// of the terms that must hold says more.
 func (t *transaction) candidates(model string, domain []any) []*record {
-	for _, item := range domain {
-		if _, operator := item.(string); operator {
-			return t.all(model)
-		}
+	var ids, term map[int]bool
+	for len(domain) > 0 {
+		term, domain = t.narrow(model, domain)
+		ids = fewer(ids, term)
 	}
-	for _, item := range domain {
-		leaf, _ := item.([]any)
-		if len(leaf) != 3 || (leaf[1] != "in" && leaf[1] != "=") {
-			continue
-		}
-		ids, ok := intsOf(leaf[2])
-		if !ok {
-			continue
-		}
-		var found []*record
-		switch {
-		case leaf[0] == "id":
-			for _, id := range slices.Compact(slices.Sorted(slices.Values(ids))) {
-				if one := t.get(model, id); one != nil {
-					found = append(found, one)
-				}
-			}
-			return found
-		case parents[model] != "" && leaf[0] == parents[model] && !slices.Contains(ids, 0):
-			for _, id := range slices.Compact(slices.Sorted(slices.Values(ids))) {
-				found = append(found, t.children(model, id)...)
-			}
-			return found
-		}
+	if ids == nil {
+		return t.all(model)
 	}
-	return t.all(model)
+	return t.records(model, ids)
 }
 
 func mentions(domain []any, name string) bool {

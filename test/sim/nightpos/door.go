@@ -214,8 +214,15 @@ func (t *transaction) doorRead(model string, ids []int, operation map[string]any
 
 // keysOf pairs records with the keys they were made with.
 func (t *transaction) keysOf(model string, ids []int, keys []string) any {
-	pairs := []any{}
-	for _, data := range t.all("ir.model.data") {
+	pairs, near := []any{}, map[int]bool{}
+	if len(keys) > 0 {
+		for _, name := range keys {
+			t.having(near, "ir.model.data", "name", name)
+		}
+	} else {
+		t.having(near, "ir.model.data", "res_id", indexValues(ids)...)
+	}
+	for _, data := range t.records("ir.model.data", near) {
 		if data.values["module"] != keyModule || data.values["model"] != model {
 			continue
 		}
@@ -274,7 +281,9 @@ func (t *transaction) externalID(module, name string) (*record, int) {
 	if name == "" {
 		return nil, 0
 	}
-	for _, data := range t.all("ir.model.data") {
+	near := map[int]bool{}
+	t.having(near, "ir.model.data", "name", name)
+	for _, data := range t.records("ir.model.data", near) {
 		if data.values["module"] == module && data.values["name"] == name {
 			return data, intOf(data.values["res_id"])
 		}

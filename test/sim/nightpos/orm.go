@@ -507,7 +507,9 @@ func (t *transaction) unlink(model string, ids []int) error {
 		t.remove(found)
 		t.unlist(model, id)
 		// External ids go with their record.
-		for _, data := range t.all("ir.model.data") {
+		near := map[int]bool{}
+		t.having(near, "ir.model.data", "res_id", id)
+		for _, data := range t.records("ir.model.data", near) {
 			if data.values["model"] == model && intOf(data.values["res_id"]) == id {
 				t.remove(data)
 			}

@@ -148,7 +148,7 @@ func New(config Config) (*Server, error) {
 	s.context, s.stop = context.WithCancel(context.Background())
 	recorded.complete(s.schema)
 	for name := range s.schema {
-		s.tables[name] = &table{records: map[int]*record{}, children: map[int]map[int]bool{}}
+		s.tables[name] = &table{records: map[int]*record{}, children: map[int]map[int]bool{}, index: index{}}
 	}
 	if err := s.populate(); err != nil {
 		s.stop()

@@ -25,6 +25,7 @@ type table struct {
 	last    int
 	// children are the ids of records by what they refer to.
 	children map[int]map[int]bool
+	index    index
 }
 
 // key names a record.
@@ -222,8 +223,11 @@ func (t *transaction) commit() error {
 	for _, name := range slices.SortedFunc(maps.Keys(t.written), byKey) {
 		written, records := t.written[name], s.tables[name.model].records
 		parent, children := parents[name.model], s.tables[name.model].children
-		if old := records[name.id]; old != nil && parent != "" {
-			delete(children[intOf(old.values[parent])], name.id)
+		if old := records[name.id]; old != nil {
+			s.tables[name.model].index.drop(old)
+			if parent != "" {
+				delete(children[intOf(old.values[parent])], name.id)
+			}
 		}
 		if written == nil {
 			delete(records, name.id)
@@ -233,6 +237,7 @@ func (t *transaction) commit() error {
 		kept := written.clone()
 		kept.version = s.version
 		records[name.id] = kept
+		s.tables[name.model].index.add(kept)
 		if parent != "" {
 			of := intOf(kept.values[parent])
 			if children[of] == nil {
