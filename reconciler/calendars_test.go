@@ -84,6 +84,10 @@ type fakeOutlook struct {
 	forgotten int
 	wedged    bool
 	failures  int // of the next rounds
+	// unseen is how often copies are not found that are there, and refusals how often
+	// deletions are refused.
+	unseen   map[string]int
+	refusals int
 }
 
 func outlookShows(event reconciler.Event) reconciler.Event {
@@ -112,7 +116,9 @@ func (o *fakeOutlook) Read(_ context.Context, _ reconciler.Member, ids []string)
 	found := map[string]reconciler.Copy{}
 	o.reads += len(ids)
 	for _, id := range ids {
-		if copied, there := o.copies[id]; there {
+		if o.unseen[id] > 0 {
+			o.unseen[id]--
+		} else if copied, there := o.copies[id]; there {
 			found[id] = *copied
 		}
 	}
@@ -247,6 +253,10 @@ func (o *fakeOutlook) apply(write reconciler.OutlookWrite) reconciler.OutlookRes
 	}
 	if write.ChangeKey != "" && write.ChangeKey != copied.ChangeKey {
 		return reconciler.OutlookResult{Err: reconciler.ErrStale}
+	}
+	if write.Action == reconciler.ActionDelete && o.refusals > 0 {
+		o.refusals--
+		return reconciler.OutlookResult{Err: &reconciler.RefusedError{Reason: "Outlook: 403 ErrorAccessDenied"}}
 	}
 	o.mails += len(copied.Event.People)
 	if write.Action == reconciler.ActionDelete {

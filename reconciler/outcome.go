@@ -2,7 +2,6 @@ package reconciler
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"reflect"
 	"slices"
@@ -121,30 +120,31 @@ func sameLink(a, b Link) bool {
 
 // conclude decides what becomes of one hint.
 func (r *round) conclude(subject *subject, settled Settled, item Item) {
-	var refused *RefusedError
 	switch {
-	case settled.Err != nil && errors.As(settled.Err, &refused):
-		r.engine.Observer.Failed("refused")
-		r.done(item.Key)
+	case isRefusal(settled.Err):
+		r.refused(item, settled.Err, subject.plan.deletes())
 	case settled.Err != nil:
 		r.fail(item, settled.Err)
 	case settled.Again:
 		r.retry(item, 0, "")
+	case subject.plan.Wait && r.engine.awaits(item, subject.findable()):
+		r.retry(item, waitStep(item, r.engine.Now()), subject.plan.Reason)
 	case subject.plan.Wait:
-		switch {
-		case item.Attempts < len(waitSteps):
-			r.retry(item, waitStep(item, r.engine.Now()), subject.plan.Reason)
-		case subject.findable() && r.engine.Now().Sub(item.First) < r.engine.organizerTime():
-			r.retry(item, waitStep(item, r.engine.Now()), subject.plan.Reason)
-		default:
-			r.done(item.Key)
-		}
+		r.done(item.Key)
 	case r.unsettled(subject, item) && item.Attempts < len(settleSteps):
 		r.retry(item, settleSteps[item.Attempts], "")
 	default:
 		r.done(item.Key)
 	}
 }
+
+// awaits says that a hint waits on for the organizer's lane.
+func (e *Engine) awaits(item Item, findable bool) bool {
+	return item.Attempts < len(waitSteps) || findable && !e.overdue(item)
+}
+
+// overdue says that the organizer's lane has had all the time it can need.
+func (e *Engine) overdue(item Item) bool { return e.Now().Sub(item.First) >= e.organizerTime() }
 
 // findable says that a copy whose meeting is waited for would be recognised as that
 // meeting's: without an iCalUId waiting longer finds nothing.
@@ -185,7 +185,7 @@ func (r *round) report(subject *subject, settled Settled) {
 		activity.RecordID, activity.GraphID = settled.Link.RecordID, settled.Link.GraphID
 	}
 	if settled.Err != nil {
-		activity.Reason = settled.Err.Error()
+		activity.Reason = failure(settled.Err, subject.plan.deletes())
 		r.commit.Activities = append(r.commit.Activities, activity)
 		return
 	}

@@ -110,7 +110,10 @@ func (r *round) run(ctx context.Context) error {
 	}
 	r.divert()
 	for _, subject := range r.subjects {
-		if !subject.skip {
+		if subject.skip {
+			continue
+		}
+		if subject.skip = !r.confirmed(subject); !subject.skip {
 			r.consider(subject)
 		}
 	}
@@ -462,7 +465,8 @@ func (r *round) frame(items []Item) State {
 		},
 		Outlook: r.engine.Outlook, NightPOS: r.engine.NightPOS, Policy: r.engine.policy(), Now: r.engine.Now(),
 		Choices: r.member.Choices.Or(r.engine.Choices), Online: r.engine.Online,
-		Waited: slices.ContainsFunc(items, func(item Item) bool { return item.Attempts >= len(waitSteps) }),
+		Waited:  slices.ContainsFunc(items, func(item Item) bool { return item.Attempts >= len(waitSteps) }),
+		Overdue: !slices.ContainsFunc(items, func(item Item) bool { return item.Attempts < len(waitSteps) || !r.engine.overdue(item) }),
 	}
 }
 
@@ -472,13 +476,6 @@ func (r *round) consider(subject *subject) {
 	copied, record := state.Copy, state.Record
 	*state = r.frame(subject.items)
 	state.Copy, state.Record, state.Link = copied, record, subject.link
-	if !r.confirmed(subject) {
-		subject.skip = true
-		for _, item := range subject.items {
-			r.retry(item, confirmAfter, "")
-		}
-		return
-	}
 	*state = state.released().veil()
 	plan := state.Plan()
 	if hinted(subject.items) {
@@ -487,19 +484,4 @@ func (r *round) consider(subject *subject) {
 		}
 	}
 	subject.plan, subject.withheld = state.Withhold(plan)
-}
-
-// confirmAfter is how long after an event was first not found it is looked for
-// again before its absence is believed.
-const confirmAfter = 300 * time.Millisecond
-
-// confirmed says whether the absence of one half of a linked pair may be
-// believed: a deletion was announced, or it was missing once before.
-func (r *round) confirmed(subject *subject) bool {
-	if subject.link == nil || subject.link.Ended || subject.link.GraphID == "" || (subject.state.Copy != nil && subject.state.Record != nil) {
-		return true
-	}
-	return slices.ContainsFunc(subject.items, func(item Item) bool {
-		return item.Attempts > 0 || item.Version == VersionDeleted
-	})
 }

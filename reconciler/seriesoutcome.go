@@ -2,7 +2,6 @@ package reconciler
 
 import (
 	"context"
-	"errors"
 	"maps"
 	"slices"
 	"strings"
@@ -97,16 +96,14 @@ func (w *seriesWork) settleSeries(subject *seriesSubject, settled SeriesSettled)
 
 // concludeSeries decides what becomes of one hint.
 func (w *seriesWork) concludeSeries(subject *seriesSubject, settled SeriesSettled, item Item) {
-	var refused *RefusedError
 	switch {
-	case settled.Err != nil && errors.As(settled.Err, &refused):
-		w.engine.Observer.Failed("refused")
-		w.done(item.Key)
+	case isRefusal(settled.Err):
+		w.refused(item, settled.Err, subject.plan.deletes())
 	case settled.Err != nil:
 		w.fail(item, settled.Err)
 	case settled.Again:
 		w.retry(item, 0, "")
-	case subject.plan.Wait && item.Attempts < len(waitSteps):
+	case subject.plan.Wait && w.engine.awaits(item, subject.findable()):
 		w.retry(item, waitStep(item, w.engine.Now()), subject.plan.Reason)
 	case subject.unsettled(item) && item.Attempts < len(settleSteps):
 		w.retry(item, settleSteps[item.Attempts], "")
@@ -117,6 +114,9 @@ func (w *seriesWork) concludeSeries(subject *seriesSubject, settled SeriesSettle
 		w.done(item.Key)
 	}
 }
+
+// findable is as of single events.
+func (s *seriesSubject) findable() bool { return s.state.Series == nil || s.state.Series.ICalUID != "" }
 
 // staleTime is for how long Graph may show a series as it was before one of its
 // occurrences changed.
@@ -164,7 +164,7 @@ func (w *seriesWork) reportSeries(subject *seriesSubject, settled SeriesSettled)
 	plan := subject.plan
 	switch {
 	case settled.Err != nil:
-		activity.Reason = settled.Err.Error()
+		activity.Reason = failure(settled.Err, plan.deletes())
 		w.commit.Activities = append(w.commit.Activities, activity)
 		return
 	case len(settled.Refused) > 0:

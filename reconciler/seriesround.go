@@ -265,7 +265,7 @@ func (w *seriesWork) bring(ctx context.Context, subject *seriesSubject) error {
 	if err := w.apartOf(ctx, subject); err != nil {
 		return err
 	}
-	if !w.considerSeries(subject) {
+	if !w.confirmedSeries(subject) || !w.considerSeries(subject) {
 		return nil
 	}
 	if awaits, err := w.awaitSeries(ctx, subject); err != nil || awaits {
@@ -307,12 +307,6 @@ func (w *seriesWork) considerSeries(subject *seriesSubject) bool {
 	state.State = frame
 	state.Link = subject.link
 	state.Earliest = w.engine.window().Start
-	if !w.confirmedSeries(subject) {
-		for _, item := range subject.items {
-			w.retry(item, confirmAfter, "")
-		}
-		return false
-	}
 	if released := state.released(); released.Link != subject.link {
 		// It may now be brought together, as if the sides had never agreed.
 		released.Link.Series = nil
@@ -327,15 +321,4 @@ func (w *seriesWork) considerSeries(subject *seriesSubject) bool {
 	}
 	subject.plan, subject.withheld = state.Withhold(plan)
 	return true
-}
-
-// confirmedSeries is confirmed for series.
-func (w *seriesWork) confirmedSeries(subject *seriesSubject) bool {
-	link := subject.link
-	if link == nil || link.Ended || link.GraphID == "" || subject.state.Series != nil && subject.state.Recurrence != nil {
-		return true
-	}
-	return slices.ContainsFunc(subject.items, func(item Item) bool {
-		return item.Attempts > 0 || item.Version == VersionDeleted
-	})
 }

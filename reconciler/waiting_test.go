@@ -89,3 +89,51 @@ func TestARefusalThatOnlyARoundOfChangesFindsIsUntold(t *testing.T) {
 	}
 	l.wantUntold(1, 0)
 }
+
+// unlisted is an invitation to a meeting of Bob's in which NightPOS does not list
+// Alice yet: somebody invited her in Outlook, and Bob's lane has not got to that.
+func (l *life) unlisted() (*reconciler.Copy, *reconciler.Record) {
+	copied, record := l.invite(at("Bob's", noon))
+	l.memory.meetings[copied.ICalUID] = record.ID
+	record.Event.People = nil
+	return copied, record
+}
+
+// list has Bob's lane list Alice.
+func (l *life) list(record *reconciler.Record) {
+	listed := *l.nightpos.records[record.ID]
+	listed.Event.People = []reconciler.Person{{Address: alice.Address}}
+	l.nightpos.save(&listed, false)
+}
+
+func TestAnInvitationWaitsUntilTheOrganizersLaneListsThePerson(t *testing.T) {
+	for name, after := range map[string]time.Duration{"in a moment": 2 * time.Second, "with its next round of changes": 68 * time.Minute} {
+		t.Run(name, func(t *testing.T) {
+			l := newLife(t, func(l *life) { l.memory.members = append(l.memory.members, bob) })
+			copied, record := l.unlisted()
+			l.tell(&l.outlook.calendar)
+			l.pass(after)
+			if len(l.memory.links) != 0 || len(l.memory.lines) != 0 {
+				t.Fatalf("linked to %+v before the person was listed; the log says %+v", l.memory.links, l.memory.lines)
+			}
+			l.list(record)
+			l.pass(min(after+time.Second, 6*time.Minute))
+			if got := l.linkOf(copied.ID); got.RecordID != record.ID || got.Role != reconciler.RoleAttendee {
+				t.Errorf("the invitation is linked as %+v", got)
+			}
+		})
+	}
+}
+
+func TestAnInvitationOfSomebodyWhoIsNeverListedIsLetGoAndToldOf(t *testing.T) {
+	l := newLife(t, func(l *life) { l.memory.members = append(l.memory.members, bob) })
+	copied, _ := l.unlisted()
+	l.tell(&l.outlook.calendar)
+	l.pass(80 * time.Minute)
+	if item, waits := l.memory.items[reconciler.OutlookKey(copied.ID)]; waits {
+		t.Errorf("still waiting: %+v", item)
+	}
+	if len(l.memory.lines) != 1 || l.memory.lines[0].Reason != "NightPOS does not list this person as an attendee" {
+		t.Errorf("the log says %+v", l.memory.lines)
+	}
+}

@@ -85,6 +85,7 @@ var causes = []struct{ part, key string }{
 	{"cannot be reached", "unreachable"},
 	{"unavailable", "unreachable"},
 	{"EOF", "unreachable"},
+	{"the deletion is tried again", "deletion_refused"},
 	{"Outlook: ", "outlook_refused"},
 	{"NightPOS: ", "nightpos_refused"},
 }
@@ -94,7 +95,8 @@ func (v *view) explain(text string) reason {
 	for _, cause := range causes {
 		if strings.Contains(text, cause.part) {
 			found := reason{Text: v.T("cause." + cause.key), Todo: v.T("cause." + cause.key + ".todo")}
-			if cause.key == "outlook_refused" || cause.key == "nightpos_refused" || cause.key == "refused_version" {
+			switch cause.key {
+			case "outlook_refused", "nightpos_refused", "refused_version", "deletion_refused":
 				found.Raw = text
 			}
 			return found

@@ -49,11 +49,11 @@ var troubles = []trouble{
 	storeDown, storeSlow, forgottenScripts, killedReplica, killedReplica, frozenReplica, moved, rekeyed,
 }
 
-// oddStatuses are answers of Graph that are not those of a busy server. Those that
-// say for good that something may not be, or is not there (400, 403 and 404), are
-// not among them: where one is false and meets a deletion, the meeting comes back.
+// oddStatuses are answers of Graph that are not those of a busy server, and that are
+// not true: what it refuses may be done, and what it does not find is there.
 var oddStatuses = []int{
-	http.StatusUnauthorized, http.StatusConflict, http.StatusGone, http.StatusPreconditionFailed, http.StatusInternalServerError,
+	http.StatusBadRequest, http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound, http.StatusConflict,
+	http.StatusGone, http.StatusPreconditionFailed, http.StatusInternalServerError,
 }
 
 // weather decides the fate of calls. Its methods are called concurrently.
