@@ -19,22 +19,26 @@ import (
 	simoutlook "github.com/nightpos/outlook-gateway/test/sim/outlook"
 )
 
-// The full size is -events=10000 -latency=100ms -deaths=2.
+// The full size is -events=10000 -latency=100ms -deaths=2 -homes=single. By default
+// the store is one that forgets with the gateway, which then starts anew at once: any
+// other keeps the lane until the lease of the killed one is over.
 var (
 	events  = flag.Int("events", 500, "how many events each side of TestFirstSync has; nine of ten are on both")
 	latency = flag.Duration("latency", 5*time.Millisecond, "how long both calendars of TestFirstSync take for each call")
 	deaths  = flag.Int("deaths", 1, "how often the gateway of TestFirstSync is killed")
-	homes   = flag.String("homes", "single", "where TestFirstSync has its store: single, sentinel, cluster, embedded, memory, separated by commas")
+	homes   = flag.String("homes", "memory", "where the gateway of TestFirstSync has its store: single, sentinel, cluster, embedded, memory, separated by commas")
 )
 
 const (
 	alice = "alice@nightpos.example"
-	// every is how many events there are for each one with a guest.
-	every = 10
+	// guestEvery is how many events there are for each one with a guest.
+	guestEvery = 10
 	// patience is for a first sync on a machine that has much else to do.
 	patience = 30 * time.Minute
-	// mostLag is how long what somebody changes meanwhile may take, in the median.
-	mostLag = 2 * time.Second
+	// mostLag is how long what somebody changes meanwhile may take, in the median of
+	// at least so many changes.
+	mostLag    = 2 * time.Second
+	enoughLags = 20
 )
 
 // mostCalls is what a first sync may cost of so many events on each side: an
@@ -59,7 +63,6 @@ func TestFirstSync(t *testing.T) {
 					s.keep()
 				}
 			}()
-			s.seed()
 			s.live()
 			s.check()
 		})
@@ -75,6 +78,8 @@ type firstSync struct {
 	calls atomic.Int64
 	// pause is how long each of them takes.
 	pause atomic.Int64
+	// connecting says that Alice is signing in, which no death interrupts.
+	connecting atomic.Bool
 	// deaths are the processes that were killed and what came after them.
 	deaths sync.WaitGroup
 
@@ -125,6 +130,7 @@ func newFirstSync(t *testing.T, home string) *firstSync {
 		return map[string]any{"mails": s.suite.Mails(), "counts": s.suite.Counts()}
 	})
 	s.apiKey = s.suite.Member("admin").APIKey(0)
+	s.seed()
 	s.addresses = []string{freeAddress(t)}
 	s.public = "http://" + s.addresses[0]
 	s.serve("gateway", s.addresses[0], environment...)
@@ -197,7 +203,7 @@ func (s *firstSync) seed() {
 	alone := s.alone()
 	for index := range *events {
 		var guests []string
-		if index%every == 0 {
+		if index%guestEvery == 0 {
 			guests = []string{guest}
 		}
 		if index < *events-alone {
@@ -218,9 +224,7 @@ func (s *firstSync) seed() {
 		case change.Kind == "created":
 			s.arrived("Outlook "+change.EventID, change.Time)
 		default:
-			s.mutex.Lock()
-			s.changed["Outlook: "+change.Kind]++
-			s.mutex.Unlock()
+			s.altered("Outlook: " + change.Kind)
 		}
 	})
 	old := map[int]bool{}
@@ -229,14 +233,12 @@ func (s *firstSync) seed() {
 		old[id] = true
 	}
 	s.suite.OnChange(func(change simnightpos.Change) {
-		switch key := fmt.Sprintf("NightPOS %d", change.Event); {
+		switch {
 		case change.User != s.account():
 		case !old[change.Event]:
-			s.arrived(key, change.Time)
+			s.arrived(fmt.Sprintf("NightPOS %d", change.Event), change.Time)
 		default:
-			s.mutex.Lock()
-			s.changed["NightPOS"]++
-			s.mutex.Unlock()
+			s.altered("NightPOS")
 		}
 	})
 	s.pause.Store(int64(*latency))
@@ -244,8 +246,16 @@ func (s *firstSync) seed() {
 
 func (s *firstSync) alone() int { return *events / 10 }
 
-// arrived notes what the gateway made, and kills it when it is time to: before it
-// can learn that this was made.
+// altered notes that the gateway changed what was there before it.
+func (s *firstSync) altered(what string) {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	s.changed[what]++
+}
+
+// arrived notes what the gateway made, and kills it when it is time to, which is
+// before it can learn that this was made: once at a third of all, or at a quarter
+// and at half of it, and so on.
 func (s *firstSync) arrived(key string, at time.Time) {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
@@ -253,7 +263,7 @@ func (s *firstSync) arrived(key string, at time.Time) {
 		return
 	}
 	s.made[key] = at
-	if len(s.killed) == *deaths || len(s.made) < (len(s.killed)+1)*2*s.alone()/(*deaths+2) {
+	if s.connecting.Load() || len(s.killed) == *deaths || len(s.made) < (len(s.killed)+1)*2*s.alone()/(*deaths+2) {
 		return
 	}
 	gateway := s.gateways[0]
@@ -269,10 +279,10 @@ func (s *firstSync) live() {
 	s.t.Helper()
 	before := s.calls.Load()
 	began := time.Now()
-	s.connect("alice")
+	s.signIn()
 	tick := time.NewTicker(1700 * time.Millisecond)
 	defer tick.Stop()
-	for count := 0; s.users()[0].State != "connected"; count++ {
+	for count := 0; !s.connected(); count++ {
 		if time.Since(began) > patience {
 			s.t.Fatalf("after %s it is not done: %s", patience, s.ask(http.MethodGet, "/users/alice"))
 		}
@@ -298,20 +308,34 @@ func (s *firstSync) live() {
 	s.t.Logf("%d events on each side, %d of them on both: %s, %d calls; killed %d times; %d changes meanwhile: while nothing was in the way %d, with a median lag of %s, and about a kill %d, of %s at most; Graph counted %v",
 		*events, *events-s.alone(), took.Round(100*time.Millisecond), calls, len(s.killed), len(s.meanwhile),
 		len(free), median(free), len(hindered), longest(hindered), s.mail.Counts())
-	statuses := map[int]int{}
-	for _, call := range s.mail.Calls() {
-		statuses[call.Status]++
-	}
-	s.t.Logf("statuses %v free %v hindered %v", statuses, free, hindered)
 	if len(s.killed) != *deaths {
 		s.t.Errorf("the gateway was killed %d times, want %d", len(s.killed), *deaths)
 	}
 	if most := mostCalls(*events) + int64(callsOfChange*len(s.meanwhile)); calls > most {
 		s.t.Errorf("%d calls were made, want at most %d", calls, most)
 	}
-	if got := median(free); got > mostLag {
+	if got := median(free); got > mostLag && len(free) >= enoughLags {
 		s.t.Errorf("the median lag meanwhile is %s, want at most %s", got, mostLag)
 	}
+}
+
+// signIn connects Alice.
+func (s *firstSync) signIn() {
+	s.t.Helper()
+	s.connecting.Store(true)
+	s.connect("alice")
+	s.connecting.Store(false)
+}
+
+// connected says whether the first sync is done. Whoever is forgotten with a store
+// that is not durable connects again.
+func (s *firstSync) connected() bool {
+	users := s.users()
+	if len(users) == 0 {
+		s.signIn()
+		return false
+	}
+	return users[0].State == "connected"
 }
 
 func median(sorted []time.Duration) time.Duration {
