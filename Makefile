@@ -7,6 +7,8 @@ MEETINGS ?= 10000
 DAYS ?= 365
 FUZZTIME ?= 30s
 RUNS ?= 20
+EVENTS ?= 10000
+STORES ?= single
 DURATION ?= 30m
 RATE ?= 200
 
@@ -78,6 +80,10 @@ year: ## A simulated year of 500 people, which takes hours: make year PEOPLE=50 
 .PHONY: processes
 processes: build ## Three gateways and each kind of Redis, killed at random while people edit: make processes RUNS=20 SEED=7
 	go test ./test/process -run '^TestProcesses$$' -count=1 -v -binary=$(CURDIR)/build/outlook-gateway -setups=single,sentinel,cluster -chaos=2m -runs=$(RUNS) -seed=$(SEED) -timeout 0
+
+.PHONY: firstsync
+firstsync: build ## A gateway killed in the middle of a large first sync: make firstsync EVENTS=2000 STORES=embedded,memory
+	go test ./test/process -run '^TestFirstSync$$' -count=1 -v -binary=$(CURDIR)/build/outlook-gateway -homes=$(STORES) -events=$(EVENTS) -latency=100ms -deaths=2 -timeout 0
 
 .PHONY: monitoring
 monitoring: ## Check the alert rules with promtool (Debian's package prometheus), and run their tests.

@@ -11,6 +11,7 @@ import (
 // TestProcesses lives through bad minutes with each kind of Redis that is asked
 // for.
 func TestProcesses(t *testing.T) {
+	t.Parallel()
 	for _, setUp := range strings.Split(*setUps, ",") {
 		for run := range *runs {
 			number := *seed + uint64(run)
