@@ -112,10 +112,13 @@ func (r *round) refused(item Item, err error, deletes bool) {
 	r.retry(item, r.engine.insistence(item), failure(err, true))
 }
 
+// triedAgain ends what is said about a deletion that was refused.
+const triedAgain = "; the deletion is tried again"
+
 // failure is what the activity log says about writes that failed.
 func failure(err error, deletes bool) string {
 	if deletes && isRefusal(err) {
-		return err.Error() + "; the deletion is tried again"
+		return err.Error() + triedAgain
 	}
 	return err.Error()
 }

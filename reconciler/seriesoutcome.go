@@ -103,6 +103,8 @@ func (w *seriesWork) concludeSeries(subject *seriesSubject, settled SeriesSettle
 		w.fail(item, settled.Err)
 	case settled.Again:
 		w.retry(item, 0, "")
+	case settled.undeleted != nil:
+		w.refused(item, settled.undeleted, true)
 	case subject.plan.Wait && w.engine.awaits(item, subject.findable()):
 		w.retry(item, waitStep(item, w.engine.Now()), subject.plan.Reason)
 	case subject.unsettled(item) && item.Attempts < len(settleSteps):

@@ -14,8 +14,10 @@ type SeriesSettled struct {
 	DropID int64
 	// Occurrences are for Commit.Occurrences.
 	Occurrences map[int64]int64
-	// Refused are single occurrences that Outlook would not take, in words.
-	Refused []string
+	// Refused are single occurrences that Outlook would not take, in words, and
+	// undeleted is why one of them could not be deleted.
+	Refused   []string
+	undeleted error
 }
 
 // Settle turns a plan and the answers to its writes into the new link. The results
@@ -208,8 +210,9 @@ func (s *SeriesState) settleSeries(settled *SeriesSettled, link *Link, plan Seri
 	if outlook != nil {
 		for index, err := range outlook.Occurrences {
 			if err != nil {
-				keeper.failed[plan.Copy.Occurrences[index].Slot] = err
-				settled.fail(err)
+				write := plan.Copy.Occurrences[index]
+				keeper.failed[write.Slot] = err
+				settled.fail(err, write.Action == ActionDelete)
 			}
 		}
 	}
@@ -226,8 +229,9 @@ func (s *SeriesState) settleSeries(settled *SeriesSettled, link *Link, plan Seri
 		} else if record, there := plan.known[slot]; there {
 			series.Occurrences[slot] = record
 		}
-		if _, there := series.Occurrences[slot]; !there && plan.Role == RoleGuest {
-			// Its place is remembered, and the record, which may stand elsewhere now.
+		if _, there := series.Occurrences[slot]; !there && (plan.Role == RoleGuest || keeper.failed[slot] != nil) {
+			// Its place is remembered, and the record, which may stand elsewhere now, or
+			// whose deletion is yet to be done in Outlook.
 			series.Occurrences[slot] = s.formerly(slot)
 		}
 		if keeper.forgotten(slot) {
@@ -254,12 +258,17 @@ func (s *SeriesState) settleSeries(settled *SeriesSettled, link *Link, plan Seri
 	return again
 }
 
-// fail notes the error of one occurrence. What Outlook refuses is told and left;
-// anything else is tried again.
-func (s *SeriesSettled) fail(err error) {
+// fail notes the error of one occurrence. What Outlook refuses is told and left, but
+// for deletions; anything else is tried again.
+func (s *SeriesSettled) fail(err error, deletes bool) {
 	var refused *RefusedError
 	if errors.As(err, &refused) {
-		s.Refused = append(s.Refused, refused.Reason)
+		reason := refused.Reason
+		if deletes {
+			reason += triedAgain
+			s.undeleted = err
+		}
+		s.Refused = append(s.Refused, reason)
 		return
 	}
 	if s.Err == nil {

@@ -1,7 +1,9 @@
 package traps_test
 
 import (
+	"fmt"
 	"net/http"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -59,16 +61,21 @@ func TestFact8_2WhatIsNotFoundOnceIsNotDeleted(t *testing.T) {
 	})
 }
 
-// TestARefusedDeletionIsNotUndone: Graph refuses a deletion for an hour. The meeting
-// does not come back in NightPOS meanwhile, and goes in the end.
-func TestARefusedDeletionIsNotUndone(t *testing.T) {
-	var refusing atomic.Bool
-	faults := func(call simoutlook.CallInfo) *simoutlook.Fault {
+// refusals are faults that refuse every deletion for as long as the flag is set.
+func refusals() (*atomic.Bool, func(simoutlook.CallInfo) *simoutlook.Fault) {
+	refusing := &atomic.Bool{}
+	return refusing, func(call simoutlook.CallInfo) *simoutlook.Fault {
 		if call.Method == http.MethodDelete && refusing.Load() {
 			return &simoutlook.Fault{Status: http.StatusForbidden}
 		}
 		return nil
 	}
+}
+
+// TestARefusedDeletionIsNotUndone: Graph refuses a deletion for an hour. The meeting
+// does not come back in NightPOS meanwhile, and goes in the end.
+func TestARefusedDeletionIsNotUndone(t *testing.T) {
+	refusing, faults := refusals()
 	removing(t, faults, func(s *scene, remove func()) {
 		refusing.Store(true)
 		remove()
@@ -85,4 +92,35 @@ func TestARefusedDeletionIsNotUndone(t *testing.T) {
 		s.Sweep()
 		s.shows(alone)
 	})
+}
+
+// TestARefusedDeletionOfAnOccurrenceIsNotUndone: neither at once nor by a sweep.
+func TestARefusedDeletionOfAnOccurrenceIsNotUndone(t *testing.T) {
+	refusing, faults := refusals()
+	for way, remove := range deletions {
+		t.Run(way, func(t *testing.T) {
+			with(t, world.Options{Faults: faults}, func(s *scene) {
+				s.create(world.Alice, daily(meeting("daily", world.Carol)))
+				members, err := s.Gateway.Store().Members(s.Context())
+				s.must(err)
+				second := s.NightPOS.Events()[1]
+				left := slices.DeleteFunc(s.inNightPOS(), func(shown string) bool { return shown == fmt.Sprintf("%.19s daily", second["start"]) })
+				refusing.Store(true)
+				remove(s, second["id"].(int))
+				time.Sleep(10 * time.Second)
+				for _, member := range members {
+					s.must(s.Gateway.Sweep(s.Context(), member.ID))
+				}
+				time.Sleep(10 * time.Second)
+				if got := s.inNightPOS(); !slices.Equal(got, left) {
+					s.Errorf("NightPOS shows %q, want %q\n%s", got, left, s.Log())
+				}
+				refusing.Store(false)
+				s.Quiet()
+				s.shows(alone, left...)
+				s.Sweep()
+				s.shows(alone, left...)
+			})
+		})
+	}
 }
