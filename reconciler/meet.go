@@ -50,8 +50,11 @@ func (r *round) meet(ctx context.Context, found []halves, add func(key string), 
 		}
 		// Of a pair, what mails nobody is done all the same.
 		if r.verdict(candidate, one) == verdictAct {
-			if one.match != MatchNone && one.copied.ICalUID != "" {
-				meetings[one.copied.ICalUID] = one.record.ID
+			if one.match != MatchNone {
+				r.pair(one.record.ID, one.copied.ID)
+				if one.copied.ICalUID != "" {
+					meetings[one.copied.ICalUID] = one.record.ID
+				}
 			}
 			add(keyOf(one))
 			if one.copied != nil {
@@ -163,6 +166,9 @@ func ambiguities(found []halves, ofSeries []string) string {
 // several: once a person has changed that, another sweep looks again. What is new,
 // or linked, does not wait.
 func (r *round) awaitListing(ctx context.Context) error {
+	if err := r.leaveStrangers(ctx); err != nil {
+		return err
+	}
 	var old []*subject
 	for _, subject := range r.subjects {
 		if !subject.skip && subject.plan.creates() && subject.state.old() {
@@ -178,7 +184,7 @@ func (r *round) awaitListing(ctx context.Context) error {
 	}
 	if !known.Since.IsZero() {
 		r.leaveAmbiguous(old, known)
-		return nil
+		return r.leadToCopies(ctx, old)
 	}
 	for _, subject := range old {
 		subject.skip = true

@@ -23,6 +23,7 @@ type memory struct {
 	loseNext bool // the next commit finds its lease lost
 	lines    []reconciler.Activity
 	sweeps   reconciler.Sweeps
+	pairs    map[int64]string
 }
 
 func newMemory(now func() time.Time, members ...reconciler.Member) *memory {
@@ -143,6 +144,21 @@ func (m *memory) Meetings(_ context.Context, iCalUIDs []string) (map[string]int6
 	for _, uid := range iCalUIDs {
 		if id, known := m.meetings[uid]; known {
 			found[uid] = id
+		}
+	}
+	return found, nil
+}
+
+func (m *memory) SetPairs(_ context.Context, _ string, copies map[int64]string) error {
+	m.pairs = maps.Clone(copies)
+	return nil
+}
+
+func (m *memory) Pairs(_ context.Context, _ string, recordIDs []int64) (map[int64]string, error) {
+	found := map[int64]string{}
+	for _, id := range recordIDs {
+		if graphID := m.pairs[id]; graphID != "" {
+			found[id] = graphID
 		}
 	}
 	return found, nil

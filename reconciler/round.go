@@ -44,6 +44,9 @@ type round struct {
 	// also is work that this round found out about.
 	also     []Item
 	meetings map[string]int64
+	// pairs are what a sweep has found to be one and not in agreement: records with
+	// their copies.
+	pairs map[int64]string
 	// asks says that this batch asks for changes anyway.
 	asks bool
 	// since is when the lane was first swept; see untold.

@@ -70,8 +70,11 @@ func (r *round) meetSeries(ctx context.Context, listed *listedSeries, add func(k
 		}
 		// Of a pair, what mails nobody is done all the same.
 		if !one.ambiguous && (!subject.plan.Idle() || subject.plan.Wait) && (one.record != nil || !one.copied.Copy.Cancelled) {
-			if one.match != MatchNone && one.copied.ICalUID != "" {
-				meetings[one.copied.ICalUID] = one.record.first()
+			if one.match != MatchNone {
+				r.pair(one.record.first(), one.copied.ID)
+				if one.copied.ICalUID != "" {
+					meetings[one.copied.ICalUID] = one.record.first()
+				}
 			}
 			add(keyOfSeries(one))
 		}
@@ -137,6 +140,14 @@ func (p SeriesPlan) creates() bool {
 
 // awaitSeries is awaitListing for one series; true when its hints are settled.
 func (w *seriesWork) awaitSeries(ctx context.Context, subject *seriesSubject) (bool, error) {
+	if subject.link == nil && !subject.plan.Idle() {
+		if connected, same, err := w.membership(ctx); err != nil || !same {
+			if err == nil {
+				w.leave(subject.items, connected)
+			}
+			return true, err
+		}
+	}
 	if !subject.plan.creates() || !subject.state.old() {
 		return false, nil
 	}
@@ -155,7 +166,7 @@ func (w *seriesWork) awaitSeries(ctx context.Context, subject *seriesSubject) (b
 		key = NightPOSKey(subject.state.Recurrence.first())
 	}
 	if !slices.Contains(strings.Split(known.Ambiguous, "\n"), key) {
-		return false, nil
+		return w.leadToMaster(ctx, subject)
 	}
 	if slices.ContainsFunc(subject.items, func(item Item) bool { return item.Priority < PriorityBackfill }) {
 		w.also = append(w.also, SweepItem(PriorityBackfill, w.engine.Now()))
@@ -163,6 +174,20 @@ func (w *seriesWork) awaitSeries(ctx context.Context, subject *seriesSubject) (b
 	for _, item := range subject.items {
 		w.done(item.Key)
 	}
+	return true, nil
+}
+
+// leadToMaster is leadToCopies for one series; true when its hints are settled.
+func (w *seriesWork) leadToMaster(ctx context.Context, subject *seriesSubject) (bool, error) {
+	if subject.state.Recurrence == nil || subject.state.Series != nil {
+		return false, nil
+	}
+	first := subject.state.Recurrence.first()
+	pairs, err := w.copiesOf(ctx, []int64{first})
+	if err != nil || pairs[first] == "" {
+		return false, err
+	}
+	w.leadTo(pairs[first], subject.items)
 	return true, nil
 }
 

@@ -185,6 +185,11 @@ type Store interface {
 	Meetings(ctx context.Context, iCalUIDs []string) (map[string]int64, error)
 	// SetMeetings remembers which record stands for each iCalUId.
 	SetMeetings(ctx context.Context, records map[string]int64) error
+	// SetPairs remembers which copy in the lane's mailbox each of these records is one
+	// with, and forgets what it remembered before.
+	SetPairs(ctx context.Context, lane string, copies map[int64]string) error
+	// Pairs returns the copies that SetPairs remembers of these records.
+	Pairs(ctx context.Context, lane string, recordIDs []int64) (map[int64]string, error)
 	// ClaimMeetings has a lane be the only one that may make the records of these
 	// meetings, for at most so long, and returns those that another lane has claimed.
 	// A lane that claims a meeting again keeps it anew.

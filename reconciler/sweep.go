@@ -48,6 +48,9 @@ func (r *round) sweep(ctx context.Context) error {
 		}
 		items = append(items, item)
 	}
+	if err := r.engine.Store.SetPairs(ctx, r.lease.Lane, r.pairs); err != nil {
+		return fmt.Errorf("recording which copies records are one with: %w", err)
+	}
 	if len(items) > 0 {
 		if err := r.engine.Queue.Add(ctx, r.lease.Lane, items...); err != nil {
 			return fmt.Errorf("queueing what a sweep found: %w", err)

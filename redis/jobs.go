@@ -146,7 +146,7 @@ func (s *Store) CountLinks(ctx context.Context, lane string) (int, error) {
 
 // EmptyLinks is ForgetLinks for the holder of the lane's lease, who keeps it.
 func (s *Store) EmptyLinks(ctx context.Context, lane string) error {
-	if err := s.client.Del(ctx, s.keys.links(lane), s.keys.copies(lane), s.keys.sweeps(lane)).Err(); err != nil {
+	if err := s.client.Del(ctx, s.keys.links(lane), s.keys.copies(lane), s.keys.sweeps(lane), s.keys.pairs(lane)).Err(); err != nil {
 		return fmt.Errorf("forgetting an event map: %w", err)
 	}
 	return nil
@@ -156,7 +156,7 @@ func (s *Store) EmptyLinks(ctx context.Context, lane string) error {
 // is recorded under a lease that was given before is refused.
 func (s *Store) ForgetLinks(ctx context.Context, lane string) error {
 	err := forgetScript.Run(ctx, s.client, s.laneKeys(lane)).Err()
-	err = errors.Join(err, s.client.Del(ctx, s.keys.sweeps(lane)).Err())
+	err = errors.Join(err, s.client.Del(ctx, s.keys.sweeps(lane), s.keys.pairs(lane)).Err())
 	if err != nil {
 		return fmt.Errorf("forgetting an event map: %w", err)
 	}

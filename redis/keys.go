@@ -34,6 +34,10 @@ func (k keys) links(lane string) string { return k.lane(lane, "links") }
 // copies holds digest of graph id to record id and digest of change key.
 func (k keys) copies(lane string) string { return k.lane(lane, "copies") }
 
+// pairs holds record id to the graph id of the copy that a sweep has found to be one
+// with it.
+func (k keys) pairs(lane string) string { return k.lane(lane, "pairs") }
+
 // log holds the activities, newest first.
 func (k keys) log(lane string) string { return k.lane(lane, "log") }
 

@@ -170,7 +170,7 @@ func (s *Store) MemberState(ctx context.Context, lane string) (MemberState, erro
 func (s *Store) RemoveMember(ctx context.Context, lane string) error {
 	err := s.changeMembers(ctx, func(pipe goredis.Pipeliner) { pipe.HDel(ctx, s.keys.members(), lane) })
 	err = errors.Join(err, s.ReleaseMailbox(ctx, lane))
-	err = errors.Join(err, s.client.Del(ctx, s.keys.token(lane), s.keys.renewing(lane), s.keys.budget(lane), s.keys.subscription(lane), s.keys.sweeps(lane)).Err())
+	err = errors.Join(err, s.client.Del(ctx, s.keys.token(lane), s.keys.renewing(lane), s.keys.budget(lane), s.keys.subscription(lane), s.keys.sweeps(lane), s.keys.pairs(lane)).Err())
 	if err != nil {
 		return fmt.Errorf("forgetting a member: %w", err)
 	}

@@ -70,6 +70,7 @@ func each(t *testing.T, run func(t *testing.T, check func(*testing.T, opener), n
 		"a series is found by any of its occurrences":    seriesLinks,
 		"the log is newest first, with lost values":      logged,
 		"meetings are known to every lane":               meetings,
+		"pairs are known until a lane is swept again":    pairs,
 		"one lane at a time claims a meeting":            claimed,
 		"members, tokens, subscriptions, settings stay":  members,
 		"a mailbox has one member, a member one mailbox": mailboxes,

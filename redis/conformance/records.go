@@ -218,6 +218,45 @@ func meetings(t *testing.T, o opener) {
 	same(t, "meetings", got, want)
 }
 
+func pairs(t *testing.T, o opener) {
+	clock := o.clock()
+	one, two := o.store(clock), o.store(clock)
+	set := func(lane string, copies map[int64]string) {
+		t.Helper()
+		if err := one.SetPairs(t.Context(), lane, copies); err != nil {
+			t.Fatalf("SetPairs: got %v, want no error", err)
+		}
+	}
+	known := func(lane string, want map[int64]string, recordIDs ...int64) {
+		t.Helper()
+		got, err := two.Pairs(t.Context(), lane, recordIDs)
+		if err != nil {
+			t.Fatalf("Pairs: got %v, want no error", err)
+		}
+		same(t, "pairs", got, want)
+	}
+	many := map[int64]string{}
+	for record := range int64(1200) {
+		many[record+1] = fmt.Sprintf("copy %d", record+1)
+	}
+	set("6", many)
+	set("7", map[int64]string{1: "another"})
+	known("6", map[int64]string{})
+	known("6", map[int64]string{1: "copy 1", 1200: "copy 1200"}, 1, 1200, 1201)
+	known("7", map[int64]string{1: "another"}, 1, 2)
+	set("6", map[int64]string{2: "copy 2"})
+	known("6", map[int64]string{2: "copy 2"}, 1, 2)
+	for _, forget := range []func(context.Context, string) error{one.EmptyLinks, one.ForgetLinks, one.RemoveMember} {
+		set("6", map[int64]string{2: "copy 2"})
+		if err := forget(t.Context(), "6"); err != nil {
+			t.Fatalf("forgetting pairs: got %v, want no error", err)
+		}
+		known("6", map[int64]string{}, 2)
+	}
+	set("7", nil)
+	known("7", map[int64]string{}, 1)
+}
+
 func claimed(t *testing.T, o opener) {
 	clock := o.clock()
 	one, two := o.store(clock), o.store(clock)

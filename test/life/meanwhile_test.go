@@ -1,0 +1,64 @@
+package life_test
+
+import (
+	"fmt"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// TestEditsOfPairsDuringAFirstSync: what a first sync has found on both sides, and
+// has not brought together yet, is one meeting for whoever changes it meanwhile, on
+// either side.
+func TestEditsOfPairsDuringAFirstSync(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const pairs, changed = 200, 20
+		slow := new(atomic.Bool)
+		w := newWorldSlow(t, func() time.Duration {
+			if slow.Load() {
+				return latency
+			}
+			return 0
+		})
+		records, copies := make([]int, pairs), make([]string, pairs)
+		for index := range pairs {
+			title := fmt.Sprintf("Pair %d", index)
+			records[index] = w.nightposEvent("alice", title, 3+index, map[string]any{"location": "Here"})
+			copies[index] = w.outlookEvent(alice, title, 3+index)
+		}
+		time.Sleep(time.Hour)
+		slow.Store(true)
+		w.connect("alice", "")
+		for {
+			if user := w.user("alice"); user.FirstSync != nil && user.FirstSync.Listed {
+				break
+			}
+			time.Sleep(50 * time.Millisecond)
+		}
+		// The last ones are those that the first sync comes to last.
+		for index := pairs - 1; index > pairs-changed; index -= 2 {
+			w.must(w.nightpos.Member("alice").Write(t.Context(), []int{records[index]}, map[string]any{"location": "Moved here"}))
+			_, err := w.outlook.Mailbox(alice).Update(t.Context(), copies[index-1], map[string]any{"location": map[string]any{"displayName": "Moved there"}})
+			w.must(err)
+		}
+		if user := w.user("alice"); user.FirstSync.Done == user.FirstSync.Total {
+			t.Fatalf("the first sync was over before anything could be changed: %+v", user.FirstSync)
+		}
+		w.settle("alice", "connected")
+		if got := w.outlook.Counts()["POST /me/events"]; got != 0 {
+			t.Errorf("the gateway made %d events in Outlook, want none", got)
+		}
+		places := w.places()
+		for index := range pairs {
+			title, want := fmt.Sprintf("Pair %d", index), ""
+			if index >= pairs-changed {
+				want = []string{"Moved there", "Moved here"}[index%2]
+			}
+			w.shows(title, 1, 1)
+			if found := places[title]; found[0] != found[1] || want != "" && found[0] != want {
+				t.Errorf("%q takes place at %q in Outlook and at %q in NightPOS, want both %q", title, found[0], found[1], want)
+			}
+		}
+	})
+}
