@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/nightpos/outlook-gateway/gateway"
+	"github.com/nightpos/outlook-gateway/gateway/findings"
+	"github.com/nightpos/outlook-gateway/gateway/languages"
 )
 
 // doctorPage is what the last examination found, or how far the present one is.
@@ -23,7 +25,46 @@ type doctorPage struct {
 // area is a part of an examination with its findings.
 type area struct {
 	Name     string
-	Findings []gateway.Finding
+	Findings []finding
+}
+
+// finding is how one check ended, in the visitor's language.
+type finding struct {
+	Check, Status  string
+	Detail, Remedy saying
+}
+
+// saying is a sentence, and the language of it where that is not the visitor's.
+type saying struct{ Text, Lang string }
+
+// say puts a phrase into the visitor's language. One that only another version of
+// the gateway knows stays English.
+func (v *view) say(phrase findings.Phrase, english string) saying {
+	text, known := findings.Text(v.language, phrase, v.shown)
+	switch {
+	case english == "" || known:
+		return saying{Text: text}
+	case v.thai():
+		return saying{english, languages.English.String()}
+	}
+	return saying{Text: english}
+}
+
+// shown writes a value of a finding's for the visitor.
+func (v *view) shown(name, value string) string {
+	switch {
+	case name == "Day":
+		return v.Date(value)
+	case name == "Sentence" && v.thai():
+		why := v.explain(value)
+		return strings.TrimSpace(why.Text + " " + why.Raw)
+	}
+	return value
+}
+
+// finding is a finding in the visitor's language.
+func (v *view) finding(found gateway.Finding) finding {
+	return finding{found.Check, found.Status, v.say(found.Found, found.Detail), v.say(found.Advice, found.Remedy)}
 }
 
 // doctor shows them.
@@ -46,19 +87,19 @@ func (c *Console) doctorPage(ctx context.Context, v *view) (*doctorPage, error) 
 	}
 	page := &doctorPage{Examination: found, Running: !found.Began.IsZero() && found.Ended.IsZero(), Live: v.Base + "/live/doctor"}
 	count := map[string]int{}
-	for _, finding := range found.Rows {
-		count[finding.Status]++
-		name, _, _ := strings.Cut(finding.Check, ".")
+	for _, row := range found.Rows {
+		count[row.Status]++
+		name, _, _ := strings.Cut(row.Check, ".")
 		index := slices.IndexFunc(page.Areas, func(known area) bool { return known.Name == name })
 		if index < 0 {
 			index = len(page.Areas)
 			page.Areas = append(page.Areas, area{Name: name})
 		}
-		page.Areas[index].Findings = append(page.Areas[index].Findings, finding)
+		page.Areas[index].Findings = append(page.Areas[index].Findings, v.finding(row))
 	}
 	// What there is to do comes first.
 	for _, part := range page.Areas {
-		slices.SortStableFunc(part.Findings, func(a, b gateway.Finding) int { return severity[b.Status] - severity[a.Status] })
+		slices.SortStableFunc(part.Findings, func(a, b finding) int { return severity[b.Status] - severity[a.Status] })
 	}
 	switch {
 	case found.Began.IsZero():
