@@ -269,9 +269,9 @@ func (e *examiner) checkSecretExpiry(s *sheet, elsewhere bool) {
 	left := end.Sub(e.Now())
 	for _, days := range secretSteps {
 		if left <= time.Duration(days)*oneDay {
-			s.warn("secret_expiry", findings.Say("microsoft.secret_expiry.ends", "What", what, "Day", end, "Number", days), advice)
+			s.warn("secret_expiry", findings.Say("microsoft.secret_expiry.ends", "What", what, "Day", end, "Count", days), advice)
 			return
 		}
 	}
-	s.ok("secret_expiry", findings.Say("microsoft.secret_expiry", "What", what, "Day", end, "Number", int(left/oneDay)))
+	s.ok("secret_expiry", findings.Say("microsoft.secret_expiry", "What", what, "Day", end, "Count", int(left/oneDay)))
 }

@@ -110,7 +110,7 @@ func (e *examiner) checkCertificate(s *sheet, got answer) {
 	}
 	end := got.tls.PeerCertificates[0].NotAfter
 	if left := end.Sub(e.Now()); left < certificateWarning {
-		s.warn("certificate", findings.Say("gateway.certificate.ends", "Day", end, "Number", int(left/oneDay)), findings.Say("gateway.certificate.ends.todo"))
+		s.warn("certificate", findings.Say("gateway.certificate.ends", "Day", end, "Count", int(left/oneDay)), findings.Say("gateway.certificate.ends.todo"))
 		return
 	}
 	s.ok("certificate", findings.Say("gateway.certificate", "Day", end))

@@ -32,7 +32,7 @@ func (e *examiner) checkRedis(ctx context.Context, s *sheet) {
 		s.fail("reach", findings.Say("store.reach.silent", "Trouble", found), advice)
 		return
 	}
-	s.ok("reach", findings.Say("store.reach", "Kind", found.Kind, "Number", len(found.Nodes)))
+	s.ok("reach", findings.Say("store.reach", "Kind", found.Kind, "Count", len(found.Nodes)))
 	for _, node := range found.Nodes {
 		e.checkNode(s, node, found.Kind)
 	}
@@ -40,7 +40,7 @@ func (e *examiner) checkRedis(ctx context.Context, s *sheet) {
 	case found.Unreadable > 0:
 		s.fail("key", findings.Say("store.key.lost", "Number", found.Unreadable, "Of", found.Tokens), findings.Say("store.key.lost.todo"))
 	case config.Seal != nil:
-		s.ok("key", findings.Say("store.key", "Number", found.Tokens))
+		s.ok("key", findings.Say("store.key", "Count", found.Tokens))
 	}
 }
 

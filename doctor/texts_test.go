@@ -125,7 +125,7 @@ func TestEveryFindingHasItsTexts(t *testing.T) {
 			continue
 		}
 		want := map[string]bool{}
-		for _, match := range placeholder.FindAllStringSubmatch(forms[0], -1) {
+		for _, match := range placeholder.FindAllStringSubmatch(strings.Join(forms, " "), -1) {
 			want[match[1]] = true
 		}
 		slices.Sort(values)

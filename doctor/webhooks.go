@@ -81,7 +81,7 @@ func (e *examiner) judge(s *sheet, check string, seen counts, expected float64, 
 	reach := findings.Say("nightpos.webhooks.lost.todo")
 	switch {
 	case seen.taken >= expected:
-		s.ok(check, findings.Say("nightpos.webhooks", "Number", int(seen.taken), "Milliseconds", took.Milliseconds()))
+		s.ok(check, findings.Say("nightpos.webhooks", "Count", int(seen.taken), "Milliseconds", took.Milliseconds()))
 	case seen.taken > 0:
 		s.fail(check, findings.Say("nightpos.webhooks.half"), register())
 	case seen.strangers > 0:

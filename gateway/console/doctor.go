@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/nightpos/outlook-gateway/gateway"
 	"github.com/nightpos/outlook-gateway/gateway/findings"
@@ -42,12 +44,21 @@ type saying struct{ Text, Lang string }
 func (v *view) say(phrase findings.Phrase, english string) saying {
 	text, known := findings.Text(v.language, phrase, v.shown)
 	switch {
-	case english == "" || known:
-		return saying{Text: text}
+	case english == "":
+		return saying{}
+	case known:
+		return saying{Text: sentence(text)}
 	case v.thai():
-		return saying{english, languages.English.String()}
+		return saying{sentence(english), languages.English.String()}
 	}
-	return saying{Text: english}
+	return saying{Text: sentence(english)}
+}
+
+// sentence begins a text with a capital letter: findings are parts of a line on the
+// command line.
+func sentence(text string) string {
+	first, size := utf8.DecodeRuneInString(text)
+	return string(unicode.ToUpper(first)) + text[size:]
 }
 
 // shown writes a value of a finding's for the visitor.
@@ -55,7 +66,7 @@ func (v *view) shown(name, value string) string {
 	switch {
 	case name == "Day":
 		return v.Date(value)
-	case name == "Sentence" && v.thai():
+	case name == "Sentence":
 		why := v.explain(value)
 		return strings.TrimSpace(why.Text + " " + why.Raw)
 	}
@@ -86,9 +97,7 @@ func (c *Console) doctorPage(ctx context.Context, v *view) (*doctorPage, error) 
 		return nil, err
 	}
 	page := &doctorPage{Examination: found, Running: !found.Began.IsZero() && found.Ended.IsZero(), Live: v.Base + "/live/doctor"}
-	count := map[string]int{}
 	for _, row := range found.Rows {
-		count[row.Status]++
 		name, _, _ := strings.Cut(row.Check, ".")
 		index := slices.IndexFunc(page.Areas, func(known area) bool { return known.Name == name })
 		if index < 0 {
@@ -101,21 +110,29 @@ func (c *Console) doctorPage(ctx context.Context, v *view) (*doctorPage, error) 
 	for _, part := range page.Areas {
 		slices.SortStableFunc(part.Findings, func(a, b finding) int { return severity[b.Status] - severity[a.Status] })
 	}
+	page.Tone, page.Headline = v.outcome(found)
+	return page, nil
+}
+
+// outcome is an examination in one sentence.
+func (v *view) outcome(found gateway.Examination) (tone, headline string) {
+	count := map[string]int{}
+	for _, row := range found.Rows {
+		count[row.Status]++
+	}
 	switch {
 	case found.Began.IsZero():
-		page.Tone, page.Headline = "off", v.T("doctor.never")
-	case page.Running:
-		page.Tone, page.Headline = "busy", v.T("doctor.running")
+		return "off", v.T("doctor.never")
+	case found.Ended.IsZero():
+		return "busy", v.T("doctor.running")
 	case found.Done < found.Total || found.Total == 0:
-		page.Tone, page.Headline = "bad", v.T("doctor.given_up")
+		return "bad", v.T("doctor.given_up")
 	case count["failed"] > 0:
-		page.Tone, page.Headline = "bad", v.T("doctor.failed", "Count", count["failed"])
+		return "bad", v.T("doctor.failed", "Count", count["failed"])
 	case count["warning"] > 0:
-		page.Tone, page.Headline = "busy", v.T("doctor.warning", "Count", count["warning"])
-	default:
-		page.Tone, page.Headline = "good", v.T("doctor.ok", "Count", count["ok"])
+		return "busy", v.T("doctor.warning", "Count", count["warning"])
 	}
-	return page, nil
+	return "good", v.T("doctor.ok", "Count", count["ok"])
 }
 
 // examine begins an examination.

@@ -17,8 +17,8 @@ func TestFindingsAreInTheVisitorsLanguage(t *testing.T) {
 	}
 	ends := gateway.Finding{
 		Check: "gateway.certificate", Status: "warning",
-		Detail: "the certificate of GATEWAY_PUBLIC_URL ends on 2028-11-22, in 3 day(s)", Remedy: "renew it",
-		Found:  findings.Phrase{Key: "gateway.certificate.ends", Values: map[string]string{"Day": "2028-11-22", "Number": "3"}},
+		Detail: "the certificate of GATEWAY_PUBLIC_URL ends on 2028-11-22, in 3 days", Remedy: "renew it",
+		Found:  findings.Phrase{Key: "gateway.certificate.ends", Values: map[string]string{"Day": "2028-11-22", "Count": "3"}},
 		Advice: findings.Say("gateway.certificate.ends.todo"),
 	}
 	later := gateway.Finding{Check: "store.later", Status: "failed", Detail: "something new", Remedy: "do it", Found: findings.Say("later"), Advice: findings.Say("later.todo")}
@@ -31,10 +31,11 @@ func TestFindingsAreInTheVisitorsLanguage(t *testing.T) {
 		found          gateway.Finding
 		detail, remedy saying
 	}{
-		{languages.English, ends, saying{Text: "the certificate of GATEWAY_PUBLIC_URL ends on 22 Nov 2028, in 3 day(s)"}, saying{Text: "renew it, and find out why it was not renewed by itself"}},
+		{languages.English, ends, saying{Text: "The certificate of GATEWAY_PUBLIC_URL ends on 22 Nov 2028, in 3 days"}, saying{Text: "Renew it, and find out why it was not renewed by itself"}},
 		{languages.Thai, ends, saying{Text: "ใบรับรองของ GATEWAY_PUBLIC_URL หมดอายุวันที่ 22 พ.ย. 2571 อีก 3 วัน"}, saying{Text: "ต่ออายุใบรับรอง และหาสาเหตุว่าเหตุใดจึงไม่ต่ออายุเอง"}},
-		{languages.English, later, saying{Text: "something new"}, saying{Text: "do it"}},
-		{languages.Thai, later, saying{"something new", "en"}, saying{"do it", "en"}},
+		{languages.English, later, saying{Text: "Something new"}, saying{Text: "Do it"}},
+		{languages.Thai, later, saying{"Something new", "en"}, saying{"Do it", "en"}},
+		{languages.English, ready, saying{Text: "The running gateway says of the application: Microsoft does not accept the application's id or secret."}, saying{}},
 		{languages.Thai, ready, saying{Text: "เกตเวย์ที่ทำงานอยู่แจ้งเรื่องแอปพลิเคชัน: Microsoft ไม่ยอมรับรหัสหรือซีเคร็ตของแอปพลิเคชัน"}, saying{}},
 	} {
 		v := &view{console: &Console{texts: texts}, language: one.in}

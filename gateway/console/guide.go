@@ -138,7 +138,8 @@ func (v *view) steps(page guidePage, found gateway.Examination, crossed bool) ma
 		}
 	}
 	if page.Examined {
-		steps["check"] = step{Status: worst.Status}
+		_, headline := v.outcome(found)
+		steps["check"] = step{Status: worst.Status, Detail: saying{Text: headline}}
 	}
 	return steps
 }

@@ -5,6 +5,7 @@ package findings
 import (
 	"embed"
 	"fmt"
+	"strconv"
 	"sync"
 	"time"
 
@@ -28,8 +29,9 @@ type Phrase struct {
 	// Key is its stable name in the catalogue; empty says nothing.
 	Key string `json:"key"`
 	// Values are put in, by their names, as they are: addresses, names, numbers. One
-	// named Day is a day such as 2028-11-22, and one named Sentence an error of the
-	// gateway's own, in English.
+	// named Count is a whole number that chooses between one and many, one named Day
+	// a day such as 2028-11-22, and one named Sentence an error of the gateway's own,
+	// in English.
 	Values map[string]string `json:"values,omitempty"`
 	// Phrases are put in in the language of the whole.
 	Phrases map[string]Phrase `json:"phrases,omitempty"`
@@ -68,6 +70,10 @@ func Text(in languages.Language, said Phrase, shown func(name, value string) str
 	for name, value := range said.Values {
 		if shown != nil {
 			value = shown(name, value)
+		}
+		if count, err := strconv.Atoi(value); err == nil && name == "Count" {
+			arguments = append(arguments, name, count)
+			continue
 		}
 		arguments = append(arguments, name, value)
 	}

@@ -19,7 +19,7 @@ func TestEveryFindingExistsInBothLanguages(t *testing.T) {
 // TestAPhraseIsSaidInEveryLanguage: with a phrase in it and a day for the reader,
 // also after it was stored.
 func TestAPhraseIsSaidInEveryLanguage(t *testing.T) {
-	said := Say("microsoft.secret_expiry", "What", Say("secret"), "Day", time.Date(2028, 11, 22, 0, 0, 0, 0, time.UTC), "Number", 100)
+	said := Say("microsoft.secret_expiry", "What", Say("secret"), "Day", time.Date(2028, 11, 22, 0, 0, 0, 0, time.UTC), "Count", 100)
 	text, err := json.Marshal(said)
 	if err != nil {
 		t.Fatal(err)
