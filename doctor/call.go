@@ -5,7 +5,6 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -13,6 +12,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/nightpos/outlook-gateway/gateway/findings"
 )
 
 // answer is what a call came back with.
@@ -73,54 +74,56 @@ func (a answer) date() time.Time {
 
 // clockOf compares the clock behind an answer that came just now with ours. A date
 // has no fractions of seconds.
-func (e *examiner) clockOf(s *sheet, who string, a answer) {
+func (e *examiner) clockOf(s *sheet, who findings.Phrase, a answer) {
 	if at := a.date(); !at.IsZero() {
 		e.clock(s, who, at.Add(500*time.Millisecond).Sub(e.Now().Add(-a.took/2)), time.Second+a.took)
 	}
 }
 
-// certificateTrouble says what is wrong with a server's certificate; empty when
-// the error is about something else.
-func certificateTrouble(err error) string {
+// certificateTrouble says what is wrong with a server's certificate; false when the
+// error is about something else.
+func certificateTrouble(err error) (findings.Phrase, bool) {
 	var verification *tls.CertificateVerificationError
 	if !errors.As(err, &verification) {
-		return ""
+		return findings.Phrase{}, false
 	}
 	var invalid x509.CertificateInvalidError
 	var unknown x509.UnknownAuthorityError
 	var name x509.HostnameError
 	switch {
 	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
-		return "its certificate has expired, or is not valid yet"
+		return findings.Say("trouble.certificate.expired"), true
 	case errors.As(err, &unknown):
-		return "its certificate is of an authority that is not known, or the certificates in between are not sent along"
+		return findings.Say("trouble.certificate.authority"), true
 	case errors.As(err, &name):
-		return "its certificate is for another host"
+		return findings.Say("trouble.certificate.host"), true
 	}
-	return "its certificate is not valid"
+	return findings.Say("trouble.certificate"), true
 }
 
 // trouble says why a server could not be asked, and what to do. Setting names the
 // one that holds the address.
-func trouble(err error, setting string) (detail, remedy string) {
+func trouble(err error, setting string) (found, advice findings.Phrase) {
+	advise := func(key string) findings.Phrase { return findings.Say(key, "Setting", setting) }
 	var name *net.DNSError
 	var sent *url.Error
 	var timeout interface{ Timeout() bool }
+	certificate, of := certificateTrouble(err)
 	switch {
-	case certificateTrouble(err) != "":
-		return certificateTrouble(err), "give the server a certificate of a public authority, with the whole chain, for the host of " + setting
+	case of:
+		return certificate, advise("trouble.certificate.todo")
 	case errors.As(err, &name):
-		return fmt.Sprintf("the host %s is not known", name.Name), "correct " + setting + ", or the DNS of this machine"
+		return findings.Say("trouble.host", "Host", name.Name), advise("trouble.host.todo")
 	case errors.Is(err, syscall.ECONNREFUSED):
-		return "nothing listens at that host and port", "start the server there, or correct the host and port of " + setting
+		return findings.Say("trouble.refused"), advise("trouble.refused.todo")
 	case errors.As(err, &timeout) && timeout.Timeout(), errors.Is(err, context.DeadlineExceeded):
-		return fmt.Sprintf("no answer within %s", callTime), "let this machine reach the host of " + setting + " (firewall, proxy, routes)"
+		return findings.Say("trouble.silent", "Time", callTime), advise("trouble.silent.todo")
 	case strings.Contains(err.Error(), "server gave HTTP response to HTTPS client"):
-		return "it speaks http and not https", "put a certificate in front of it, or correct " + setting
+		return findings.Say("trouble.http"), advise("trouble.http.todo")
 	case errors.As(err, &sent):
 		err = sent.Err
 	}
-	return err.Error(), "make sure that " + setting + " is right and that this machine reaches it"
+	return findings.Say("trouble.other", "Error", err), advise("trouble.other.todo")
 }
 
 // hostOf is the host of an address that was checked with the settings.

@@ -3,9 +3,10 @@ package doctor
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"net/http"
 	"time"
+
+	"github.com/nightpos/outlook-gateway/gateway/findings"
 )
 
 // console is the application as the running gateway has it. What administrators
@@ -43,8 +44,7 @@ func (e *examiner) applyConsole(ctx context.Context, s *sheet) (elsewhere bool) 
 	case own == "" || e.settings.MicrosoftClientSecret == "" && e.settings.MicrosoftClientCertificate == "":
 		e.settings.MicrosoftClientID, elsewhere = told.ClientID, true
 	case own != told.ClientID:
-		s.warn("console", fmt.Sprintf("the running gateway uses the application %s, set in its console, and MICROSOFT_CLIENT_ID is %s, which is what is tried here", told.ClientID, own),
-			"correct the one that is out of date: under Settings in the console, or MICROSOFT_CLIENT_ID and MICROSOFT_CLIENT_SECRET")
+		s.warn("console", findings.Say("microsoft.console", "Console", told.ClientID, "Own", own), findings.Say("microsoft.console.todo"))
 	}
 	if end, err := time.Parse(time.DateOnly, told.Expires); err == nil && e.settings.MicrosoftClientSecretExpires.IsZero() {
 		e.settings.MicrosoftClientSecretExpires = end
@@ -54,5 +54,5 @@ func (e *examiner) applyConsole(ctx context.Context, s *sheet) (elsewhere bool) 
 
 // setElsewhere is the row of an application whose secret only the gateway has.
 func (s *sheet) setElsewhere(id string) {
-	s.add("application", OK, fmt.Sprintf("the application %s is set in the console; gateway.ready tells whether Microsoft takes its secret", id), "")
+	s.ok("application", findings.Say("microsoft.application.elsewhere", "ID", id))
 }

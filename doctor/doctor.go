@@ -3,7 +3,6 @@ package doctor
 import (
 	"context"
 	"crypto/rand"
-	"fmt"
 	"net"
 	"net/http"
 	"net/netip"
@@ -12,6 +11,8 @@ import (
 	"time"
 
 	"github.com/nightpos/outlook-gateway/gateway"
+	"github.com/nightpos/outlook-gateway/gateway/findings"
+	"github.com/nightpos/outlook-gateway/gateway/languages"
 	"github.com/nightpos/outlook-gateway/redis"
 )
 
@@ -31,10 +32,13 @@ type Row struct {
 	// Check is its stable name, such as store.eviction.
 	Check  string `json:"check"`
 	Status Status `json:"status"`
-	// Detail is what was found, or what is wrong.
+	// Detail is what was found, or what is wrong; English.
 	Detail string `json:"detail"`
 	// Remedy is what to do; empty when all is well.
 	Remedy string `json:"remedy,omitempty"`
+	// Found and Advice are Detail and Remedy for readers of every language.
+	Found  findings.Phrase `json:"-"`
+	Advice findings.Phrase `json:"-"`
 }
 
 // Config is what an examination needs. Only Lookup has no default, and with
@@ -162,20 +166,29 @@ type sheet struct {
 	rows []Row
 }
 
-func (s *sheet) add(check string, status Status, detail, remedy string) {
+func (s *sheet) add(check string, status Status, found, advice findings.Phrase) {
 	name := s.area
 	if check != "" {
 		name += "." + check
 	}
-	s.rows = append(s.rows, Row{Check: name, Status: status, Detail: detail, Remedy: remedy})
+	row := Row{Check: name, Status: status, Found: found, Advice: advice}
+	// Every phrase that is said here is in the catalogue: a test holds them together.
+	row.Detail, _ = findings.Text(languages.English, found, nil)
+	if advice.Key != "" {
+		row.Remedy, _ = findings.Text(languages.English, advice, nil)
+	}
+	s.rows = append(s.rows, row)
 }
 
-func (s *sheet) ok(check, format string, arguments ...any) {
-	s.add(check, OK, fmt.Sprintf(format, arguments...), "")
+func (s *sheet) ok(check string, found findings.Phrase) { s.add(check, OK, found, findings.Phrase{}) }
+
+func (s *sheet) warn(check string, found, advice findings.Phrase) {
+	s.add(check, Warning, found, advice)
 }
 
-func (s *sheet) warn(check, detail, remedy string) { s.add(check, Warning, detail, remedy) }
-func (s *sheet) fail(check, detail, remedy string) { s.add(check, Failed, detail, remedy) }
+func (s *sheet) fail(check string, found, advice findings.Phrase) {
+	s.add(check, Failed, found, advice)
+}
 
 // checkSettings has a row for each setting that is wrong, or one for all.
 func (e *examiner) checkSettings() []Row {
@@ -183,26 +196,26 @@ func (e *examiner) checkSettings() []Row {
 	if e.Settings != nil {
 		e.settings = *e.Settings
 		e.wrong = map[string]bool{"GATEWAY_DATA_DIR": e.settings.DataDir == "", "GATEWAY_PUBLIC_URL": e.settings.PublicURL == ""}
-		s.ok("", "every setting is right; the gateway runs with them")
+		s.ok("", findings.Say("settings.running"))
 		return s.rows
 	}
 	settings, problems, err := gateway.CheckDatabase(e.Lookup, e.File, e.Database)
 	if err != nil {
-		s.fail("file", err.Error(), "correct the file, or leave --config out and set environment variables")
+		s.fail("file", findings.Say("settings.file", "Error", err), findings.Say("settings.file.todo"))
 		// Without the file nothing is known of what it would have set.
 		settings, problems, _ = gateway.CheckSettings(e.Lookup, "")
 	}
 	e.settings, e.wrong = settings, map[string]bool{}
 	for _, problem := range problems {
 		e.wrong[problem.Name] = true
-		s.fail(problem.Name, problem.Name+" "+problem.Text, "set it; example: "+problem.Example)
+		s.fail(problem.Name, findings.Say("settings.wrong", "Name", problem.Name, "Error", problem.Text), findings.Say("settings.wrong.todo", "Example", problem.Example))
 	}
 	switch {
 	case len(s.rows) > 0:
 	case settings.AdminToken == "":
-		s.ok("", "every setting is right; GATEWAY_ADMIN_TOKEN is not set, so that only an administrator's NightPOS session opens the admin API")
+		s.ok("", findings.Say("settings.right.no_token"))
 	default:
-		s.ok("", "every setting is right")
+		s.ok("", findings.Say("settings.right"))
 	}
 	return s.rows
 }
@@ -230,22 +243,20 @@ func (e *examiner) keysOf(keys [][]byte) [][]byte {
 func (e *examiner) checkFolder(s *sheet) {
 	folder, err := redis.ExamineFolder(e.settings.DataDir, e.RedisServer)
 	if err != nil {
-		s.fail("folder", "GATEWAY_DATA_DIR "+e.settings.DataDir+" cannot be used: "+err.Error(),
-			"make it a folder that the gateway's user owns, or name another one with GATEWAY_DATA_DIR, or set REDIS_URL")
+		s.fail("folder", findings.Say("store.folder.unusable", "Folder", e.settings.DataDir, "Error", err), findings.Say("store.folder.unusable.todo"))
 		return
 	}
 	if len(e.keys) == 0 && len(folder.Key) > 0 && e.has("GATEWAY_SECRET_KEY") {
 		e.keys = e.keysOf([][]byte{folder.Key})
 	}
 	if folder.Fresh {
-		s.ok("folder", "%s will be made at the first start", e.settings.DataDir)
+		s.ok("folder", findings.Say("store.folder.fresh", "Folder", e.settings.DataDir))
 	} else {
-		s.ok("folder", "%s can be written to", e.settings.DataDir)
+		s.ok("folder", findings.Say("store.folder", "Folder", e.settings.DataDir))
 	}
 	if folder.Program == "" {
-		s.warn("persistence", "the embedded store is not durable: no redis-server was found on PATH, so that what is acknowledged in the last seconds before a crash is lost",
-			"install redis-server on this machine, or set REDIS_URL")
+		s.warn("persistence", findings.Say("store.persistence.none"), findings.Say("store.persistence.none.todo"))
 		return
 	}
-	s.ok("persistence", "a redis-server of the gateway's own keeps every write on disk (%s)", folder.Program)
+	s.ok("persistence", findings.Say("store.persistence.own", "Program", folder.Program))
 }

@@ -25,6 +25,7 @@ func TestAllIsWell(t *testing.T) {
 		seen := map[string]bool{}
 		for _, row := range doctor.Run(t.Context(), w.config) {
 			seen[row.Check] = true
+			inBoth(t, row)
 			if row.Status != doctor.OK || row.Remedy != "" {
 				t.Errorf("NightPOS %d: %+v, want that it is well", version, row)
 			}
@@ -404,6 +405,7 @@ func TestMistakes(t *testing.T) {
 						t.Errorf("%+v shows %s", row, secret)
 					}
 				}
+				inBoth(t, row)
 				if (row.Status == doctor.OK) != (row.Remedy == "") {
 					t.Errorf("%+v: a row has a remedy if something is wrong", row)
 				}

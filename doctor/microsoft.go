@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
@@ -12,6 +11,7 @@ import (
 	"time"
 
 	"github.com/nightpos/outlook-gateway/gateway"
+	"github.com/nightpos/outlook-gateway/gateway/findings"
 	"github.com/nightpos/outlook-gateway/outlook"
 )
 
@@ -68,24 +68,24 @@ func (e *examiner) checkSignIn(ctx context.Context, s *sheet, diagnosis *outlook
 	var refused *outlook.SignInError
 	switch {
 	case errors.As(err, &refused):
-		s.fail("tenant", "Microsoft does not know the tenant of MICROSOFT_TENANT: "+refused.Error(), "set MICROSOFT_TENANT to common, organizations, consumers, or the tenant id that Entra shows under Overview")
+		s.fail("tenant", findings.Say("microsoft.tenant.unknown", "Refusal", refusal(refused)), findings.Say("microsoft.tenant.unknown.todo"))
 		return false
 	case err != nil:
-		detail, remedy := trouble(err, "MICROSOFT_LOGIN_URL")
-		s.fail("login_url", "Microsoft's sign-in cannot be asked: "+detail, remedy)
+		found, advice := trouble(err, "MICROSOFT_LOGIN_URL")
+		s.fail("login_url", findings.Say("microsoft.login_url.silent", "Trouble", found), advice)
 		return false
 	}
-	s.ok("login_url", "Microsoft's sign-in answers at %s", e.settings.MicrosoftLoginURL)
+	s.ok("login_url", findings.Say("microsoft.login_url", "Address", e.settings.MicrosoftLoginURL))
 	login, graph := hostOf(e.settings.MicrosoftLoginURL), hostOf(e.settings.MicrosoftGraphURL)
-	const remedy = "set MICROSOFT_LOGIN_URL and MICROSOFT_GRAPH_URL to the pair of one cloud, for example https://login.microsoftonline.us with https://graph.microsoft.us/v1.0, or leave both out"
+	advice := findings.Say("microsoft.cloud.todo")
 	hosts, national := clouds[login]
 	switch {
 	case cloud.GraphHost != "" && !strings.EqualFold(cloud.GraphHost, graph):
-		s.fail("cloud", fmt.Sprintf("the sign-in at %s belongs to Graph at %s, and MICROSOFT_GRAPH_URL is at %s", login, cloud.GraphHost, graph), remedy)
+		s.fail("cloud", findings.Say("microsoft.cloud.other", "Login", login, "Graph", cloud.GraphHost, "Own", graph), advice)
 	case cloud.GraphHost == "" && national && !slices.Contains(hosts, graph), !national && !loopback(login) && slices.Contains(allGraphs(), graph), loopback(login) != loopback(graph):
-		s.fail("cloud", fmt.Sprintf("the sign-in at %s and Graph at %s are of different clouds", login, graph), remedy)
+		s.fail("cloud", findings.Say("microsoft.cloud.apart", "Login", login, "Graph", graph), advice)
 	default:
-		s.ok("cloud", "sign-in and Graph belong together")
+		s.ok("cloud", findings.Say("microsoft.cloud"))
 	}
 	return true
 }
@@ -101,11 +101,11 @@ func allGraphs() []string {
 // checkGraph asks Graph for something without a token, which it refuses in a way
 // that is its own.
 func (e *examiner) checkGraph(ctx context.Context, s *sheet) {
-	const remedy = "set MICROSOFT_GRAPH_URL to Graph with its version, for example https://graph.microsoft.com/v1.0, or leave it out"
+	advice := findings.Say("microsoft.graph_url.todo")
 	got, err := e.call(ctx, http.MethodGet, e.settings.MicrosoftGraphURL+"/me", "", nil)
 	if err != nil {
-		detail, advice := trouble(err, "MICROSOFT_GRAPH_URL")
-		s.fail("graph_url", "Graph cannot be asked: "+detail, advice)
+		found, reach := trouble(err, "MICROSOFT_GRAPH_URL")
+		s.fail("graph_url", findings.Say("microsoft.graph_url.silent", "Trouble", found), reach)
 		return
 	}
 	var told struct {
@@ -115,23 +115,23 @@ func (e *examiner) checkGraph(ctx context.Context, s *sheet) {
 	}
 	switch {
 	case got.status != http.StatusUnauthorized || json.Unmarshal(got.body, &told) != nil || told.Error.Code == "":
-		s.fail("graph_url", fmt.Sprintf("what answers at MICROSOFT_GRAPH_URL, with HTTP status %d, is not Graph", got.status), remedy)
+		s.fail("graph_url", findings.Say("microsoft.graph_url.other", "Status", got.status), advice)
 	case !strings.HasSuffix(e.settings.MicrosoftGraphURL, "/v1.0"):
-		s.warn("graph_url", "MICROSOFT_GRAPH_URL does not end in /v1.0, the version that the gateway was made for", remedy)
+		s.warn("graph_url", findings.Say("microsoft.graph_url.version"), advice)
 	default:
-		s.ok("graph_url", "Graph answers at %s", e.settings.MicrosoftGraphURL)
+		s.ok("graph_url", findings.Say("microsoft.graph_url", "Address", e.settings.MicrosoftGraphURL))
 	}
-	e.clockOf(s, "Graph", got)
+	e.clockOf(s, findings.Say("clock.graph"), got)
 }
 
 // checkApplication says whether the application is known.
 func (e *examiner) checkApplication(ctx context.Context, s *sheet, config outlook.Config, diagnosis *outlook.Diagnosis) (known bool) {
 	switch {
 	case config.ClientID == "":
-		s.fail("application", "MICROSOFT_CLIENT_ID is missing: nobody can connect", "register an application in Entra (any organization and personal accounts) and set MICROSOFT_CLIENT_ID to its application (client) id, here or in the console")
+		s.fail("application", findings.Say("microsoft.application.no_id"), findings.Say("microsoft.application.no_id.todo"))
 		return false
 	case config.ClientSecret == "" && config.Certificate == nil:
-		s.fail("application", "MICROSOFT_CLIENT_SECRET is missing: nobody can connect", "make a client secret of the application in Entra and set MICROSOFT_CLIENT_SECRET to its value (not its id), here or in the console")
+		s.fail("application", findings.Say("microsoft.application.no_secret"), findings.Say("microsoft.application.no_secret.todo"))
 		return true
 	}
 	ctx, cancel := context.WithTimeout(ctx, callTime)
@@ -140,38 +140,17 @@ func (e *examiner) checkApplication(ctx context.Context, s *sheet, config outloo
 	var refused *outlook.SignInError
 	switch {
 	case errors.As(err, &refused):
-		s.fail("application", "Microsoft refuses the application: "+refused.Error(), applicationRemedy(refused.Number))
+		s.fail("application", findings.Say("microsoft.application.refused", "Refusal", refusal(refused)), refusalAdvice(refused.Number))
 		return refused.Number != 700016
 	case err != nil:
-		detail, remedy := trouble(err, "MICROSOFT_LOGIN_URL")
-		s.warn("application", "whether Microsoft takes the application could not be found out: "+detail, remedy)
+		found, advice := trouble(err, "MICROSOFT_LOGIN_URL")
+		s.warn("application", findings.Say("microsoft.application.unsure", "Trouble", found), advice)
 	case proven:
-		s.ok("application", "Microsoft takes the application and its secret or certificate")
+		s.ok("application", findings.Say("microsoft.application"))
 	default:
-		s.ok("application", "Microsoft has nothing against the application; with this tenant it tells no more before a person signs in")
+		s.ok("application", findings.Say("microsoft.application.unproven"))
 	}
 	return true
-}
-
-// applicationRemedy is what to do about what Microsoft says of an application.
-func applicationRemedy(number int) string {
-	switch number {
-	case 700016:
-		return "set MICROSOFT_CLIENT_ID to the application (client) id that Entra shows under App registrations, and MICROSOFT_TENANT to a tenant that knows it"
-	case 7000215, 7000218:
-		return "set MICROSOFT_CLIENT_SECRET to the value of a client secret, not its id; Entra shows it once, so make a new one"
-	case 7000222:
-		return "make a new client secret in Entra and set MICROSOFT_CLIENT_SECRET and MICROSOFT_CLIENT_SECRET_EXPIRES; nobody has to connect again"
-	case 7000112:
-		return "switch the application on again in Entra, under Enterprise applications, Properties"
-	case 700027:
-		return "upload the certificate of MICROSOFT_CLIENT_CERTIFICATE to the application in Entra, under Certificates & secrets"
-	case 50194:
-		return "set MICROSOFT_TENANT to the tenant id of the application, or let it sign in accounts of any organization under Authentication in Entra"
-	case 50011:
-		return "add it in Entra under Authentication, as a redirect URI of the platform Web"
-	}
-	return "compare MICROSOFT_CLIENT_ID, MICROSOFT_CLIENT_SECRET and MICROSOFT_TENANT with the registration in Entra"
 }
 
 // maxRedirect is how long a redirect URI may be, in characters.
@@ -183,21 +162,21 @@ func redirectRules(s *sheet, address, tenant string) bool {
 	if err != nil {
 		return false
 	}
-	const remedy = "correct GATEWAY_PUBLIC_URL: the redirect URI is that and " + gateway.RedirectPath
+	advice := findings.Say("microsoft.redirect_uri.todo", "Path", gateway.RedirectPath)
 	host := parsed.Hostname()
 	switch {
 	case len(address) > maxRedirect:
-		s.fail("redirect_uri", fmt.Sprintf("the redirect URI has %d characters, and Entra takes %d", len(address), maxRedirect), remedy)
+		s.fail("redirect_uri", findings.Say("microsoft.redirect_uri.long", "Number", len(address), "Most", maxRedirect), advice)
 	case strings.ContainsAny(address, "!$'(),;"):
-		s.fail("redirect_uri", "the redirect URI has one of the characters ! $ ' ( ) , ; which Entra does not take", remedy)
+		s.fail("redirect_uri", findings.Say("microsoft.redirect_uri.characters"), advice)
 	case strings.Contains(host, "*"):
-		s.fail("redirect_uri", "the redirect URI has a wildcard, which Entra does not take where personal accounts may sign in", remedy)
+		s.fail("redirect_uri", findings.Say("microsoft.redirect_uri.wildcard"), advice)
 	case parsed.RawQuery != "" && tenant != "organizations":
-		s.fail("redirect_uri", "the redirect URI has a query, which Entra does not take where personal accounts may sign in", remedy)
+		s.fail("redirect_uri", findings.Say("microsoft.redirect_uri.query"), advice)
 	case host == "::1":
-		s.fail("redirect_uri", "Entra does not take the host [::1] in a redirect URI", "use http://localhost in GATEWAY_PUBLIC_URL for trying things out, and https for everything else")
+		s.fail("redirect_uri", findings.Say("microsoft.redirect_uri.loopback"), findings.Say("microsoft.redirect_uri.loopback.todo"))
 	case parsed.Scheme != "https" && !loopback(host):
-		s.fail("redirect_uri", "Entra takes https redirect URIs only", remedy)
+		s.fail("redirect_uri", findings.Say("microsoft.redirect_uri.http"), advice)
 	default:
 		return true
 	}
@@ -212,16 +191,16 @@ func (e *examiner) checkRedirect(ctx context.Context, s *sheet, address string, 
 	var refused *outlook.SignInError
 	switch {
 	case errors.As(err, &refused) && refused.Number == 50011:
-		s.fail("redirect_uri", "the redirect URI "+address+" is not registered with the application", applicationRemedy(refused.Number))
+		s.fail("redirect_uri", findings.Say("microsoft.redirect_uri.unregistered", "Address", address), refusalAdvice(refused.Number))
 	case errors.As(err, &refused) && refused.Number == 50194:
-		s.fail("tenant", "Microsoft refuses sign-ins: "+refused.Error(), applicationRemedy(refused.Number))
+		s.fail("tenant", findings.Say("microsoft.refused", "Refusal", refusal(refused)), refusalAdvice(refused.Number))
 	case errors.As(err, &refused):
-		s.fail("redirect_uri", "Microsoft refuses sign-ins: "+refused.Error(), applicationRemedy(refused.Number))
+		s.fail("redirect_uri", findings.Say("microsoft.refused", "Refusal", refusal(refused)), refusalAdvice(refused.Number))
 	case err != nil:
-		detail, remedy := trouble(err, "MICROSOFT_LOGIN_URL")
-		s.warn("redirect_uri", "whether "+address+" is registered could not be found out: "+detail, remedy)
+		found, advice := trouble(err, "MICROSOFT_LOGIN_URL")
+		s.warn("redirect_uri", findings.Say("microsoft.redirect_uri.unsure", "Address", address, "Trouble", found), advice)
 	default:
-		s.ok("redirect_uri", "Microsoft takes the redirect URI %s", address)
+		s.ok("redirect_uri", findings.Say("microsoft.redirect_uri", "Address", address))
 	}
 }
 
@@ -230,12 +209,11 @@ func (e *examiner) checkTenant(s *sheet) {
 	switch tenant := e.settings.MicrosoftTenant; {
 	case !e.has("MICROSOFT_TENANT"):
 	case tenant == "common":
-		s.ok("tenant", "work, school and personal accounts can connect, if the application allows them")
+		s.ok("tenant", findings.Say("microsoft.tenant.common"))
 	case tenant == "consumers":
-		s.warn("tenant", "MICROSOFT_TENANT is consumers: personal accounts can connect, and work and school accounts cannot",
-			"set MICROSOFT_TENANT to common for both, to organizations or a tenant id for work and school accounts alone")
+		s.warn("tenant", findings.Say("microsoft.tenant.consumers"), findings.Say("microsoft.tenant.consumers.todo"))
 	default:
-		s.ok("tenant", "work and school accounts can connect (MICROSOFT_TENANT is %s); personal accounts, such as those of outlook.com, cannot", tenant)
+		s.ok("tenant", findings.Say("microsoft.tenant", "Tenant", tenant))
 	}
 }
 
@@ -257,8 +235,7 @@ func (e *examiner) checkPersonalAccounts() []Row {
 		}
 	}
 	if len(personal) > 0 {
-		s.warn("personal_accounts", "these people have personal accounts by their addresses and cannot connect with MICROSOFT_TENANT as it is: "+named(personal),
-			"set MICROSOFT_TENANT to common, and let the application sign in personal accounts too, in Entra under Authentication")
+		s.warn("personal_accounts", findings.Say("microsoft.personal_accounts", "People", named(personal)), findings.Say("microsoft.personal_accounts.todo"))
 	}
 	return s.rows
 }
@@ -270,12 +247,11 @@ var secretSteps = []int{1, 7, 30, 60}
 
 // checkSecretExpiry counts down to the end of the secret or certificate.
 func (e *examiner) checkSecretExpiry(s *sheet, elsewhere bool) {
-	what, remedy := "the client secret", "make a new client secret in Entra and set MICROSOFT_CLIENT_SECRET and MICROSOFT_CLIENT_SECRET_EXPIRES; nobody has to connect again"
+	what, advice := findings.Say("secret"), findings.Say("secret.todo")
 	end := e.settings.MicrosoftClientSecretExpires
 	if e.settings.MicrosoftClientCertificate != "" && e.has("MICROSOFT_CLIENT_CERTIFICATE") {
 		if certificate, err := outlook.ParseCertificate([]byte(e.settings.MicrosoftClientCertificate.Reveal())); err == nil {
-			what, end = "the application's certificate", certificate.Expires
-			remedy = "make a new certificate, upload it to the application in Entra and set MICROSOFT_CLIENT_CERTIFICATE; nobody has to connect again"
+			what, advice, end = findings.Say("certificate"), findings.Say("certificate.todo"), certificate.Expires
 		}
 	}
 	switch {
@@ -283,19 +259,19 @@ func (e *examiner) checkSecretExpiry(s *sheet, elsewhere bool) {
 		return
 	case end.IsZero():
 		if e.settings.MicrosoftClientSecret != "" || elsewhere {
-			s.warn("secret_expiry", "when the client secret ends is not known, so that nobody will be warned", "set MICROSOFT_CLIENT_SECRET_EXPIRES to the day that Entra shows, for example 2028-11-22")
+			s.warn("secret_expiry", findings.Say("microsoft.secret_expiry.unknown"), findings.Say("microsoft.secret_expiry.unknown.todo"))
 		}
 		return
 	case !end.After(e.Now()):
-		s.fail("secret_expiry", fmt.Sprintf("%s ended on %s: nobody's sign-in can be renewed", what, end.Format(time.DateOnly)), remedy)
+		s.fail("secret_expiry", findings.Say("microsoft.secret_expiry.ended", "What", what, "Day", end), advice)
 		return
 	}
 	left := end.Sub(e.Now())
 	for _, days := range secretSteps {
 		if left <= time.Duration(days)*oneDay {
-			s.warn("secret_expiry", fmt.Sprintf("%s ends on %s, within %d day(s): then nobody's sign-in can be renewed", what, end.Format(time.DateOnly), days), remedy)
+			s.warn("secret_expiry", findings.Say("microsoft.secret_expiry.ends", "What", what, "Day", end, "Count", days), advice)
 			return
 		}
 	}
-	s.ok("secret_expiry", "%s is good until %s, for %d days", what, end.Format(time.DateOnly), int(left/oneDay))
+	s.ok("secret_expiry", findings.Say("microsoft.secret_expiry", "What", what, "Day", end, "Count", int(left/oneDay)))
 }

@@ -3,7 +3,6 @@ package doctor
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
@@ -12,6 +11,7 @@ import (
 	"golang.org/x/net/publicsuffix"
 
 	"github.com/nightpos/outlook-gateway/gateway"
+	"github.com/nightpos/outlook-gateway/gateway/findings"
 	"github.com/nightpos/outlook-gateway/nightpos"
 	"github.com/nightpos/outlook-gateway/reconciler"
 )
@@ -29,12 +29,13 @@ type nightposKnown struct {
 }
 
 const (
-	leastNightPOS      = 17
-	firstWithJSON2     = 19
-	firstWithoutRPC    = 22
-	registerRemedy     = "run `outlook-gateway register` with NIGHTPOS_ADMIN_LOGIN and NIGHTPOS_ADMIN_API_KEY of an administrator"
-	administratorWords = "set NIGHTPOS_ADMIN_LOGIN and NIGHTPOS_ADMIN_API_KEY to an administrator's"
+	leastNightPOS   = 17
+	firstWithJSON2  = 19
+	firstWithoutRPC = 22
 )
+
+// register is the advice that mends what is registered in NightPOS.
+func register() findings.Phrase { return findings.Say("register") }
 
 func (e *examiner) nightposClient(login, key string) (*nightpos.Client, error) {
 	return nightpos.New(nightpos.Config{
@@ -50,7 +51,7 @@ func (e *examiner) checkNightPOS(ctx context.Context) []Row {
 	}
 	own, err := e.nightposClient(e.settings.NightPOSLogin, e.settings.NightPOSAPIKey.Reveal())
 	if err != nil {
-		s.fail("login", err.Error(), "correct the settings NIGHTPOS_*")
+		s.fail("login", findings.Say("nightpos.login.settings", "Error", err), findings.Say("nightpos.login.settings.todo"))
 		return s.rows
 	}
 	e.nightpos.own = own
@@ -77,45 +78,45 @@ func (e *examiner) checkNightPOS(ctx context.Context) []Row {
 func (e *examiner) checkAddress(ctx context.Context, s *sheet) bool {
 	got, err := e.call(ctx, http.MethodGet, e.settings.NightPOSURL+"/web/health", "", nil)
 	if err != nil {
-		detail, remedy := trouble(err, "NIGHTPOS_URL")
-		s.fail("address", "NightPOS cannot be reached: "+detail, remedy)
+		found, advice := trouble(err, "NIGHTPOS_URL")
+		s.fail("address", findings.Say("nightpos.address.silent", "Trouble", found), advice)
 		return false
 	}
 	if target := got.redirected(); target != "" {
 		if parsed, err := url.Parse(target); err == nil && parsed.Host != "" {
-			s.fail("address", "NIGHTPOS_URL redirects to "+parsed.Scheme+"://"+parsed.Host+", and calls follow no redirect", "set NIGHTPOS_URL to "+parsed.Scheme+"://"+parsed.Host)
+			elsewhere := parsed.Scheme + "://" + parsed.Host
+			s.fail("address", findings.Say("nightpos.address.redirects", "Address", elsewhere), findings.Say("nightpos.address.redirects.todo", "Address", elsewhere))
 			return false
 		}
 	}
 	if got.status >= http.StatusInternalServerError {
-		s.fail("address", fmt.Sprintf("NIGHTPOS_URL answers with HTTP status %d", got.status), "start NightPOS, or correct the proxy in front of it")
+		s.fail("address", findings.Say("nightpos.address.status", "Status", got.status), findings.Say("nightpos.address.status.todo"))
 		return false
 	}
-	e.clockOf(s, "NightPOS", got)
+	e.clockOf(s, findings.Say("clock.nightpos"), got)
 	return true
 }
 
 func (e *examiner) checkVersion(ctx context.Context, s *sheet) bool {
 	version, err := e.nightpos.own.Version(ctx)
 	if err != nil {
-		s.fail("address", "something answers at NIGHTPOS_URL, but not as NightPOS does: "+err.Error(),
-			"set NIGHTPOS_URL to the address of NightPOS itself, without a path such as /web")
+		s.fail("address", findings.Say("nightpos.address.other", "Error", err), findings.Say("nightpos.address.other.todo"))
 		return false
 	}
-	s.ok("address", "NightPOS answers at %s", e.settings.NightPOSURL)
+	s.ok("address", findings.Say("nightpos.address", "Address", e.settings.NightPOSURL))
 	protocol := e.settings.NightPOSProtocol
 	switch {
 	case version.Major < leastNightPOS:
-		s.fail("version", fmt.Sprintf("NightPOS is version %s; the gateway needs %d or later", version.Name, leastNightPOS), "upgrade NightPOS")
+		s.fail("version", findings.Say("nightpos.version.old", "Version", version.Name, "Least", leastNightPOS), findings.Say("nightpos.version.old.todo"))
 		return false
 	case protocol == nightpos.ProtocolJSON2 && version.Major < firstWithJSON2:
-		s.fail("version", fmt.Sprintf("NightPOS is version %s, which does not speak json2", version.Name), "set NIGHTPOS_PROTOCOL to auto")
+		s.fail("version", findings.Say("nightpos.version.json2", "Version", version.Name), findings.Say("nightpos.version.todo"))
 		return false
 	case protocol == nightpos.ProtocolJSONRPC && version.Major >= firstWithoutRPC:
-		s.fail("version", fmt.Sprintf("NightPOS is version %s, which no longer speaks jsonrpc", version.Name), "set NIGHTPOS_PROTOCOL to auto")
+		s.fail("version", findings.Say("nightpos.version.jsonrpc", "Version", version.Name), findings.Say("nightpos.version.todo"))
 		return false
 	}
-	s.ok("version", "NightPOS is version %s", version.Name)
+	s.ok("version", findings.Say("nightpos.version", "Version", version.Name))
 	return true
 }
 
@@ -124,27 +125,25 @@ func (e *examiner) checkLogin(ctx context.Context, s *sheet) bool {
 	login := e.settings.NightPOSLogin
 	switch {
 	case errors.Is(err, nightpos.ErrNoDatabase):
-		s.fail("database", "NightPOS has no database of the name in NIGHTPOS_DB", "set NIGHTPOS_DB to the database's name; it is shown under /web/database/selector, or by the hosting")
+		s.fail("database", findings.Say("nightpos.database.none"), findings.Say("nightpos.database.none.todo"))
 		return false
 	case errors.Is(err, nightpos.ErrDenied) && e.settings.NightPOSProtocol == nightpos.ProtocolJSON2:
-		s.fail("login", "NightPOS refuses NIGHTPOS_API_KEY", "make an API key of the account "+login+" (its preferences, Account Security) and set NIGHTPOS_API_KEY to it: json2 takes no password")
+		s.fail("login", findings.Say("nightpos.login.json2"), findings.Say("nightpos.login.json2.todo", "Login", login))
 		return false
 	case errors.Is(err, nightpos.ErrDenied):
-		s.fail("login", "NightPOS refuses NIGHTPOS_LOGIN with NIGHTPOS_API_KEY: the login does not exist, or the key or password is wrong or has expired",
-			"make a new API key of the account "+login+" (its preferences, Account Security) and set NIGHTPOS_API_KEY to it")
+		s.fail("login", findings.Say("nightpos.login.denied"), findings.Say("nightpos.login.denied.todo", "Login", login))
 		return false
 	case err != nil:
-		s.fail("login", "NightPOS does not answer a sign-in: "+err.Error(), "look into NightPOS's log")
+		s.fail("login", findings.Say("nightpos.login.silent", "Error", err), findings.Say("nightpos.log"))
 		return false
 	}
 	e.nightpos.account = account
-	s.ok("database", "the database %s is there", e.settings.NightPOSDatabase)
+	s.ok("database", findings.Say("nightpos.database", "Database", e.settings.NightPOSDatabase))
 	if login == e.settings.NightPOSAdminLogin || login == "admin" {
-		s.warn("login", "the gateway signs in with the account "+login+" of an administrator: what that person does in NightPOS is taken for the gateway's own work and not told to Outlook at once",
-			"make an ordinary internal user for the gateway alone and set NIGHTPOS_LOGIN and NIGHTPOS_API_KEY to it")
+		s.warn("login", findings.Say("nightpos.login.administrator", "Login", login), findings.Say("nightpos.login.administrator.todo"))
 		return true
 	}
-	s.ok("login", "%s is signed in (user %d, %s)", login, account.UserID, account.Protocol)
+	s.ok("login", findings.Say("nightpos.login", "Login", login, "ID", account.UserID, "Protocol", account.Protocol))
 	return true
 }
 
@@ -163,13 +162,12 @@ func (e *examiner) checkKey(ctx context.Context, s *sheet) (baseURL string) {
 		}
 	}
 	if password {
-		s.warn("key", "NIGHTPOS_API_KEY is the account's password: it ends when somebody changes it or asks for a second factor",
-			"make an API key of the account (its preferences, Account Security) and set NIGHTPOS_API_KEY to it")
+		s.warn("key", findings.Say("nightpos.key.password"), findings.Say("nightpos.key.password.todo"))
 		return baseURL
 	}
 	keys, err := own.APIKeys(ctx)
 	if err != nil || len(keys) == 0 {
-		s.ok("key", "NIGHTPOS_API_KEY is a key; when it ends cannot be read from NightPOS")
+		s.ok("key", findings.Say("nightpos.key.unknown"))
 		return baseURL
 	}
 	var first nightpos.APIKey
@@ -178,18 +176,17 @@ func (e *examiner) checkKey(ctx context.Context, s *sheet) (baseURL string) {
 			first = key
 		}
 	}
-	of := ""
+	which := findings.Say("nightpos.key.name", "Name", first.Name)
 	if len(keys) > 1 {
-		of = fmt.Sprintf(", the first of the account's %d to end,", len(keys))
+		which = findings.Say("nightpos.key.first", "Name", first.Name, "Number", len(keys))
 	}
 	switch {
 	case first.Expires.IsZero():
-		s.ok("key", "NIGHTPOS_API_KEY is a key without an end")
+		s.ok("key", findings.Say("nightpos.key.endless"))
 	case first.Expires.Sub(e.Now()) < keyWarning:
-		s.warn("key", fmt.Sprintf("the API key %q%s ends on %s", first.Name, of, first.Expires.Format(time.DateOnly)),
-			"make a new API key of the account before that and set NIGHTPOS_API_KEY to it; from version 19 on its longest life is set on a group as API key duration")
+		s.warn("key", findings.Say("nightpos.key.ends", "Key", which, "Day", first.Expires), findings.Say("nightpos.key.ends.todo"))
 	default:
-		s.ok("key", "NIGHTPOS_API_KEY is a key; %q%s ends on %s", first.Name, of, first.Expires.Format(time.DateOnly))
+		s.ok("key", findings.Say("nightpos.key", "Key", which, "Day", first.Expires))
 	}
 	return baseURL
 }
@@ -201,12 +198,11 @@ func (e *examiner) checkAdministrator(ctx context.Context, s *sheet, baseURL *st
 	if login == "" || !e.has("NIGHTPOS_ADMIN_LOGIN", "NIGHTPOS_ADMIN_API_KEY") {
 		told, err := e.nightpos.own.BaseURL(ctx)
 		if err != nil {
-			s.warn("administrator", "no account of the settings is an administrator's: what somebody switches off or edits of the gateway's in NightPOS is noticed and not mended, and the rules cannot be read",
-				administratorWords+" when you run `doctor` and `register`")
+			s.warn("administrator", findings.Say("nightpos.administrator.none"), findings.Say("nightpos.administrator.none.todo"))
 			return
 		}
 		*baseURL, e.nightpos.administrator = told, e.nightpos.own
-		s.ok("administrator", "the gateway's own account is an administrator's: it mends what it needs in NightPOS")
+		s.ok("administrator", findings.Say("nightpos.administrator.own"))
 		return
 	}
 	client, err := e.nightposClient(login, e.settings.NightPOSAdminAPIKey.Reveal())
@@ -215,14 +211,14 @@ func (e *examiner) checkAdministrator(ctx context.Context, s *sheet, baseURL *st
 	}
 	switch {
 	case errors.Is(err, nightpos.ErrDenied):
-		s.fail("administrator", "NightPOS refuses NIGHTPOS_ADMIN_LOGIN with NIGHTPOS_ADMIN_API_KEY", administratorWords+", or leave both out")
+		s.fail("administrator", findings.Say("nightpos.administrator.denied"), findings.Say("nightpos.administrator.todo"))
 	case errors.Is(err, nightpos.ErrAccess):
-		s.fail("administrator", login+" is no administrator (Administration: Settings)", administratorWords+", or leave both out")
+		s.fail("administrator", findings.Say("nightpos.administrator.ordinary", "Login", login), findings.Say("nightpos.administrator.todo"))
 	case err != nil:
-		s.fail("administrator", "the administrator cannot be tried: "+err.Error(), "look into NightPOS's log")
+		s.fail("administrator", findings.Say("nightpos.administrator.silent", "Error", err), findings.Say("nightpos.log"))
 	default:
 		e.nightpos.administrator = client
-		s.ok("administrator", "%s is an administrator: `register` mends what is needed in NightPOS", login)
+		s.ok("administrator", findings.Say("nightpos.administrator", "Login", login))
 	}
 }
 
@@ -230,14 +226,14 @@ func (e *examiner) checkDoor(ctx context.Context, s *sheet) bool {
 	err := e.nightpos.own.Check(ctx)
 	switch {
 	case err == nil:
-		s.ok("door", "the server action is there and open to the gateway's account")
+		s.ok("door", findings.Say("nightpos.door"))
 		return true
 	case errors.Is(err, nightpos.ErrNotRegistered) && strings.Contains(err.Error(), "closed"):
-		s.fail("door", "the server action \"Outlook gateway: door\" is closed to the gateway's account: it is not in the group \"Outlook gateway: account\"", registerRemedy)
+		s.fail("door", findings.Say("nightpos.door.closed"), register())
 	case errors.Is(err, nightpos.ErrNotRegistered):
-		s.fail("door", "NightPOS has no server action \"Outlook gateway: door\": events can be neither read nor written", registerRemedy)
+		s.fail("door", findings.Say("nightpos.door.missing"), register())
 	default:
-		s.fail("door", "the server action \"Outlook gateway: door\" fails: "+err.Error(), registerRemedy+", which brings it up to date")
+		s.fail("door", findings.Say("nightpos.door.fails", "Error", err), register())
 	}
 	return false
 }
@@ -255,18 +251,24 @@ func (e *examiner) checkRules(ctx context.Context, s *sheet) {
 		return
 	}
 	registration.Known = e.tokens()
-	findings, err := e.nightpos.administrator.Inspect(ctx, registration)
+	wrong, err := e.nightpos.administrator.Inspect(ctx, registration)
 	if err != nil {
-		s.fail("rules", "what is registered cannot be read: "+err.Error(), registerRemedy)
+		s.fail("rules", findings.Say("nightpos.rules.unread", "Error", err), register())
 		return
 	}
-	for _, finding := range findings {
-		s.fail("rules", finding.What+" "+finding.Wrong, registerRemedy)
+	for _, one := range wrong {
+		s.fail("rules", registered(one), register())
 	}
-	if len(findings) == 0 {
+	if len(wrong) == 0 {
 		e.nightpos.inspected = true
-		s.ok("rules", "the automation rules, the server action and the group are there, switched on and as they should be")
+		s.ok("rules", findings.Say("nightpos.rules"))
 	}
+}
+
+// registered says what is wrong with something that the gateway registered.
+func registered(one nightpos.Finding) findings.Phrase {
+	return findings.Say("nightpos.rules.wrong",
+		"What", findings.Say("registered."+string(one.Kind), "Name", one.Name), "Wrong", findings.Say("wrong."+string(one.Wrong)))
 }
 
 // likelyRotations is how often the secret of the webhooks is thought to have been
@@ -286,12 +288,12 @@ func (e *examiner) tokens() []string {
 
 // lookAtRules has the gateway's own account ask what somebody spoiled.
 func (e *examiner) lookAtRules(ctx context.Context, s *sheet, registration nightpos.Registration) {
-	var wrong []string
+	var wrong []nightpos.Finding
 	for _, token := range e.tokens() {
 		registration.Token = token
 		found, err := e.nightpos.own.Look(ctx, registration)
 		if err != nil {
-			s.fail("rules", err.Error(), registerRemedy)
+			s.fail("rules", findings.Say("nightpos.rules.unread", "Error", err), register())
 			return
 		}
 		if wrong == nil || len(found) < len(wrong) {
@@ -303,12 +305,13 @@ func (e *examiner) lookAtRules(ctx context.Context, s *sheet, registration night
 		}
 	}
 	if len(wrong) > 0 {
-		s.warn("rules", fmt.Sprintf("%d automation rule(s) are missing or were changed: the running gateway has to %s", len(wrong), strings.Join(wrong, "; ")),
-			"wait ten minutes for the gateway to do it, and look who changes them if this row comes again")
+		for _, one := range wrong {
+			s.warn("rules", registered(one), findings.Say("nightpos.rules.wrong.wait"))
+		}
 		return
 	}
 	e.nightpos.inspected = true
-	s.ok("rules", "the automation rules are there, switched on and as they should be")
+	s.ok("rules", findings.Say("nightpos.rules.seen"))
 }
 
 // site is what a browser takes for one place: the registrable domain, or the host
@@ -334,30 +337,27 @@ func (e *examiner) checkBaseURL(s *sheet, text string) {
 	near := hostOf(e.settings.NightPOSURL)
 	if text == "" {
 		if site(near) == site(public.Hostname()) {
-			s.warn("base_url", "web.base.url of NightPOS cannot be read by this account",
-				"compare it with GATEWAY_PUBLIC_URL under Settings, Technical, System Parameters: scheme and host must be the same; or "+administratorWords+" and run `doctor` again")
+			s.warn("base_url", findings.Say("nightpos.base_url.unread"), findings.Say("nightpos.base_url.unread.todo"))
 		}
 		return
 	}
 	base, err := url.Parse(strings.ToLower(text))
 	if err != nil || base.Host == "" {
-		s.fail("base_url", "web.base.url of NightPOS is no address", "set it to "+public.Scheme+"://"+public.Host+" under Settings, Technical, System Parameters")
+		s.fail("base_url", findings.Say("nightpos.base_url.wrong"), findings.Say("nightpos.base_url.wrong.todo", "Address", public.Scheme+"://"+public.Host))
 		return
 	}
 	shared := site(public.Hostname()) == site(base.Hostname()) || site(public.Hostname()) == site(near)
 	same := base.Scheme == public.Scheme && (base.Host == public.Host || base.Hostname() == public.Hostname() && loopback(public.Hostname()))
-	told := base.Scheme + "://" + base.Host
+	told, own := base.Scheme+"://"+base.Host, public.Scheme+"://"+public.Host
 	switch {
 	case !shared:
-		s.ok("base_url", "NightPOS is %s and the gateway is elsewhere: people connect by links", told)
+		s.ok("base_url", findings.Say("nightpos.base_url.elsewhere", "Address", told))
 	case same:
-		s.ok("base_url", "web.base.url has the scheme and host of GATEWAY_PUBLIC_URL")
+		s.ok("base_url", findings.Say("nightpos.base_url"))
 	case base.Scheme == public.Scheme && base.Hostname() == near && near != public.Hostname():
-		s.warn("base_url", fmt.Sprintf("NightPOS is %s and the gateway %s://%s: the browser does not show NightPOS's session to the gateway, so that people connect by links only", told, public.Scheme, public.Host),
-			"put both behind one address with a reverse proxy (docker compose --profile proxy shows how) and set GATEWAY_PUBLIC_URL to NightPOS's scheme and host; or connect people by links")
+		s.warn("base_url", findings.Say("nightpos.base_url.apart", "Address", told, "Own", own), findings.Say("nightpos.base_url.apart.todo"))
 	default:
-		s.fail("base_url", fmt.Sprintf("web.base.url of NightPOS is %s, and GATEWAY_PUBLIC_URL begins with %s://%s", told, public.Scheme, public.Host),
-			"set both to the address that people use; web.base.url is under Settings, Technical, System Parameters (add web.base.url.freeze = True, or the next administrator's sign-in changes it)")
+		s.fail("base_url", findings.Say("nightpos.base_url.other", "Address", told, "Own", own), findings.Say("nightpos.base_url.other.todo"))
 	}
 }
 
@@ -365,12 +365,12 @@ func (e *examiner) checkBaseURL(s *sheet, text string) {
 const usersLimit = 5_000
 
 // named joins the first few names of a list.
-func named(names []string) string {
+func named(names []string) findings.Phrase {
 	const most = 10
 	if len(names) > most {
-		return strings.Join(names[:most], ", ") + fmt.Sprintf(" and %d more", len(names)-most)
+		return findings.Say("names.more", "Names", strings.Join(names[:most], ", "), "Number", len(names)-most)
 	}
-	return strings.Join(names, ", ")
+	return findings.Say("names", "Names", strings.Join(names, ", "))
 }
 
 func (e *examiner) checkBuiltIn(ctx context.Context, s *sheet) {
@@ -380,7 +380,7 @@ func (e *examiner) checkBuiltIn(ctx context.Context, s *sheet) {
 	}
 	found, err := e.nightpos.own.BuiltInSyncs(ctx, ids...)
 	if err != nil {
-		s.fail("builtin_sync", "how NightPOS's own Outlook sync stands cannot be read: "+err.Error(), registerRemedy)
+		s.fail("builtin_sync", findings.Say("nightpos.builtin_sync.unread", "Error", err), register())
 		return
 	}
 	var active, stopped []string
@@ -397,15 +397,14 @@ func (e *examiner) checkBuiltIn(ctx context.Context, s *sheet) {
 	}
 	switch {
 	case len(active) > 0:
-		detail := "NightPOS's own Outlook sync has a token of, and is on for: " + named(active)
+		found := findings.Say("nightpos.builtin_sync.on", "People", named(active))
 		if paused {
-			detail += " (it is paused for the whole database, which is not enough: series are refused all the same)"
+			found = findings.Say("nightpos.builtin_sync.paused", "People", named(active))
 		}
-		s.warn("builtin_sync", detail+"; these people cannot connect before it is stopped",
-			"stop it for each of them in NightPOS: Calendar, the Outlook button, Stop Synchronization; or as an administrator Users, Calendar, Reset Account")
+		s.warn("builtin_sync", found, findings.Say("nightpos.builtin_sync.on.todo"))
 	case len(stopped) > 0:
-		s.ok("builtin_sync", "NightPOS's own Outlook sync is stopped for everybody it has a token of: %s", named(stopped))
+		s.ok("builtin_sync", findings.Say("nightpos.builtin_sync.stopped", "People", named(stopped)))
 	default:
-		s.ok("builtin_sync", "NightPOS's own Outlook sync is on for nobody")
+		s.ok("builtin_sync", findings.Say("nightpos.builtin_sync"))
 	}
 }

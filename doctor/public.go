@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"fmt"
 	"net/http"
 	"net/netip"
 	"net/url"
@@ -13,10 +12,12 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+
+	"github.com/nightpos/outlook-gateway/gateway/findings"
 )
 
-// forwardRemedy is for proxies.
-const forwardRemedy = "have the proxy pass /webhooks/, /microsoft_account/, /api/, /healthz, /readyz and / of the gateway to it as they are: path, query and body, without redirects"
+// forward is the advice about proxies.
+func forward() findings.Phrase { return findings.Say("forward") }
 
 func (e *examiner) checkPublicURL(ctx context.Context) []Row {
 	s := &sheet{area: "gateway"}
@@ -39,10 +40,9 @@ func (e *examiner) checkPublicURL(ctx context.Context) []Row {
 func (e *examiner) checkReachable(ctx context.Context, s *sheet) bool {
 	host := hostOf(e.settings.PublicURL)
 	simulated := e.has("MICROSOFT_LOGIN_URL") && loopback(hostOf(e.settings.MicrosoftLoginURL))
-	const remedy = "give the gateway an https address that the internet reaches, and set GATEWAY_PUBLIC_URL to it"
 	if loopback(host) {
 		if !simulated {
-			s.fail("public_url", "GATEWAY_PUBLIC_URL is on the loopback interface: Microsoft cannot send notifications there", remedy)
+			s.fail("public_url", findings.Say("gateway.public_url.loopback"), findings.Say("gateway.public_url.loopback.todo"))
 			return false
 		}
 		return true
@@ -51,7 +51,7 @@ func (e *examiner) checkReachable(ctx context.Context, s *sheet) bool {
 	defer cancel()
 	found, err := e.Resolve(ctx, host)
 	if err != nil {
-		s.fail("public_url", "the host "+host+" of GATEWAY_PUBLIC_URL is not known", "make a DNS entry for it, or correct GATEWAY_PUBLIC_URL")
+		s.fail("public_url", findings.Say("gateway.public_url.host", "Host", host), findings.Say("gateway.public_url.host.todo"))
 		return false
 	}
 	private := func(address netip.Addr) bool {
@@ -59,8 +59,7 @@ func (e *examiner) checkReachable(ctx context.Context, s *sheet) bool {
 		return address.IsPrivate() || address.IsLoopback() || address.IsLinkLocalUnicast()
 	}
 	if !simulated && len(found) > 0 && !slices.ContainsFunc(found, func(address netip.Addr) bool { return !private(address) }) {
-		s.warn("public_dns", fmt.Sprintf("from here %s has private addresses only (%s); if it has no others on the internet, Microsoft cannot send notifications there", host, found[0]),
-			"make sure that the public DNS has a public address for it")
+		s.warn("public_dns", findings.Say("gateway.public_dns", "Host", host, "Address", found[0]), findings.Say("gateway.public_dns.todo"))
 	}
 	return true
 }
@@ -69,12 +68,12 @@ func (e *examiner) checkReachable(ctx context.Context, s *sheet) bool {
 func (e *examiner) checkHealthz(ctx context.Context, s *sheet) bool {
 	got, err := e.call(ctx, http.MethodGet, e.settings.PublicURL+"/healthz", "", nil)
 	if err != nil {
-		if wrong := certificateTrouble(err); wrong != "" {
-			s.fail("certificate", "Microsoft will not post to GATEWAY_PUBLIC_URL: "+wrong, "give it a certificate of a public authority, with the whole chain, for the host of GATEWAY_PUBLIC_URL")
+		if wrong, is := certificateTrouble(err); is {
+			s.fail("certificate", findings.Say("gateway.certificate.wrong", "Trouble", wrong), findings.Say("trouble.certificate.todo", "Setting", "GATEWAY_PUBLIC_URL"))
 			return false
 		}
-		detail, remedy := trouble(err, "GATEWAY_PUBLIC_URL")
-		s.fail("public_url", "GATEWAY_PUBLIC_URL does not lead to a gateway: "+detail, "start the gateway with `outlook-gateway serve`; if it runs, "+remedy)
+		found, advice := trouble(err, "GATEWAY_PUBLIC_URL")
+		s.fail("public_url", findings.Say("gateway.public_url.silent", "Trouble", found), findings.Say("gateway.public_url.silent.todo", "Advice", advice))
 		return false
 	}
 	e.checkCertificate(s, got)
@@ -83,16 +82,16 @@ func (e *examiner) checkHealthz(ctx context.Context, s *sheet) bool {
 	}
 	switch {
 	case got.redirected() != "":
-		s.fail("public_url", "GATEWAY_PUBLIC_URL redirects to "+withoutQuery(got.redirected())+", and neither Microsoft nor NightPOS follows that", "set GATEWAY_PUBLIC_URL to where it ends, or "+forwardRemedy)
+		s.fail("public_url", findings.Say("gateway.public_url.redirects", "Target", withoutQuery(got.redirected())), findings.Say("gateway.public_url.redirects.todo", "Advice", forward()))
 		return false
 	case got.status == http.StatusBadGateway, got.status == http.StatusServiceUnavailable, got.status == http.StatusGatewayTimeout:
-		s.fail("public_url", fmt.Sprintf("the proxy at GATEWAY_PUBLIC_URL answers %d: the gateway behind it does not", got.status), "start the gateway with `outlook-gateway serve`, and have the proxy pass requests to GATEWAY_LISTEN")
+		s.fail("public_url", findings.Say("gateway.public_url.proxy", "Status", got.status), findings.Say("gateway.public_url.proxy.todo"))
 		return false
 	case got.status != http.StatusOK, json.Unmarshal(got.body, &told) != nil, told.Status != "ok":
-		s.fail("public_url", fmt.Sprintf("something else than a gateway answers at GATEWAY_PUBLIC_URL (/healthz: HTTP status %d)", got.status), "correct GATEWAY_PUBLIC_URL, or "+forwardRemedy)
+		s.fail("public_url", findings.Say("gateway.public_url.other", "Status", got.status), findings.Say("gateway.public_url.other.todo", "Advice", forward()))
 		return false
 	}
-	s.ok("public_url", "a gateway answers at %s", e.settings.PublicURL)
+	s.ok("public_url", findings.Say("gateway.public_url", "Address", e.settings.PublicURL))
 	return true
 }
 
@@ -111,17 +110,17 @@ func (e *examiner) checkCertificate(s *sheet, got answer) {
 	}
 	end := got.tls.PeerCertificates[0].NotAfter
 	if left := end.Sub(e.Now()); left < certificateWarning {
-		s.warn("certificate", fmt.Sprintf("the certificate of GATEWAY_PUBLIC_URL ends on %s, in %d day(s)", end.Format(time.DateOnly), int(left/oneDay)), "renew it, and find out why it was not renewed by itself")
+		s.warn("certificate", findings.Say("gateway.certificate.ends", "Day", end, "Count", int(left/oneDay)), findings.Say("gateway.certificate.ends.todo"))
 		return
 	}
-	s.ok("certificate", "the certificate is valid until %s", end.Format(time.DateOnly))
+	s.ok("certificate", findings.Say("gateway.certificate", "Day", end))
 }
 
 // checkIdentity posts something that a gateway with the same keys refuses in its
 // own way, and any other in another.
 func (e *examiner) checkIdentity(ctx context.Context, s *sheet) bool {
 	if e.senders == nil {
-		s.warn("identity", "whether the gateway at GATEWAY_PUBLIC_URL is this one cannot be told: its key is not known here", "run `doctor` with the settings, and on the machine, of the gateway")
+		s.warn("identity", findings.Say("gateway.identity.unknown"), findings.Say("gateway.identity.unknown.todo"))
 		return true
 	}
 	var got answer
@@ -133,38 +132,37 @@ func (e *examiner) checkIdentity(ctx context.Context, s *sheet) bool {
 		}
 	}
 	if err != nil {
-		detail, remedy := trouble(err, "GATEWAY_PUBLIC_URL")
-		s.fail("identity", "a post to the webhook of NightPOS is not answered: "+detail, remedy)
+		found, advice := trouble(err, "GATEWAY_PUBLIC_URL")
+		s.fail("identity", findings.Say("gateway.identity.silent", "Trouble", found), advice)
 		return false
 	}
 	ours := strings.HasPrefix(got.header.Get("Content-Type"), "application/problem+json")
 	switch {
 	case got.redirected() != "":
-		s.fail("identity", "posts to the webhook of NightPOS are redirected to "+withoutHost(got.redirected())+", and NightPOS follows no redirect", forwardRemedy)
+		s.fail("identity", findings.Say("gateway.identity.redirects", "Target", target(got.redirected())), forward())
 	case got.status == http.StatusBadRequest && ours && bytes.Contains(got.body, []byte("_id is missing")):
-		s.ok("identity", "it is this gateway: it has the same key")
+		s.ok("identity", findings.Say("gateway.identity"))
 		return true
 	case got.status == http.StatusBadRequest && ours:
-		s.fail("identity", "the query of addresses does not arrive at the gateway", forwardRemedy)
+		s.fail("identity", findings.Say("gateway.identity.query"), forward())
 	case got.status == http.StatusNotFound && ours:
-		s.fail("identity", "a gateway with another key, or for another database, answers at GATEWAY_PUBLIC_URL",
-			"give every replica, and `doctor`, the same GATEWAY_SECRET_KEY and NIGHTPOS_DB, and run `outlook-gateway register` afterwards")
+		s.fail("identity", findings.Say("gateway.identity.other"), findings.Say("gateway.identity.other.todo"))
 	default:
-		s.fail("identity", fmt.Sprintf("the webhook of NightPOS answers %d, and not as a gateway does", got.status), forwardRemedy)
+		s.fail("identity", findings.Say("gateway.identity.stranger", "Status", got.status), forward())
 	}
 	return false
 }
 
-// withoutHost is the path of an address without what may be secret in it.
-func withoutHost(address string) string {
+// target is where a redirect leads, without what may be secret in it.
+func target(address string) findings.Phrase {
 	parsed, err := url.Parse(address)
-	if err != nil {
-		return "another address"
+	switch {
+	case err != nil:
+		return findings.Say("target.address")
+	case parsed.Host == "":
+		return findings.Say("target.path")
 	}
-	if parsed.Host == "" {
-		return "another path"
-	}
-	return parsed.Scheme + "://" + parsed.Host
+	return findings.Say("target", "Address", parsed.Scheme+"://"+parsed.Host)
 }
 
 // slowAnswer is what Graph takes for slow.
@@ -176,25 +174,28 @@ func (e *examiner) checkHandshake(ctx context.Context, s *sheet, route string) {
 	token := "Validation: Testing client application reachability for subscription Request-Id: " + uuid.NewString() + " +&=<é>"
 	got, err := e.call(ctx, http.MethodPost, e.settings.PublicURL+route+"?validationToken="+url.QueryEscape(token), "text/plain; charset=utf-8", nil)
 	const check = "handshake"
+	about := func(key string, arguments ...any) findings.Phrase {
+		return findings.Say(key, append([]any{"Route", route}, arguments...)...)
+	}
 	media, _, _ := strings.Cut(got.header.Get("Content-Type"), ";")
 	switch {
 	case err != nil:
-		detail, remedy := trouble(err, "GATEWAY_PUBLIC_URL")
-		s.fail(check, route+" does not answer Graph's validation: "+detail, remedy)
+		found, advice := trouble(err, "GATEWAY_PUBLIC_URL")
+		s.fail(check, about("gateway.handshake.silent", "Trouble", found), advice)
 	case got.redirected() != "":
-		s.fail(check, route+" redirects to "+withoutHost(got.redirected())+"; Graph follows no redirect", forwardRemedy)
+		s.fail(check, about("gateway.handshake.redirects", "Target", target(got.redirected())), forward())
 	case got.status == http.StatusBadRequest && strings.HasPrefix(media, "application/problem+json"):
-		s.fail(check, "the query of Graph's validation does not arrive at "+route, forwardRemedy)
+		s.fail(check, about("gateway.handshake.query"), forward())
 	case got.status != http.StatusOK:
-		s.fail(check, fmt.Sprintf("%s answers Graph's validation with HTTP status %d", route, got.status), forwardRemedy+"; a login page or firewall in front must let Microsoft through")
+		s.fail(check, about("gateway.handshake.status", "Status", got.status), findings.Say("gateway.handshake.status.todo", "Advice", forward()))
 	case media != "text/plain":
-		s.fail(check, fmt.Sprintf("%s answers Graph's validation as %q, and it must be text/plain", route, media), forwardRemedy)
+		s.fail(check, about("gateway.handshake.media", "Media", media), forward())
 	case string(got.body) != token:
-		s.fail(check, route+" answers Graph's validation with another token than was sent: something in between changes addresses or answers", forwardRemedy)
+		s.fail(check, about("gateway.handshake.token"), forward())
 	case got.took > slowAnswer:
-		s.warn(check, fmt.Sprintf("%s took %s to answer Graph's validation; Graph waits for 10 s, and for notifications for 3 s", route, got.took.Round(100*time.Millisecond)), "find out what in front of the gateway is slow")
+		s.warn(check, about("gateway.handshake.slow", "Time", got.took.Round(100*time.Millisecond)), findings.Say("slow"))
 	default:
-		s.ok(check, "%s answers Graph's validation in %d ms, asked from this machine", route, got.took.Milliseconds())
+		s.ok(check, about("gateway.handshake", "Milliseconds", got.took.Milliseconds()))
 	}
 }
 
@@ -208,16 +209,16 @@ func (e *examiner) checkBodySize(ctx context.Context, s *sheet) {
 	got, err := e.call(ctx, http.MethodPost, e.settings.PublicURL+"/webhooks/graph", "application/json", strings.NewReader(body))
 	// Nothing in it is a notification, which the gateway may take or refuse.
 	arrived := err == nil && (got.status == http.StatusAccepted || got.status == http.StatusBadRequest)
-	const remedy = "let the proxy pass bodies of 2 MB (nginx: client_max_body_size 2m)"
+	advice := findings.Say("gateway.body_size.todo")
 	switch {
 	case err != nil:
-		s.fail("body_size", "notifications of a large batch do not pass what is in front of the gateway: the connection breaks", remedy)
+		s.fail("body_size", findings.Say("gateway.body_size.breaks"), advice)
 	case !arrived:
-		s.fail("body_size", fmt.Sprintf("notifications of a large batch do not pass what is in front of the gateway: it answers %d", got.status), remedy)
+		s.fail("body_size", findings.Say("gateway.body_size.status", "Status", got.status), advice)
 	case got.took > slowAnswer:
-		s.warn("body_size", fmt.Sprintf("a large batch of notifications took %s to be answered; Graph waits for 3 s", got.took.Round(100*time.Millisecond)), "find out what in front of the gateway is slow")
+		s.warn("body_size", findings.Say("gateway.body_size.slow", "Time", got.took.Round(100*time.Millisecond)), findings.Say("slow"))
 	default:
-		s.ok("body_size", "large batches of notifications arrive (%d ms)", got.took.Milliseconds())
+		s.ok("body_size", findings.Say("gateway.body_size", "Milliseconds", got.took.Milliseconds()))
 	}
 }
 
@@ -230,22 +231,23 @@ func (e *examiner) checkReady(ctx context.Context, s *sheet) {
 		} `json:"dependencies"`
 	}
 	if err != nil || json.Unmarshal(got.body, &told) != nil {
-		s.warn("ready", "the running gateway does not show how it is", forwardRemedy)
+		s.warn("ready", findings.Say("gateway.ready.silent"), forward())
 		return
 	}
 	healthy := true
 	for _, dependency := range told.Dependencies {
-		detail := "the running gateway says of " + dependency.Name + ": " + dependency.Error
+		name := findings.Say("dependency." + dependency.Name)
+		found := findings.Say("gateway.ready.says", "Name", name, "Sentence", dependency.Error)
 		switch dependency.Status {
 		case "failed":
 			healthy = false
-			s.fail("ready", detail, "see the rows about "+dependency.Name+", and the log of the gateway")
+			s.fail("ready", found, findings.Say("gateway.ready.says.todo", "Name", name))
 		case "warning":
 			healthy = false
-			s.warn("ready", detail, "see the rows about "+dependency.Name)
+			s.warn("ready", found, findings.Say("gateway.ready.says.look", "Name", name))
 		}
 	}
 	if healthy {
-		s.ok("ready", "the running gateway is ready, and so is everything it depends on")
+		s.ok("ready", findings.Say("gateway.ready"))
 	}
 }

@@ -3,11 +3,11 @@ package doctor
 import (
 	"context"
 	"errors"
-	"fmt"
 	"strconv"
 	"strings"
 	"time"
 
+	"github.com/nightpos/outlook-gateway/gateway/findings"
 	"github.com/nightpos/outlook-gateway/redis"
 )
 
@@ -22,67 +22,65 @@ func (e *examiner) checkRedis(ctx context.Context, s *sheet) {
 	found, err := redis.Examine(ctx, config)
 	switch {
 	case errors.Is(err, redis.ErrSignIn):
-		s.fail("reach", "Redis refuses the user or the password of REDIS_URL",
-			"put them into REDIS_URL as redis://USER:PASSWORD@HOST:PORT/0, percent-encoded, with a user that may use every command on keys "+e.settings.RedisNamespace+":*")
+		s.fail("reach", findings.Say("store.reach.denied"), findings.Say("store.reach.denied.todo", "Namespace", e.settings.RedisNamespace))
 		return
 	case err != nil && strings.HasPrefix(err.Error(), "REDIS_URL is wrong"):
-		s.fail("reach", err.Error(), "correct REDIS_URL")
+		s.fail("reach", findings.Say("store.reach.url", "Error", strings.TrimPrefix(err.Error(), "REDIS_URL is wrong: ")), findings.Say("store.reach.url.todo"))
 		return
 	case err != nil:
-		detail, remedy := trouble(err, "REDIS_URL")
-		s.fail("reach", "Redis does not answer: "+detail, remedy)
+		found, advice := trouble(err, "REDIS_URL")
+		s.fail("reach", findings.Say("store.reach.silent", "Trouble", found), advice)
 		return
 	}
-	s.ok("reach", "%s with %d node(s) answers", found.Kind, len(found.Nodes))
+	s.ok("reach", findings.Say("store.reach", "Kind", found.Kind, "Count", len(found.Nodes)))
 	for _, node := range found.Nodes {
 		e.checkNode(s, node, found.Kind)
 	}
 	switch {
 	case found.Unreadable > 0:
-		s.fail("key", fmt.Sprintf("%d of %d stored sign-ins that were tried were encrypted with a key that GATEWAY_SECRET_KEY does not hold", found.Unreadable, found.Tokens),
-			"add the former key behind the present one in GATEWAY_SECRET_KEY, separated by a comma; if it is lost, these people have to connect again")
+		s.fail("key", findings.Say("store.key.lost", "Number", found.Unreadable, "Of", found.Tokens), findings.Say("store.key.lost.todo"))
 	case config.Seal != nil:
-		s.ok("key", "what is stored opens with GATEWAY_SECRET_KEY (%d sign-ins tried)", found.Tokens)
+		s.ok("key", findings.Say("store.key", "Count", found.Tokens))
 	}
 }
 
 func (e *examiner) checkNode(s *sheet, node redis.Node, kind string) {
-	at := "Redis at " + node.Address
+	about := func(key string, arguments ...any) findings.Phrase {
+		return findings.Say(key, append([]any{"Address", node.Address}, arguments...)...)
+	}
 	switch {
 	case node.Clustered && kind != "redis cluster":
-		s.fail("reach", at+" is part of a Cluster, and REDIS_URL speaks to it as if it were alone", "give two or more of the Cluster's addresses in REDIS_URL, separated by commas")
+		s.fail("reach", about("store.reach.cluster"), findings.Say("store.reach.cluster.todo"))
 		return
 	case node.Replica:
-		s.fail("reach", at+" is a replica and takes no writes", "set REDIS_URL to the primary, or use Sentinel with ?master_name=")
+		s.fail("reach", about("store.reach.replica"), findings.Say("store.reach.replica.todo"))
 	}
 	if olderThan(node.Version, redis.LeastVersion) {
-		s.fail("version", fmt.Sprintf("%s is version %s; the gateway needs %s or later", at, node.Version, redis.LeastVersion), "install a later Redis")
+		s.fail("version", about("store.version.old", "Version", node.Version, "Least", redis.LeastVersion), findings.Say("store.version.old.todo"))
 	} else {
-		s.ok("version", "%s is version %s", at, node.Version)
+		s.ok("version", about("store.version", "Version", node.Version))
 	}
 	switch {
 	case node.WriteFailed:
-		s.fail("persistence", at+" could not write to its disk", "make room on the disk of Redis and look into its log")
+		s.fail("persistence", about("store.persistence.failed"), findings.Say("store.persistence.failed.todo"))
 	case !node.AppendOnly:
-		s.fail("persistence", at+" keeps no append-only file: what it acknowledged is lost when it ends, everybody's sign-in with it",
-			"set appendonly yes and appendfsync always (or everysec, which may lose a second) in redis.conf")
+		s.fail("persistence", about("store.persistence.forgets"), findings.Say("store.persistence.forgets.todo"))
 	case node.AppendSync == "no":
-		s.warn("persistence", at+" leaves it to the system when its file is written (appendfsync no)", "set appendfsync always in redis.conf, or everysec, which may lose a second")
+		s.warn("persistence", about("store.persistence.seldom"), findings.Say("store.persistence.seldom.todo"))
 	case node.AppendSync == "everysec":
-		s.ok("persistence", "%s keeps an append-only file; a crash of its machine may lose one second (appendfsync everysec)", at)
+		s.ok("persistence", about("store.persistence.second"))
 	default:
-		s.ok("persistence", "%s keeps an append-only file", at)
+		s.ok("persistence", about("store.persistence"))
 	}
 	switch {
 	case node.Eviction != "" && node.Eviction != "noeviction":
-		s.fail("eviction", fmt.Sprintf("%s drops keys when its memory is full (maxmemory-policy %s): sign-ins and links would vanish", at, node.Eviction),
-			"set maxmemory-policy noeviction in redis.conf, or give the gateway a Redis of its own")
+		s.fail("eviction", about("store.eviction.drops", "Policy", node.Eviction), findings.Say("store.eviction.drops.todo"))
 	case node.MaxMemory > 0 && node.UsedMemory*10 > node.MaxMemory*9:
-		s.warn("eviction", fmt.Sprintf("%s uses %d of %d MB: when it is full, no hint can be stored", at, node.UsedMemory>>20, node.MaxMemory>>20), "raise maxmemory in redis.conf")
+		s.warn("eviction", about("store.eviction.full", "Used", node.UsedMemory>>20, "Of", node.MaxMemory>>20), findings.Say("store.eviction.full.todo"))
 	default:
-		s.ok("eviction", "%s drops nothing (maxmemory-policy %s)", at, node.Eviction)
+		s.ok("eviction", about("store.eviction", "Policy", node.Eviction))
 	}
-	e.clock(s, at, node.Ahead, 0)
+	e.clock(s, about("clock.redis"), node.Ahead, 0)
 }
 
 // olderThan compares versions by their first two numbers.
@@ -108,20 +106,19 @@ const (
 )
 
 // clock compares another machine's clock with ours; unsure is how exactly it told.
-func (e *examiner) clock(s *sheet, who string, ahead, unsure time.Duration) {
+func (e *examiner) clock(s *sheet, who findings.Phrase, ahead, unsure time.Duration) {
 	off := max(ahead.Abs()-unsure, 0)
-	word := "ahead of"
+	by := ahead.Abs().Round(100 * time.Millisecond)
+	found, advice := findings.Say("clock.ahead", "Who", who, "Time", by), findings.Say("clock.todo")
 	if ahead < 0 {
-		word = "behind"
+		found = findings.Say("clock.behind", "Who", who, "Time", by)
 	}
-	detail := fmt.Sprintf("the clock of %s is %s %s this machine's", who, ahead.Abs().Round(100*time.Millisecond), word)
-	const remedy = "keep both machines' clocks right with NTP (chrony or systemd-timesyncd); if several are off by the same, it is this machine's"
 	switch {
 	case off >= skewFailure:
-		s.fail("clock", detail, remedy)
+		s.fail("clock", found, advice)
 	case off >= skewWarning:
-		s.warn("clock", detail, remedy)
+		s.warn("clock", found, advice)
 	default:
-		s.ok("clock", "%s and this machine agree on the time", who)
+		s.ok("clock", findings.Say("clock", "Who", who))
 	}
 }

@@ -11,6 +11,8 @@ import (
 
 	"github.com/prometheus/common/expfmt"
 	"github.com/prometheus/common/model"
+
+	"github.com/nightpos/outlook-gateway/gateway/findings"
 )
 
 // counts are posts of NightPOS's by what became of them, as one gateway counts.
@@ -36,17 +38,17 @@ func (e *examiner) checkWebhooks(ctx context.Context) []Row {
 	case !e.nightpos.signedIn || !e.has("GATEWAY_PUBLIC_URL"):
 		return nil
 	case !e.reached:
-		s.warn(check, "whether webhooks arrive was not tried: this gateway does not run at GATEWAY_PUBLIC_URL", "mend what the rows about the gateway say, start it, and run `doctor` again")
+		s.warn(check, findings.Say("nightpos.webhooks.stopped"), findings.Say("nightpos.webhooks.stopped.todo"))
 		return s.rows
 	}
 	scrape := e.scraper(ctx)
 	if scrape == nil {
-		s.warn(check, "whether webhooks arrive was not tried: the gateway's /metrics can be read neither at GATEWAY_PUBLIC_URL nor at GATEWAY_LISTEN", "run `doctor` on the machine of the gateway, or let this machine read /metrics")
+		s.warn(check, findings.Say("nightpos.webhooks.unseen"), findings.Say("nightpos.webhooks.unseen.todo"))
 		return s.rows
 	}
 	before, err := scrape(ctx)
 	if err != nil {
-		s.warn(check, "whether webhooks arrive was not tried: the gateway's /metrics cannot be read", "run `doctor` again")
+		s.warn(check, findings.Say("nightpos.webhooks.unread"), findings.Say("nightpos.webhooks.unread.todo"))
 		return s.rows
 	}
 	// Of what an administrator does the rules tell everything, of what the
@@ -57,7 +59,7 @@ func (e *examiner) checkWebhooks(ctx context.Context) []Row {
 	}
 	began := time.Now()
 	if err := client.Touch(ctx); err != nil {
-		s.fail(check, "nothing could be changed in NightPOS to try the webhooks: "+err.Error(), "give the account the right to make calendar events (an ordinary internal user has it)")
+		s.fail(check, findings.Say("nightpos.webhooks.untouched", "Error", err), findings.Say("nightpos.webhooks.untouched.todo"))
 		return s.rows
 	}
 	seen := counts{}
@@ -76,20 +78,20 @@ func (e *examiner) checkWebhooks(ctx context.Context) []Row {
 }
 
 func (e *examiner) judge(s *sheet, check string, seen counts, expected float64, took time.Duration) {
-	const reach = "let NightPOS's server reach GATEWAY_PUBLIC_URL (its DNS, firewall and certificates; its log has every webhook that failed), and " + registerRemedy
+	reach := findings.Say("nightpos.webhooks.lost.todo")
 	switch {
 	case seen.taken >= expected:
-		s.ok(check, "a change in NightPOS came through to the gateway (%d webhook(s), %d ms)", int(seen.taken), took.Milliseconds())
+		s.ok(check, findings.Say("nightpos.webhooks", "Count", int(seen.taken), "Milliseconds", took.Milliseconds()))
 	case seen.taken > 0:
-		s.fail(check, "NightPOS told of the deletion of an event and not of its creation", registerRemedy)
+		s.fail(check, findings.Say("nightpos.webhooks.half"), register())
 	case seen.strangers > 0:
-		s.fail(check, "NightPOS posts to the gateway with another token than it has: GATEWAY_SECRET_KEY or NIGHTPOS_DB was changed since it was registered", registerRemedy)
+		s.fail(check, findings.Say("nightpos.webhooks.token"), register())
 	case seen.failed > 0:
-		s.fail(check, "webhooks arrive at the gateway, which cannot take them", "see what the rows about the store say")
+		s.fail(check, findings.Say("nightpos.webhooks.store"), findings.Say("nightpos.webhooks.store.todo"))
 	case e.nightpos.inspected:
-		s.fail(check, "a change in NightPOS was not told to the gateway, although every rule is as it should be: NightPOS's server does not reach GATEWAY_PUBLIC_URL", reach)
+		s.fail(check, findings.Say("nightpos.webhooks.lost"), reach)
 	default:
-		s.fail(check, fmt.Sprintf("a change in NightPOS was not told to the gateway within %s", arrivalTime), reach)
+		s.fail(check, findings.Say("nightpos.webhooks.silent", "Time", arrivalTime), reach)
 	}
 }
 

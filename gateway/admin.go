@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/nightpos/outlook-gateway/gateway/findings"
 	"github.com/nightpos/outlook-gateway/reconciler"
 )
 
@@ -105,6 +106,9 @@ type Finding struct {
 	// Detail is what was found, or what is wrong, and Remedy what to do; English.
 	Detail string `json:"detail"`
 	Remedy string `json:"remedy,omitempty"`
+	// Found and Advice are the same for readers of every language.
+	Found  findings.Phrase `json:"found"`
+	Advice findings.Phrase `json:"advice"`
 }
 
 // Refusal is an error that the caller of the API can do something about.

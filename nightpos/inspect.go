@@ -10,8 +10,51 @@ import (
 
 // Finding is something in NightPOS that is not as Register leaves it.
 type Finding struct {
-	// What it is, by its name in NightPOS, and what is wrong with it.
-	What, Wrong string
+	// Kind is what sort of record it is, Name what NightPOS calls it, and Wrong
+	// what is the matter with it.
+	Kind  Kind
+	Name  string
+	Wrong Wrong
+}
+
+// Kind is a sort of record that Register makes.
+type Kind string
+
+// The kinds.
+const (
+	KindGroup  Kind = "group"
+	KindAction Kind = "action"
+	KindMenu   Kind = "menu"
+	KindRule   Kind = "rule"
+)
+
+// Kinds are all kinds.
+func Kinds() []Kind { return []Kind{KindGroup, KindAction, KindMenu, KindRule} }
+
+// Wrong is what can be the matter with a record.
+type Wrong string
+
+// What can be the matter. WrongOutside is a group without the gateway's account,
+// WrongContacts one that lets it make no contacts, WrongOpen an action for everybody
+// and WrongOthers one for other groups too; WrongMoved opens another address.
+const (
+	WrongMissing  Wrong = "missing"
+	WrongOutside  Wrong = "outside"
+	WrongContacts Wrong = "contacts"
+	WrongOpen     Wrong = "open"
+	WrongOthers   Wrong = "others"
+	WrongEdited   Wrong = "edited"
+	WrongVersion  Wrong = "version"
+	WrongTwice    Wrong = "twice"
+	WrongOff      Wrong = "off"
+	WrongMoved    Wrong = "moved"
+)
+
+// Wrongs are everything that can be the matter.
+func Wrongs() []Wrong {
+	return []Wrong{
+		WrongMissing, WrongOutside, WrongContacts, WrongOpen, WrongOthers, WrongEdited, WrongVersion, WrongTwice, WrongOff, WrongMoved,
+	}
 }
 
 // Inspect looks at everything that Register installs and changes nothing. It
@@ -60,7 +103,6 @@ func (c *Client) Inspect(ctx context.Context, registration Registration) ([]Find
 }
 
 func (r *registrar) inspectGroup(ctx context.Context) ([]Finding, error) {
-	what := fmt.Sprintf("the group %q", groupName)
 	var groups []struct {
 		ID int64 `json:"id"`
 	}
@@ -68,7 +110,7 @@ func (r *registrar) inspectGroup(ctx context.Context) ([]Finding, error) {
 		return nil, err
 	}
 	if len(groups) == 0 {
-		return []Finding{{what, "is missing"}}, nil
+		return []Finding{{KindGroup, groupName, WrongMissing}}, nil
 	}
 	r.group = groups[0].ID
 	var users []namedRow
@@ -77,13 +119,13 @@ func (r *registrar) inspectGroup(ctx context.Context) ([]Finding, error) {
 		return nil, err
 	}
 	if len(users) == 0 {
-		return []Finding{{what, "does not hold the gateway's account"}}, nil
+		return []Finding{{KindGroup, groupName, WrongOutside}}, nil
 	}
 	implied, err := r.implied(ctx)
 	if err != nil || implied {
 		return nil, err
 	}
-	return []Finding{{what, "does not let the gateway's account make contacts"}}, nil
+	return []Finding{{KindGroup, groupName, WrongContacts}}, nil
 }
 
 // implied says whether the group implies what this version calls for.
@@ -105,7 +147,6 @@ func (r *registrar) implied(ctx context.Context) (bool, error) {
 }
 
 func (r *registrar) inspectAction(ctx context.Context, name, code string) ([]Finding, error) {
-	what := fmt.Sprintf("the server action %q", name)
 	var actions []struct {
 		ID      int64   `json:"id"`
 		Code    text    `json:"code"`
@@ -117,18 +158,18 @@ func (r *registrar) inspectAction(ctx context.Context, name, code string) ([]Fin
 		return nil, err
 	}
 	if len(actions) == 0 {
-		return []Finding{{what, "is missing"}}, nil
+		return []Finding{{KindAction, name, WrongMissing}}, nil
 	}
 	var findings []Finding
 	groups := append(actions[0].Groups, actions[0].Groups9...)
 	switch {
 	case len(groups) == 0:
-		findings = append(findings, Finding{what, "is open to every user: it has no group"})
+		findings = append(findings, Finding{KindAction, name, WrongOpen})
 	case !slices.Equal(groups, []int64{r.group}):
-		findings = append(findings, Finding{what, "is open to other groups than the gateway's"})
+		findings = append(findings, Finding{KindAction, name, WrongOthers})
 	}
 	if strings.TrimSpace(string(actions[0].Code)) != strings.TrimSpace(code) {
-		findings = append(findings, Finding{what, "was edited, or is another version's"})
+		findings = append(findings, Finding{KindAction, name, WrongEdited})
 	}
 	return findings, nil
 }
@@ -149,19 +190,19 @@ func (r *registrar) inspectRules(ctx context.Context) ([]Finding, error) {
 	found := map[string]bool{}
 	var findings []Finding
 	for _, row := range rows {
-		what := fmt.Sprintf("the automation rule %q", row.Name)
-		rule, known := wanted[string(row.Name)]
+		name := string(row.Name)
+		rule, known := wanted[name]
 		switch {
 		case !known:
-			findings = append(findings, Finding{what, "is another version's"})
+			findings = append(findings, Finding{KindRule, name, WrongVersion})
 			continue
 		case found[rule.name]:
-			findings = append(findings, Finding{what, "is there twice"})
+			findings = append(findings, Finding{KindRule, name, WrongTwice})
 			continue
 		}
 		found[rule.name] = true
 		if !row.Active {
-			findings = append(findings, Finding{what, "is switched off"})
+			findings = append(findings, Finding{KindRule, name, WrongOff})
 			continue
 		}
 		same, err := r.matches(ctx, row, rule)
@@ -169,12 +210,12 @@ func (r *registrar) inspectRules(ctx context.Context) ([]Finding, error) {
 			return nil, err
 		}
 		if !same {
-			findings = append(findings, Finding{what, "was edited, or posts to another address than GATEWAY_PUBLIC_URL"})
+			findings = append(findings, Finding{KindRule, name, WrongEdited})
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(wanted)) {
 		if !found[name] {
-			findings = append(findings, Finding{fmt.Sprintf("the automation rule %q", name), "is missing"})
+			findings = append(findings, Finding{KindRule, name, WrongMissing})
 		}
 	}
 	return findings, nil

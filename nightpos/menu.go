@@ -2,7 +2,6 @@ package nightpos
 
 import (
 	"context"
-	"fmt"
 	"strconv"
 	"strings"
 )
@@ -104,7 +103,6 @@ func (r *registrar) ensureMenu(ctx context.Context) error {
 }
 
 func (r *registrar) inspectMenu(ctx context.Context) ([]Finding, error) {
-	what := fmt.Sprintf("the menu entry %q under Calendar", menuName)
 	parent, err := r.calendar(ctx)
 	if err != nil || parent == 0 || r.registration.PageURL == "" {
 		return nil, err
@@ -118,9 +116,9 @@ func (r *registrar) inspectMenu(ctx context.Context) ([]Finding, error) {
 	case err != nil:
 		return nil, err
 	case len(menus) == 0:
-		return []Finding{{what, "is missing"}}, nil
+		return []Finding{{KindMenu, menuName, WrongMissing}}, nil
 	case !strings.EqualFold(string(links[0].URL), r.registration.PageURL):
-		return []Finding{{what, "opens another address than that of the gateway"}}, nil
+		return []Finding{{KindMenu, menuName, WrongMoved}}, nil
 	}
 	return nil, nil
 }

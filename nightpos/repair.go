@@ -80,15 +80,35 @@ func repairOf(registration Registration, group int64) (string, error) {
 // account. ErrNotRegistered says what else is wrong, that only an administrator's
 // Register mends; the rules are put back all the same, where that can be done.
 func (c *Client) Repair(ctx context.Context, registration Registration) ([]string, error) {
-	return c.repair(ctx, registration, false)
+	found, err := c.repair(ctx, registration, false)
+	mended := make([]string, 0, len(found))
+	for _, one := range found {
+		mended = append(mended, fmt.Sprintf("put the automation rule %q back, which was %s", one.rule, one.was))
+	}
+	return mended, err
 }
 
 // Look tells what Repair would mend, and changes nothing.
-func (c *Client) Look(ctx context.Context, registration Registration) ([]string, error) {
-	return c.repair(ctx, registration, true)
+func (c *Client) Look(ctx context.Context, registration Registration) ([]Finding, error) {
+	found, err := c.repair(ctx, registration, true)
+	findings := make([]Finding, 0, len(found))
+	for _, one := range found {
+		wrong, known := spoiled[one.was]
+		if !known {
+			return nil, fmt.Errorf("%w: the server action %q answered something else", ErrNotRegistered, repairName)
+		}
+		findings = append(findings, Finding{KindRule, one.rule, wrong})
+	}
+	return findings, err
 }
 
-func (c *Client) repair(ctx context.Context, registration Registration, look bool) ([]string, error) {
+// spoiled are the words of the server action for what is the matter with a rule.
+var spoiled = map[string]Wrong{"missing": WrongMissing, "edited": WrongEdited, "doubled": WrongTwice, "switched off": WrongOff}
+
+// repaired is a rule that was put back, and what was the matter with it.
+type repaired struct{ rule, was string }
+
+func (c *Client) repair(ctx context.Context, registration Registration, look bool) ([]repaired, error) {
 	form, _, err := repairForm(registration)
 	if err != nil {
 		return nil, err
@@ -125,9 +145,9 @@ func (c *Client) repair(ctx context.Context, registration Registration, look boo
 	if err := json.Unmarshal(answer, &told); err != nil {
 		return nil, fmt.Errorf("%w: the server action %q answered something else", ErrNotRegistered, repairName)
 	}
-	mended := make([]string, 0, len(told.Infos.Mended))
+	mended := make([]repaired, 0, len(told.Infos.Mended))
 	for _, one := range told.Infos.Mended {
-		mended = append(mended, fmt.Sprintf("put the automation rule %q back, which was %s", one[0], one[1]))
+		mended = append(mended, repaired{one[0], one[1]})
 	}
 	switch {
 	case told.Infos.Form != form:

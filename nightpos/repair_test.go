@@ -3,7 +3,6 @@ package nightpos_test
 import (
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -90,7 +89,7 @@ func TestTheMenuEntryLeadsToTheGateway(t *testing.T) {
 		w.asAdmin("ir.ui.menu", "write", []any{menu["id"]}, map[string]any{"active": false})
 		moved := w.registration()
 		moved.PageURL = "http://gateway.test/elsewhere"
-		if findings, err := w.admin.Inspect(t.Context(), moved); err != nil || len(findings) != 1 || !strings.Contains(findings[0].What, "menu") {
+		if findings, err := w.admin.Inspect(t.Context(), moved); err != nil || len(findings) != 1 || findings[0].Kind != nightpos.KindMenu || findings[0].Wrong != nightpos.WrongMoved {
 			t.Errorf("of another page: got %v, %v, want that the entry opens another address", findings, err)
 		}
 		changed, err := w.admin.Register(t.Context(), moved)
@@ -124,14 +123,20 @@ func TestTheOrdinaryAccountRepairsTheRules(t *testing.T) {
 		w.asAdmin("base.automation", "write", []any{w.ruleNamed("recurrence saved")}, map[string]any{"name": "Outlook gateway: event deleted"})
 		looked, err := w.client.Look(ctx, w.registration())
 		if err != nil || len(looked) != 5 {
-			t.Errorf("looking: %q, %v, want five lines", looked, err)
+			t.Fatalf("looking: %v, %v, want five rules", looked, err)
 		}
 		if findings, err := w.admin.Inspect(ctx, w.registration()); err != nil || len(findings) != 5 {
 			t.Errorf("after looking: %v, %v, want the five rules as they were", findings, err)
 		}
 		mended, err := w.client.Repair(ctx, w.registration())
-		if err != nil || !slices.Equal(mended, looked) {
-			t.Errorf("got %q, %v, want %q", mended, err, looked)
+		if err != nil || len(mended) != len(looked) {
+			t.Fatalf("got %q, %v, want what was seen: %v", mended, err, looked)
+		}
+		words := map[nightpos.Wrong]string{nightpos.WrongMissing: "missing", nightpos.WrongEdited: "edited", nightpos.WrongOff: "switched off"}
+		for index, one := range looked {
+			if want := fmt.Sprintf("put the automation rule %q back, which was %s", one.Name, words[one.Wrong]); mended[index] != want || one.Kind != nightpos.KindRule {
+				t.Errorf("got %q, want %q", mended[index], want)
+			}
 		}
 		for _, was := range []string{"switched off", "edited", "missing"} {
 			if !strings.Contains(strings.Join(mended, "\n"), "was "+was) {

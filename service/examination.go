@@ -95,7 +95,7 @@ func (s *Service) examine(ctx context.Context) {
 			found.Ended = s.config.Now().UTC()
 		}
 		for _, row := range progress.Rows {
-			found.Rows = append(found.Rows, gateway.Finding{Check: row.Check, Status: string(row.Status), Detail: row.Detail, Remedy: row.Remedy})
+			found.Rows = append(found.Rows, gateway.Finding{Check: row.Check, Status: string(row.Status), Detail: row.Detail, Remedy: row.Remedy, Found: row.Found, Advice: row.Advice})
 		}
 		if err := s.keepExamination(ctx, found); err != nil && ctx.Err() == nil {
 			s.config.Log.Warn("what an examination found could not be kept", zap.Error(err))

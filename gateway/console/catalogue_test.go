@@ -15,7 +15,8 @@ import (
 // TestEveryTextExistsInBothLanguages compares the catalogues: the same keys, the
 // same values put in, nothing empty, and nothing left in English.
 func TestEveryTextExistsInBothLanguages(t *testing.T) {
-	catalogue.Compare(t, catalogues, "catalogue", "dependency.nightpos", "dependency.microsoft", "area.nightpos", "area.microsoft")
+	catalogue.Compare(t, catalogues, "catalogue", "dependency.nightpos", "dependency.microsoft", "area.nightpos", "area.microsoft",
+		"kind.redis", "kind.redis_cluster", "kind.redis_sentinel")
 }
 
 var (
@@ -81,6 +82,7 @@ func TestEveryTextThatIsUsedExists(t *testing.T) {
 		"stop built-in sync", "rotate webhook secret", "webhook secret rotated", "registration mended", "registration found broken", "registration in place again",
 		"use other version", "examine")
 	add("dependency", "store", "nightpos", "microsoft", "application", "registration", "database")
+	add("kind", "redis", "redis cluster", "redis sentinel", "in-process", "embedded, in this process", "embedded redis-server")
 	add("status", "ok", "warning", "failed")
 	add("step", "ok", "open", "warning", "failed")
 	add("area", "settings", "store", "nightpos", "microsoft", "gateway")

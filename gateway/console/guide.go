@@ -27,8 +27,8 @@ type step struct {
 	// Status is ok, warning, failed or open.
 	Status string
 	Reason *reason
-	// Detail and Remedy are a finding of the check-up's, English.
-	Detail, Remedy string
+	// Detail and Remedy are a finding of the check-up's.
+	Detail, Remedy saying
 }
 
 // shownStep is a step for a template.
@@ -120,9 +120,10 @@ func (v *view) steps(page guidePage, found gateway.Examination, crossed bool) ma
 		return steps
 	}
 	worst := done
-	for _, finding := range found.Rows {
-		known := step{Status: finding.Status, Detail: finding.Detail, Remedy: finding.Remedy}
-		switch finding.Check {
+	for _, row := range found.Rows {
+		told := v.finding(row)
+		known := step{Status: told.Status, Detail: told.Detail, Remedy: told.Remedy}
+		switch told.Check {
 		case "microsoft.application":
 			steps["register"] = known
 		case "microsoft.redirect_uri":
@@ -132,12 +133,13 @@ func (v *view) steps(page guidePage, found gateway.Examination, crossed bool) ma
 				steps["secret"] = known
 			}
 		}
-		if finding.Status == "failed" || finding.Status == "warning" && worst.Status == "ok" {
-			worst.Status = finding.Status
+		if told.Status == "failed" || told.Status == "warning" && worst.Status == "ok" {
+			worst.Status = told.Status
 		}
 	}
 	if page.Examined {
-		steps["check"] = step{Status: worst.Status}
+		_, headline := v.outcome(found)
+		steps["check"] = step{Status: worst.Status, Detail: saying{Text: headline}}
 	}
 	return steps
 }

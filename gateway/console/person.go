@@ -319,6 +319,8 @@ func (c *Console) link(ctx context.Context, v *view, w http.ResponseWriter, id s
 // previewPage is what a sweep would do.
 type previewPage struct {
 	Name, Back string
+	// Mine says that it is the visitor's own calendar.
+	Mine bool
 	// Counts are the events of each action, Mails what Outlook would send and Held
 	// what it would send for what is kept back.
 	Counts      []count
@@ -343,7 +345,7 @@ const previewShown = 200
 
 // preview shows what a sweep of a calendar would do, and does nothing.
 func (c *Console) preview(ctx context.Context, v *view, w http.ResponseWriter, r *http.Request) error {
-	id, page := v.visitor.Person.ID, previewPage{Back: v.Base + "/mine"}
+	id, page := v.visitor.Person.ID, previewPage{Back: v.Base + "/mine", Mine: true}
 	if user := r.PathValue("user"); user != "" {
 		var err error
 		if id, err = c.Admin.Find(ctx, user); err != nil {

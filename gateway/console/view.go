@@ -260,7 +260,7 @@ func (v *view) SideName(side any) string {
 }
 
 // key makes the last part of a message's key of a word of the gateway's.
-func key(word string) string { return strings.NewReplacer(" ", "_", "-", "_").Replace(word) }
+func key(word string) string { return strings.NewReplacer(" ", "_", "-", "_", ",", "").Replace(word) }
 
 // Word is the text of a word of the gateway's: State, Field, Action and the like.
 func (v *view) Word(kind string, word any) string {
