@@ -278,6 +278,10 @@ func (w *week) beset(with trouble) {
 
 func (w *week) relieve(from trouble) {
 	switch from {
+	case endedAccess:
+		// A token that ends within a minute after its renewal is not renewed at once,
+		// and what is asked here is not asked again.
+		time.Sleep(time.Minute)
 	case storeDown, storeSlow:
 		w.store.set(false, 0)
 	case killedReplica:
