@@ -2,6 +2,7 @@ package life_test
 
 import (
 	"fmt"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -13,7 +14,7 @@ import (
 // either side.
 func TestEditsOfPairsDuringAFirstSync(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		const pairs, changed = 200, 20
+		const pairs, changed, series = 120, 20, 30
 		slow := new(atomic.Bool)
 		w := newWorldSlow(t, func() time.Duration {
 			if slow.Load() {
@@ -27,6 +28,15 @@ func TestEditsOfPairsDuringAFirstSync(t *testing.T) {
 			records[index] = w.nightposEvent("alice", title, 3+index, map[string]any{"location": "Here"})
 			copies[index] = w.outlookEvent(alice, title, 3+index)
 		}
+		for index := range series {
+			title, days := fmt.Sprintf("Series %d", index), 10+index
+			w.nightposEvent("alice", title, days, map[string]any{
+				"recurrency": true, "rrule_type": "weekly", "interval": 1, strings.ToLower(day(days).Format("Mon")): true, "end_type": "count", "count": seriesTimes, "event_tz": "UTC",
+				"description": "<p>Here</p>",
+			})
+			w.differ("alice", title)
+			w.outlookSeries(alice, title, days)
+		}
 		time.Sleep(time.Hour)
 		slow.Store(true)
 		w.connect("alice", "")
@@ -36,18 +46,22 @@ func TestEditsOfPairsDuringAFirstSync(t *testing.T) {
 			}
 			time.Sleep(50 * time.Millisecond)
 		}
+		for index := series - 4; index < series; index++ {
+			base := w.inOrder(fmt.Sprintf("Series %d", index))[0]["id"].(int)
+			w.must(w.nightpos.Member("alice").Write(t.Context(), []int{base}, map[string]any{"description": "<p>Changed</p>", "recurrence_update": "all_events"}))
+		}
 		// The last ones are those that the first sync comes to last.
 		for index := pairs - 1; index > pairs-changed; index -= 2 {
 			w.must(w.nightpos.Member("alice").Write(t.Context(), []int{records[index]}, map[string]any{"location": "Moved here"}))
 			_, err := w.outlook.Mailbox(alice).Update(t.Context(), copies[index-1], map[string]any{"location": map[string]any{"displayName": "Moved there"}})
 			w.must(err)
 		}
-		if user := w.user("alice"); user.FirstSync.Done == user.FirstSync.Total {
-			t.Fatalf("the first sync was over before anything could be changed: %+v", user.FirstSync)
-		}
 		w.settle("alice", "connected")
 		if got := w.outlook.Counts()["POST /me/events"]; got != 0 {
 			t.Errorf("the gateway made %d events in Outlook, want none", got)
+		}
+		for index := range series {
+			w.sees("after the first sync", map[string]count{fmt.Sprintf("Series %d", index): both})
 		}
 		places := w.places()
 		for index := range pairs {
