@@ -63,10 +63,10 @@ func sentence(text string) string {
 
 // shown writes a value of a finding's for the visitor.
 func (v *view) shown(name, value string) string {
-	switch {
-	case name == "Day":
+	switch name {
+	case "Day":
 		return v.Date(value)
-	case name == "Sentence":
+	case "Sentence":
 		why := v.explain(value)
 		return strings.TrimSpace(why.Text + " " + why.Raw)
 	}

@@ -129,7 +129,14 @@ func TestAPersonWhoCameByALink(t *testing.T) {
 	b.headed(x.of(t, "person.mine", "Name", "Bob"))
 	b.says(x.of(t, "state.connected"))
 	b.open(w.address+root+"/people", x.of(t, "failure.title"))
+	b.prefix = "en"
 	b.page("forbidden")
+	b.press("ไทย")
+	b.prefix = "th"
+	b.headed(readTexts(t, "th").of(t, "failure.title"))
+	b.page("forbidden")
+	b.press("English")
+	b.headed(x.of(t, "failure.title"))
 	b.open(w.address+root+"/mine", x.of(t, "person.mine", "Name", "Bob"))
 	b.press(x.of(t, "switch.title"))
 	b.press(x.of(t, "button.switch"))
@@ -143,7 +150,10 @@ func TestAPersonWhoCameByALink(t *testing.T) {
 // TestTheGuideLeadsToTheFirstEvent is a new administrator with nothing but the
 // gateway and the guide.
 func TestTheGuideLeadsToTheFirstEvent(t *testing.T) {
-	b, x := openTab(t), readTexts(t, "en")
+	languages(t, leadsToTheFirstEvent)
+}
+
+func leadsToTheFirstEvent(t *testing.T, b *tab, x texts) {
 	w, application := newWorldUnset(t)
 	stands := func(step, status string) {
 		t.Helper()
