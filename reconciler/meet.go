@@ -52,9 +52,7 @@ func (r *round) meet(ctx context.Context, found []halves, add func(key string), 
 		if r.verdict(candidate, one) == verdictAct {
 			if one.match != MatchNone {
 				r.pair(one.record.ID, one.copied.ID)
-				if one.copied.ICalUID != "" {
-					meetings[one.copied.ICalUID] = one.record.ID
-				}
+				meetings[one.copied.meeting()] = one.record.ID
 			}
 			add(keyOf(one))
 			if one.copied != nil {

@@ -21,6 +21,15 @@ func (r *round) pair(recordID int64, graphID string) {
 	r.pairs[recordID] = graphID
 }
 
+// meeting names the meeting of a copy where it is kept which record stands for it: by
+// the iCalUId, or, where Outlook shows none (13.15), by the copy itself.
+func (c Copy) meeting() string {
+	if c.ICalUID == "" {
+		return "copy " + c.ID
+	}
+	return c.ICalUID
+}
+
 // leadToCopies has the copies looked at of records that the sweep has found to be
 // one with them, in place of the records.
 func (r *round) leadToCopies(ctx context.Context, old []*subject) error {

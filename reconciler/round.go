@@ -340,9 +340,7 @@ func (r *round) identify(ctx context.Context) error {
 	for _, subject := range r.subjects {
 		if !subject.skip && subject.link == nil && subject.recordID == 0 && subject.state.Copy != nil {
 			unknown = append(unknown, subject)
-			if subject.state.Copy.ICalUID != "" {
-				iCalUIDs = append(iCalUIDs, subject.state.Copy.ICalUID)
-			}
+			iCalUIDs = append(iCalUIDs, subject.state.Copy.meeting())
 		}
 	}
 	if len(unknown) == 0 {
@@ -359,7 +357,7 @@ func (r *round) identify(ctx context.Context) error {
 	for _, subject := range unknown {
 		id := subject.state.Copy.RecordID
 		if id == 0 {
-			id = meetings[subject.state.Copy.ICalUID]
+			id = meetings[subject.state.Copy.meeting()]
 		}
 		if id != 0 {
 			recordIDs[id] = append(recordIDs[id], subject)

@@ -88,14 +88,13 @@ func (w *seriesWork) lookUp(ctx context.Context, subject *seriesSubject) error {
 		}
 	} else if series := subject.state.Series; series != nil {
 		ids = append(ids, series.RecordID)
-		if series.ICalUID != "" {
-			meetings, err := w.engine.Store.Meetings(ctx, []string{series.ICalUID})
-			if err != nil {
-				return fmt.Errorf("reading which meetings are known: %w", err)
-			}
-			w.claims.see(series.ICalUID, meetings[series.ICalUID])
-			ids = append(ids, meetings[series.ICalUID])
+		uid := series.meeting()
+		meetings, err := w.engine.Store.Meetings(ctx, []string{uid})
+		if err != nil {
+			return fmt.Errorf("reading which meetings are known: %w", err)
 		}
+		w.claims.see(uid, meetings[uid])
+		ids = append(ids, meetings[uid])
 	}
 	ids = slices.DeleteFunc(unique(ids), func(id int64) bool { return id == 0 })
 	if len(ids) == 0 {

@@ -72,9 +72,7 @@ func (r *round) meetSeries(ctx context.Context, listed *listedSeries, add func(k
 		if !one.ambiguous && (!subject.plan.Idle() || subject.plan.Wait) && (one.record != nil || !one.copied.Copy.Cancelled) {
 			if one.match != MatchNone {
 				r.pair(one.record.first(), one.copied.ID)
-				if one.copied.ICalUID != "" {
-					meetings[one.copied.ICalUID] = one.record.first()
-				}
+				meetings[one.copied.meeting()] = one.record.first()
 			}
 			add(keyOfSeries(one))
 		}

@@ -65,7 +65,7 @@ func newWorldWith(t *testing.T, mail simoutlook.Config, suite simnightpos.Config
 	w := &world{T: t}
 	w.api = openapi.Checked(t, w.network.Transport())
 	var err error
-	mail.BaseURL, mail.Seed, mail.Transport, mail.Switches = outlookURL, 1, w.network.Transport(), simoutlook.Switches{AnyAddress: true}
+	mail.BaseURL, mail.Seed, mail.Transport, mail.Switches.AnyAddress = outlookURL, 1, w.network.Transport(), true
 	mail.People = []simoutlook.Person{{Name: "Alice", Address: alice}, {Name: "Bob", Address: bob}}
 	w.outlook, err = simoutlook.New(mail)
 	w.must(err)
