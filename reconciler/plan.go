@@ -27,9 +27,9 @@ type State struct {
 	ByUser    func(userID int64) (Member, bool)
 	// Waited says that waiting for the other half is over; see Plan.Wait.
 	Waited bool
-	// Overdue says that the organizer's lane would have been heard of by now, had it
-	// found out about the meeting.
-	Overdue bool
+	// Told says that somebody told of the meeting a moment ago, so that the organizer's
+	// lane may be about to look at it too.
+	Told bool
 	// Outlook and NightPOS tell what each side can show.
 	Outlook, NightPOS Projector
 	Policy            Policy

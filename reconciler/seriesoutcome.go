@@ -105,7 +105,7 @@ func (w *seriesWork) concludeSeries(subject *seriesSubject, settled SeriesSettle
 		w.retry(item, 0, "")
 	case settled.undeleted != nil:
 		w.refused(item, settled.undeleted, true)
-	case subject.plan.Wait && w.engine.awaits(item, subject.findable()):
+	case subject.plan.Wait && item.Attempts < len(waitSteps):
 		w.retry(item, waitStep(item, w.engine.Now()), subject.plan.Reason)
 	case subject.unsettled(item) && item.Attempts < len(settleSteps):
 		w.retry(item, settleSteps[item.Attempts], "")
@@ -116,9 +116,6 @@ func (w *seriesWork) concludeSeries(subject *seriesSubject, settled SeriesSettle
 		w.done(item.Key)
 	}
 }
-
-// findable is as of single events.
-func (s *seriesSubject) findable() bool { return s.state.Series == nil || s.state.Series.ICalUID != "" }
 
 // staleTime is for how long Graph may show a series as it was before one of its
 // occurrences changed.

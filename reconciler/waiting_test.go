@@ -107,7 +107,7 @@ func (l *life) list(record *reconciler.Record) {
 }
 
 func TestAnInvitationWaitsUntilTheOrganizersLaneListsThePerson(t *testing.T) {
-	for name, after := range map[string]time.Duration{"in a moment": 2 * time.Second, "with its next round of changes": 68 * time.Minute} {
+	for name, after := range map[string]time.Duration{"in a moment": 2 * time.Second, "when it is held up": 20 * time.Second} {
 		t.Run(name, func(t *testing.T) {
 			l := newLife(t, func(l *life) { l.memory.members = append(l.memory.members, bob) })
 			copied, record := l.unlisted()
@@ -129,7 +129,7 @@ func TestAnInvitationOfSomebodyWhoIsNeverListedIsLetGoAndToldOf(t *testing.T) {
 	l := newLife(t, func(l *life) { l.memory.members = append(l.memory.members, bob) })
 	copied, _ := l.unlisted()
 	l.tell(&l.outlook.calendar)
-	l.pass(80 * time.Minute)
+	l.pass(30 * time.Minute)
 	if item, waits := l.memory.items[reconciler.OutlookKey(copied.ID)]; waits {
 		t.Errorf("still waiting: %+v", item)
 	}
