@@ -16,9 +16,9 @@ const (
 	graphIdle, nightposIdle, nightposIdlePerson = 25.3, 672, 26 // calls a day
 	tokenRefreshes                              = 24            // a day and person
 	renewals                                    = 0.5           // of a subscription, a day
-	redisPerEvent                               = 560           // bytes
-	memoryBase, memoryPerPerson                 = 26 << 20, 5 << 10
-	acknowledged                                = 5000 // webhooks a second and process
+	redisPerEvent                               = 900           // bytes
+	memoryBase, memoryPerPerson                 = 34 << 20, 8 << 10
+	acknowledged                                = 11_800 // webhooks a second and process
 	lanesAtOnce                                 = 16
 	secondsPerChange                            = 0.2
 )
