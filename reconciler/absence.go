@@ -52,29 +52,22 @@ func (i Item) misses(side Side) bool {
 // confirmed says whether what is missing of a subject may be taken for gone.
 // Otherwise its hints are put back for the second look.
 func (r *round) confirmed(subject *subject) bool {
-	var missing []Side
-	if subject.state.Copy == nil {
-		missing = append(missing, SideOutlook)
-	}
-	if subject.state.Record == nil {
-		missing = append(missing, SideNightPOS)
-	}
-	return r.confirm(subject.link, subject.items, missing)
+	return r.confirm(subject.link, subject.items, subject.state.Copy == nil, subject.state.Record == nil)
 }
 
 // confirmedSeries is confirmed for series.
 func (w *seriesWork) confirmedSeries(subject *seriesSubject) bool {
-	var missing []Side
-	if subject.state.Series == nil {
-		missing = append(missing, SideOutlook)
-	}
-	if subject.state.Recurrence == nil {
-		missing = append(missing, SideNightPOS)
-	}
-	return w.confirm(subject.link, subject.items, missing)
+	return w.confirm(subject.link, subject.items, subject.state.Series == nil, subject.state.Recurrence == nil)
 }
 
-func (r *round) confirm(link *Link, items []Item, missing []Side) bool {
+func (r *round) confirm(link *Link, items []Item, noCopy, noRecord bool) bool {
+	var missing []Side
+	if noCopy {
+		missing = append(missing, SideOutlook)
+	}
+	if noRecord {
+		missing = append(missing, SideNightPOS)
+	}
 	reason := doubts(link, items, missing)
 	if reason == "" {
 		return true

@@ -31,7 +31,7 @@ const (
 	redisNode, used            float64 = 25 << 30, 0.5
 )
 
-// cost is what a number of mailboxes takes.
+// costOf is what a number of mailboxes takes: the columns of the page, in its order.
 func costOf(mailboxes float64) []string {
 	graphMean := mailboxes * (graphIdle + changes*1.5) / 86400
 	graphPeak := mailboxes*graphIdle/86400 + mailboxes*changes*1.5/busySeconds*peak
