@@ -25,7 +25,7 @@ const (
 func eventPath(id string) string { return "/me/events/" + url.PathEscape(id) }
 
 // eventQuery asks for what is read, mark included. Spaces are %20: Graph does
-// not take + for a space here.
+// not take + for a space here. The expansion is last, so that another can follow.
 var eventQuery = "?$select=" + url.PathEscape(selected) + "&$expand=" + url.PathEscape(expanded)
 
 // Read returns the copies that exist among ids, with one call for one id and one
@@ -42,9 +42,8 @@ func (c *Client) Read(ctx context.Context, member reconciler.Member, ids []strin
 	return copies, failed, nil
 }
 
-// readEvents reads the events that exist among ids.
-func (c *Client) readEvents(ctx context.Context, member reconciler.Member, ids []string, query string) (map[string]graphEvent, map[string]error, error) {
-	ids = slices.Compact(slices.Sorted(slices.Values(ids)))
+// fetchEvents reads the events that exist among ids, as the query says.
+func (c *Client) fetchEvents(ctx context.Context, member reconciler.Member, ids []string, query string) (map[string]graphEvent, map[string]error, error) {
 	events, failed := make(map[string]graphEvent, len(ids)), map[string]error{}
 	if len(ids) == 1 {
 		var event graphEvent

@@ -67,6 +67,7 @@ type Client struct {
 	tokens *tokenSource
 	// validation is about notifications with content.
 	validation *validation
+	expansion  expansion
 }
 
 var _ reconciler.Outlook = (*Client)(nil)

@@ -35,6 +35,8 @@ type graphEvent struct {
 	OnlineMeeting         *graphOnlineMeeting `json:"onlineMeeting"`
 	OnlineMeetingURL      string              `json:"onlineMeetingUrl"`
 	Properties            []graphProperty     `json:"singleValueExtendedProperties"`
+	// Calendar is only there where it was asked for.
+	Calendar *graphCalendar `json:"calendar"`
 
 	// Of masters, if asked for.
 	Recurrence     *Recurrence   `json:"recurrence"`

@@ -2,15 +2,17 @@ package reconciler
 
 import "slices"
 
-// What a person's choices keep from being synced stays as it is on both sides. A
-// pair that was synced before keeps its link, which is then Aside: its bases stand
-// still, so that once it is synced again, what either side changed meanwhile is a
-// change, and nothing is made twice.
+// What a person's choices keep from being synced stays as it is on both sides, and so
+// does what stands in another calendar of the mailbox than its main one. A pair that
+// was synced before keeps its link, which is then Aside: its bases stand still, so
+// that once it is synced again, what either side changed meanwhile is a change, and
+// nothing is made twice.
 
 const (
-	asidePrivate  = "it is private in Outlook, and private events of this person are not synced"
-	asideCategory = "its categories are not among those of this person that are synced"
-	asideDeleted  = "it was deleted on one side while it was not synced; the other side keeps it"
+	asidePrivate   = "it is private in Outlook, and private events of this person are not synced"
+	asideCategory  = "its categories are not among those of this person that are synced"
+	asideElsewhere = "it is in another calendar of the mailbox, and only the main calendar is synced"
+	asideDeleted   = "it was deleted on one side while it was not synced; the other side keeps it"
 )
 
 // veiledTitle is what a private appointment is called where only its time is shown,
@@ -72,6 +74,9 @@ func (s State) openly(change *delta, shown Event) (kept *delta, stays bool) {
 func (s State) setAside(role Role) string {
 	if s.Link != nil && s.Link.Aside && (!s.there() || !s.active()) {
 		return asideDeleted
+	}
+	if s.Copy != nil && s.Copy.Elsewhere {
+		return asideElsewhere
 	}
 	if s.Choices.Private == PrivateSkip && (role == RoleOrganizer || role == RoleGuest) && concealed(s.Copy, s.Record) {
 		return asidePrivate

@@ -79,6 +79,9 @@ type Copy struct {
 	// master is MasterID: their own ID for masters.
 	Recurring bool
 	MasterID  string
+	// Elsewhere copies are in another calendar of the mailbox than its main one, which
+	// alone is synced.
+	Elsewhere bool
 	// Modified is when the copy was last saved, by the server's clock.
 	Modified time.Time
 	// Created is when it was made; zero where a listing does not tell.

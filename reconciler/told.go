@@ -38,7 +38,7 @@ func (l *Link) saw(copied Copy) {
 // only looks different its beginning shows nothing.
 func (l *Link) believes(told Copy, item Item) bool {
 	switch {
-	case l.Ended || l.Held || l.Alone || l.Apart || l.Series != nil || l.ChangeKey == "" || l.Saved.IsZero():
+	case l.Ended || l.Held || l.Alone || l.Apart || l.Aside || l.Series != nil || l.ChangeKey == "" || l.Saved.IsZero():
 		return false
 	case item.Attempts > 0 || told.ChangeKey == "" || told.ChangeKey != item.Version || told.ID != l.GraphID:
 		return false

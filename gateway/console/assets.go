@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"path"
 	"strings"
+	"sync"
 )
 
 // The stylesheet and scripts of other people, with their licences: Pico CSS
@@ -24,6 +25,9 @@ type assets struct {
 	plain, packed map[string][]byte
 	digest        string
 }
+
+// packedAssets are the same for every console of a process.
+var packedAssets = sync.OnceValues(newAssets)
 
 func newAssets() (*assets, error) {
 	a := &assets{plain: map[string][]byte{}, packed: map[string][]byte{}}

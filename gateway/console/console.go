@@ -74,7 +74,7 @@ func New(config Config) (*Console, error) {
 	if c.texts, err = languages.Read(catalogues, "catalogue"); err != nil {
 		return nil, err
 	}
-	if c.assets, err = newAssets(); err != nil {
+	if c.assets, err = packedAssets(); err != nil {
 		return nil, err
 	}
 	if c.pages, err = parsePages(); err != nil {

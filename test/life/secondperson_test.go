@@ -13,7 +13,7 @@ import (
 )
 
 // The full size is -meetings=10000.
-var meetings = flag.Int("meetings", 300, "in how many meetings the second person of TestSecondPerson is")
+var meetings = flag.Int("meetings", 1000, "in how many meetings the second person of TestSecondPerson is")
 
 // callsOfSecond is what the first connection of a second person may cost: 700 calls
 // among 10,000 meetings.

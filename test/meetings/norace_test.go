@@ -10,7 +10,7 @@ var staged = []int{17, 18, 19}
 
 // usualSeeds is how many histories of five people are lived through where nothing
 // else is asked for.
-const usualSeeds = 100
+const usualSeeds = 500
 
 // guestSeeds is how often guests of one meeting hear of it at once.
 const guestSeeds = 12

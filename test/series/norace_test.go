@@ -4,7 +4,7 @@ package series_test
 
 // How many histories are lived through where nothing else is asked for.
 const (
-	usualHistories = 40
+	usualHistories = 1000
 	usualChecks    = "1000"
 )
 
