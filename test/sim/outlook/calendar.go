@@ -70,7 +70,7 @@ func (q *request) everywhere() bool {
 	return q.params["calendar"] == "" && q.params["default"] == ""
 }
 
-// itemAt is the item that an entry stands for, or stood for before a move.
+// itemAt is the item that an entry stands for, or stood for before another move.
 func (m *mailbox) itemAt(entry uint64) uint64 {
 	if item, moved := m.moved[entry]; moved {
 		return item
@@ -122,7 +122,6 @@ func (s *Server) move(m *mailbox, actor string, e *event, to *calendar) (*event,
 	next := e.clone()
 	m.items++
 	next.folder, next.entry = to.folder, m.items
-	delete(m.moved, e.entry)
 	m.moved[next.entry] = next.item
 	delete(m.stale, next.item)
 	s.store(m, next)

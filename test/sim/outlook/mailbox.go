@@ -19,7 +19,7 @@ type mailbox struct {
 	folders   uint64      // calendars made besides it
 
 	events       map[uint64]*event // by item number
-	moved        map[uint64]uint64 // of events that were moved, their entry to item number
+	moved        map[uint64]uint64 // the entry that each move gave, to item number
 	byUID        map[string]uint64 // iCalUId to item number
 	transactions map[string]transaction
 	twins        map[string]uint64    // content of creates to item number; see TwinsMerged
@@ -126,7 +126,6 @@ func (s *Server) remove(m *mailbox, e *event, actor string) {
 	}
 	m.version++
 	delete(m.events, e.item)
-	delete(m.moved, e.entry)
 	if m.byUID[e.iCalUID] == e.item {
 		delete(m.byUID, e.iCalUID)
 	}

@@ -1,0 +1,447 @@
+package outlook_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/nightpos/outlook-gateway/test/sim/outlook"
+)
+
+// moving is a person with two calendars.
+type moving struct {
+	*world
+	box         *outlook.Mailbox
+	main, other string
+}
+
+func (w *world) moving(as string) *moving {
+	w.t.Helper()
+	box := w.server.Mailbox(as)
+	made, err := box.CreateCalendar(context.Background(), "Football")
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return &moving{world: w, box: box, main: box.Calendars()[0]["id"].(string), other: made["id"].(string)}
+}
+
+// create makes an event in a calendar and returns it.
+func (m *moving) create(calendar string, content map[string]any) map[string]any {
+	m.t.Helper()
+	made, err := m.box.CreateIn(context.Background(), calendar, content)
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	return made
+}
+
+// move takes an event to a calendar and returns it.
+func (m *moving) move(id any, calendar string) map[string]any {
+	m.t.Helper()
+	moved, err := m.box.Move(context.Background(), id.(string), calendar)
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	return moved
+}
+
+// stable is the immutable id of an event.
+func (m *moving) stable(id any) string {
+	m.t.Helper()
+	return m.want(m.call(alice, "POST", "/me/translateExchangeIds", map[string]any{
+		"inputIds": []any{id}, "sourceIdType": "restId", "targetIdType": "restImmutableEntryId",
+	}), 200, "").values()[0]["targetId"].(string)
+}
+
+func TestMove(t *testing.T) {
+	inBubble(t, nil, func(t *testing.T, w *world) {
+		m := w.moving(alice)
+		made := m.create("", meeting("Match", bob))
+		settle()
+		copied, since := w.only(bob), len(w.server.Mails())
+		stable := m.stable(made["id"])
+		seen := []any{made["id"]}
+		at := made
+		for _, calendar := range []string{m.other, m.main, m.other, ""} {
+			next := m.move(at["id"], calendar)
+			for _, old := range seen {
+				if next["id"] == old {
+					t.Fatalf("7.3: the id of an earlier place came back")
+				}
+				w.want(w.call(alice, "GET", "/me/events/"+old.(string), nil), 404, "ErrorItemNotFound")
+			}
+			if next["changeKey"] == at["changeKey"] || next["iCalUId"] != made["iCalUId"] {
+				t.Errorf("7.4, 7.5: change key %v, iCalUId %v", next["changeKey"], next["iCalUId"])
+			}
+			read := w.want(w.call(alice, "GET", "/me/events/"+stable, nil, immutable), 200, "")
+			if read.body["changeKey"] != next["changeKey"] || m.stable(next["id"]) != stable {
+				t.Errorf("7.3: the immutable id shows %v, want %v", read.body["changeKey"], next["changeKey"])
+			}
+			back := w.want(w.call(alice, "POST", "/me/translateExchangeIds", map[string]any{
+				"inputIds": []any{stable}, "sourceIdType": "restImmutableEntryId", "targetIdType": "restId",
+			}), 200, "")
+			if got := back.values()[0]["targetId"]; got != next["id"] {
+				t.Errorf("7.3: the immutable id is translated into %v, want %v", got, next["id"])
+			}
+			held, err := m.box.CalendarOf(next["id"].(string))
+			if want := calendar; err != nil || want != "" && held["id"] != want || want == "" && held["id"] != m.main {
+				t.Errorf("moved to %q: it is in %v, %v", calendar, held["id"], err)
+			}
+			seen, at = append(seen, next["id"]), next
+		}
+		for _, name := range []string{"id", "changeKey", "@odata.etag", "lastModifiedDateTime", "webLink"} {
+			delete(made, name)
+			delete(at, name)
+		}
+		if diff := cmp.Diff(made, at); diff != "" {
+			t.Errorf("moving changed more than where it is (-before +after):\n%s", diff)
+		}
+		settle()
+		if diff := cmp.Diff(copied, w.only(bob)); diff != "" || len(w.mails(since)) != 0 {
+			t.Errorf("mails %v, copy (-before +after):\n%s", w.mails(since), diff)
+		}
+	})
+}
+
+func TestMoveOfNothing(t *testing.T) {
+	inBubble(t, nil, func(t *testing.T, w *world) {
+		m := w.moving(alice)
+		made := m.create(m.other, meeting("Match"))
+		if diff := cmp.Diff(made, m.move(made["id"], m.other)); diff != "" {
+			t.Errorf("to where it is (-before +after):\n%s", diff)
+		}
+		series := m.create("", tuesdays())
+		for name, c := range map[string][2]string{
+			"an occurrence":          {w.occurrences(alice, series["id"].(string))[1], m.other},
+			"no such calendar":       {made["id"].(string), "42"},
+			"no such event":          {"42", m.other},
+			"an event is not one":    {series["id"].(string), made["id"].(string)},
+			"another mailbox's":      {made["id"].(string), w.calendar(bob, "x")},
+			"an event that is gone ": {m.gone(), m.other},
+		} {
+			if _, err := m.box.Move(t.Context(), c[0], c[1]); err == nil {
+				t.Errorf("%s: no error", name)
+			}
+		}
+		if _, err := m.box.CreateIn(t.Context(), "42", meeting("x")); err == nil {
+			t.Error("an event in no calendar was made")
+		}
+		if err := m.box.DeleteCalendar(t.Context(), ""); err == nil {
+			t.Error("the default calendar was deleted")
+		}
+		if err := m.box.DeleteCalendar(t.Context(), m.other); err != nil || len(m.box.Calendars()) != 1 {
+			t.Errorf("deleting a calendar: %v; left %v", err, m.box.Calendars())
+		}
+		if _, err := m.box.EventsIn(m.other); err == nil {
+			t.Error("a deleted calendar has events")
+		}
+	})
+}
+
+// gone is the id of an event that was deleted in another calendar.
+func (m *moving) gone() string {
+	m.t.Helper()
+	id := m.move(m.create("", meeting("x"))["id"], m.other)["id"].(string)
+	if err := m.box.Delete(context.Background(), id); err != nil {
+		m.t.Fatal(err)
+	}
+	return id
+}
+
+func TestMoveOfSeries(t *testing.T) {
+	inBubble(t, nil, func(t *testing.T, w *world) {
+		m := w.moving(alice)
+		master, lessons := w.made(tuesdays(bob))
+		w.want(w.call(alice, "PATCH", "/me/events/"+lessons[1], map[string]any{"subject": "Exception"}), 200, "")
+		w.want(w.call(alice, "DELETE", "/me/events/"+lessons[2], nil), 204, "")
+		settle()
+		path := "/me/calendars/" + m.other + "/calendarView?" + windowOf(december, january)
+		before := w.instances(alice, master, december, january)
+		lasting := "/me/events/" + m.stable(master) + "/instances?" + windowOf(december, january)
+		steady := w.want(w.call(alice, "GET", lasting, nil, immutable), 200, "").values()
+		copied, since := w.only(bob), len(w.server.Mails())
+		moved := m.move(master, m.other)
+		settle()
+		w.shows(alice)
+		after := w.want(w.call(alice, "GET", path, nil), 200, "").values()
+		if diff := cmp.Diff([]any{"Series", "Exception", "Series"}, named(after, "subject")); diff != "" {
+			t.Errorf("where it is now (-want +got):\n%s", diff)
+		}
+		now := w.want(w.call(alice, "GET", lasting, nil, immutable), 200, "").values()
+		if diff := cmp.Diff(named(steady, "id"), named(now, "id")); diff != "" || m.stable(moved["id"]) != m.stable(master) {
+			t.Errorf("7.3: immutable ids of occurrences (-before +after):\n%s", diff)
+		}
+		for index, one := range after {
+			if one["seriesMasterId"] != moved["id"] || one["iCalUId"] != before[index]["iCalUId"] {
+				t.Errorf("occurrence %d: series %v, iCalUId %v", index, one["seriesMasterId"], one["iCalUId"])
+			}
+			w.want(w.call(alice, "GET", "/me/events/"+before[index]["id"].(string), nil), 404, "ErrorItemNotFound")
+			w.want(w.call(alice, "GET", "/me/calendars/"+m.other+"/events/"+one["id"].(string), nil), 200, "")
+		}
+		if diff := cmp.Diff(copied, w.only(bob)); diff != "" || len(w.mails(since)) != 0 {
+			t.Errorf("mails %v, copy (-before +after):\n%s", w.mails(since), diff)
+		}
+		w.want(w.call(alice, "PATCH", "/me/events/"+after[0]["id"].(string), map[string]any{"subject": "First"}), 200, "")
+		followed, err := m.box.UpdateFollowing(t.Context(), after[1]["id"].(string), map[string]any{"subject": "Second half"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		held, err := m.box.CalendarOf(followed["id"].(string))
+		if err != nil || held["id"] != m.other {
+			t.Errorf("a series that was divided goes on in %v, %v", held["name"], err)
+		}
+		settle()
+		home := m.move(moved["id"], "")
+		w.shows(alice, "01 09 exception First")
+		if home["id"] == master || home["id"] == moved["id"] {
+			t.Error("7.3: a former id came back")
+		}
+	})
+}
+
+func TestTransactionsOfMovedEvents(t *testing.T) {
+	inBubble(t, nil, func(t *testing.T, w *world) {
+		m := w.moving(alice)
+		content := meeting("x")
+		content["transactionId"] = "t-1"
+		made := w.want(w.call(alice, "POST", "/me/events", content), 201, "")
+		stable := m.stable(made.text("id"))
+		moved := m.move(made.text("id"), m.other)
+		if again := w.want(w.call(alice, "POST", "/me/events", content), 201, ""); again.body["id"] != moved["id"] {
+			t.Errorf("7.14: a repeat made %v, want %v", again.body["id"], moved["id"])
+		}
+		content["subject"] = "y"
+		refused := w.want(w.call(alice, "POST", "/me/events", content), 400, "ErrorDuplicateTransactionId")
+		if got := dig(refused.body, "error", "@event.existingEventId"); got != moved["id"] {
+			t.Errorf("7.14: existing event %v, want %v", got, moved["id"])
+		}
+		refused = w.want(w.call(alice, "POST", "/me/events", content, immutable), 400, "ErrorDuplicateTransactionId")
+		if got := dig(refused.body, "error", "@event.existingEventId"); got != stable {
+			t.Errorf("7.14: existing event %v, want %v", got, stable)
+		}
+	})
+}
+
+// round reads what a delta link tells, as "subject" or "-id", and returns the next.
+func (w *world) round(as, link string, headers ...string) (told []string, next string) {
+	w.t.Helper()
+	page := w.want(w.call(as, "GET", link, nil, headers...), 200, "")
+	for _, item := range page.values() {
+		if item["@removed"] == nil {
+			told = append(told, item["type"].(string)+" "+item["id"].(string))
+			continue
+		}
+		if dig(item["@removed"], "reason") != "deleted" {
+			w.t.Errorf("6.4: %v", item["@removed"])
+		}
+		told = append(told, "-"+item["id"].(string))
+	}
+	return told, page.text("@odata.deltaLink")
+}
+
+func TestDeltaOfMoves(t *testing.T) {
+	for _, headers := range [][]string{nil, {immutable}} {
+		inBubble(t, nil, func(t *testing.T, w *world) {
+			m := w.moving(alice)
+			shown := func(id any) string { // in the mode of the rounds
+				if headers != nil {
+					return m.stable(id)
+				}
+				return id.(string)
+			}
+			made := m.create("", meeting("Match"))
+			m.create(m.other, meeting("There"))
+			_, here := w.round(alice, "/me/calendarView/delta?"+window, headers...)
+			first, there := w.round(alice, "/me/calendars/"+m.other+"/calendarView/delta?"+window, headers...)
+			if len(first) != 1 {
+				t.Errorf("6.1: the first round of another calendar tells %v", first)
+			}
+			expect := func(when string, link *string, want ...string) {
+				t.Helper()
+				told, next := w.round(alice, *link, headers...)
+				if diff := cmp.Diff(want, told); diff != "" {
+					t.Errorf("%s (-want +got):\n%s", when, diff)
+				}
+				*link = next
+			}
+			away := m.move(made["id"], m.other)
+			expect("moved out", &here, "-"+shown(made["id"]))
+			expect("moved in elsewhere", &there, "singleInstance "+shown(away["id"]))
+			if _, err := m.box.Update(t.Context(), away["id"].(string), map[string]any{"subject": "Final"}); err != nil {
+				t.Fatal(err)
+			}
+			expect("changed elsewhere", &here)
+			expect("changed there", &there, "singleInstance "+shown(away["id"]))
+			back := m.move(away["id"], "")
+			expect("moved in", &here, "singleInstance "+shown(back["id"]))
+			expect("moved out elsewhere", &there, "-"+shown(away["id"]))
+			out := m.move(back["id"], m.other)
+			home := m.move(out["id"], "")
+			expect("out and back", &here, "-"+shown(back["id"]), "singleInstance "+shown(home["id"]))
+			w.want(w.call(alice, "GET", "/me/calendars/"+m.other+"/calendarView/delta?"+here[len("http://outlook.sim/v1.0/me/calendarView/delta?"):], nil, headers...), 410, "syncStateNotFound")
+
+			master := m.create("", tuesdays())
+			lessons := w.instances(alice, master["id"].(string), "2026-12-01T00:00:00Z", "2026-12-11T00:00:00Z")
+			expect("a series", &here, "seriesMaster "+shown(master["id"]), "occurrence "+shown(lessons[0]["id"]), "occurrence "+shown(lessons[1]["id"]))
+			gone := m.move(master["id"], m.other)
+			expect("a series moved out", &here, "-"+shown(master["id"]))
+			w.want(w.call(alice, "DELETE", "/me/events/"+w.occurrences(alice, gone["id"].(string))[0], nil), 204, "")
+			expect("changed elsewhere", &here)
+			home = m.move(gone["id"], m.main)
+			lessons = w.instances(alice, home["id"].(string), "2026-12-01T00:00:00Z", "2026-12-11T00:00:00Z")
+			expect("a series moved in", &here, "seriesMaster "+shown(home["id"]), "occurrence "+shown(lessons[0]["id"]))
+
+			m.gone()
+			_, link := w.round(alice, here, headers...)
+			if err := m.box.DeleteCalendar(t.Context(), m.other); err != nil {
+				t.Fatal(err)
+			}
+			expect("another calendar deleted", &link)
+		})
+	}
+}
+
+// notes reads what arrived as "changeType id".
+func (l *listener) notes() []string {
+	settle()
+	var lines []string
+	for _, item := range l.take() {
+		lines = append(lines, item["changeType"].(string)+" "+dig(item["resourceData"], "id").(string))
+	}
+	return lines
+}
+
+func TestNotificationsOfMoves(t *testing.T) {
+	for _, c := range []struct {
+		name, resource string // %s stands for the other calendar
+		quiet          bool
+		here, there    bool // of which calendars it tells
+	}{
+		{"the mailbox", "me/events", false, true, true},
+		{"the mailbox, secondary calendars quiet", "me/events", true, true, false},
+		{"the default calendar", "me/calendar/events", false, true, false},
+		{"the default calendar by its id", "main", false, true, false},
+		{"another calendar", "other", false, false, true},
+		{"another calendar, secondary calendars quiet", "other", true, false, true},
+	} {
+		for _, headers := range [][]string{nil, {immutable}} {
+			adjust := func(config *outlook.Config) {
+				one(config)
+				config.Switches.SecondaryQuiet = c.quiet
+			}
+			withListener(t, adjust, func(t *testing.T, w *world, l *listener) {
+				m := w.moving(alice)
+				wanted := subscribing(time.Hour)
+				switch wanted["resource"] = c.resource; c.resource {
+				case "main":
+					wanted["resource"] = "me/calendars/" + m.main + "/events"
+				case "other":
+					wanted["resource"] = "/users/" + alice + "/calendars/" + m.other + "/events"
+				}
+				w.want(w.call(alice, "POST", "/subscriptions", wanted, headers...), 201, "")
+				shown := func(id any) string {
+					if headers != nil {
+						return m.stable(id)
+					}
+					return id.(string)
+				}
+				expect := func(when string, told bool, want ...string) {
+					t.Helper()
+					if !told {
+						want = nil
+					}
+					received := l.notes()
+					if len(received) > 1 && received[0] > received[1] { // they come in any order
+						received[0], received[1] = received[1], received[0]
+					}
+					if diff := cmp.Diff(want, received); diff != "" {
+						t.Errorf("11.2 %s, %s (-want +got):\n%s", c.name, when, diff)
+					}
+				}
+				// moved is what is told of a move from one calendar to the other.
+				moved := func(when string, before, after map[string]any, from, to bool) {
+					t.Helper()
+					gone, come := "deleted "+shown(before["id"]), "created "+shown(after["id"])
+					switch {
+					case from && to && headers != nil:
+						expect(when, true, "updated "+shown(after["id"]))
+					case from && to:
+						expect(when, true, come, gone)
+					case from:
+						expect(when, true, gone)
+					case to:
+						expect(when, true, come)
+					}
+				}
+				for _, content := range []map[string]any{meeting("Match"), tuesdays()} {
+					made := m.create("", content)
+					expect("made here", c.here, "created "+shown(made["id"]))
+					away := m.move(made["id"], m.other)
+					moved("moved away", made, away, c.here, c.there)
+					if _, err := m.box.Update(t.Context(), away["id"].(string), map[string]any{"subject": "Final"}); err != nil {
+						t.Fatal(err)
+					}
+					expect("changed there", c.there, "updated "+shown(away["id"]))
+					back := m.move(away["id"], "")
+					moved("moved back", away, back, c.there, c.here)
+					m.move(back["id"], m.main)
+					expect("moved nowhere", false)
+					if err := m.box.Delete(t.Context(), back["id"].(string)); err != nil {
+						t.Fatal(err)
+					}
+					expect("deleted here", c.here, "deleted "+shown(back["id"]))
+					there := m.create(m.other, content)
+					expect("made there", c.there, "created "+shown(there["id"]))
+					if err := m.box.Delete(t.Context(), there["id"].(string)); err != nil {
+						t.Fatal(err)
+					}
+					expect("deleted there", c.there, "deleted "+shown(there["id"]))
+				}
+			})
+		}
+	}
+}
+
+func TestMovesInSilenceAndInOneWord(t *testing.T) {
+	withListener(t, one, func(t *testing.T, w *world, l *listener) {
+		m := w.moving(alice)
+		wanted := subscribing(time.Hour)
+		wanted["changeType"] = "deleted"
+		w.want(w.call(alice, "POST", "/subscriptions", wanted), 201, "")
+		made := m.create("", meeting("Match"))
+		away := m.move(made["id"], m.other)
+		if diff := cmp.Diff([]string{"deleted " + made["id"].(string)}, l.notes()); diff != "" {
+			t.Errorf("2.9: of one kind only (-want +got):\n%s", diff)
+		}
+		var changes []outlook.Change
+		w.server.OnChange(func(change outlook.Change) { changes = append(changes, change) })
+		w.server.Silence(true)
+		back := m.move(away["id"], "")
+		if got := l.notes(); len(got) != 0 || w.server.Delivery().Lost != 1 {
+			t.Errorf("13.3: told %v in silence, lost %d", got, w.server.Delivery().Lost)
+		}
+		if len(changes) != 1 || changes[0].Kind != "updated" || changes[0].EventID != back["id"] || changes[0].Actor != "person:"+alice {
+			t.Errorf("observed %+v", changes)
+		}
+	})
+}
+
+func TestSubscriptionToNoCalendar(t *testing.T) {
+	withListener(t, one, func(t *testing.T, w *world, _ *listener) {
+		theirs := w.calendar(bob, "Football")
+		own := w.calendar(alice, "Football")
+		gone := w.calendar(alice, "Gone")
+		w.want(w.call(alice, "DELETE", "/me/calendars/"+gone, nil), 204, "")
+		event := w.want(w.call(alice, "POST", "/me/calendars/"+own+"/events", meeting("x")), 201, "").text("id")
+		for _, resource := range []string{
+			"me/calendars/" + theirs + "/events", "me/calendars/" + gone + "/events", "me/calendars/42/events", "me/calendars//events",
+			"me/calendars/" + own, "me/calendars/" + own + "/events/" + event, "me/calendars",
+		} {
+			wanted := subscribing(time.Hour)
+			wanted["resource"] = resource
+			w.want(w.call(alice, "POST", "/subscriptions", wanted), 400, "ExtensionError") // 2.5
+		}
+	})
+}
