@@ -130,11 +130,19 @@ func TestEventsOfCalendars(t *testing.T) {
 			parent, id string
 			status     int
 		}{
-			{"/me", here, 200}, {"/me", there, 200}, {"/me", training, 200}, {"/me", lesson, 200},
-			{"/me/calendar", here, 200}, {"/me/calendar", there, 404}, {"/me/calendar", lesson, 404},
-			{"/me/calendars/" + main, here, 200}, {"/me/calendars/" + main, there, 404},
-			{"/me/calendars/" + other, here, 404}, {"/me/calendars/" + other, there, 200},
-			{"/me/calendars/" + other, training, 200}, {"/me/calendars/" + other, lesson, 200},
+			{"/me", here, 200},
+			{"/me", there, 200},
+			{"/me", training, 200},
+			{"/me", lesson, 200},
+			{"/me/calendar", here, 200},
+			{"/me/calendar", there, 404},
+			{"/me/calendar", lesson, 404},
+			{"/me/calendars/" + main, here, 200},
+			{"/me/calendars/" + main, there, 404},
+			{"/me/calendars/" + other, here, 404},
+			{"/me/calendars/" + other, there, 200},
+			{"/me/calendars/" + other, training, 200},
+			{"/me/calendars/" + other, lesson, 200},
 		} {
 			code := ""
 			if c.status == 404 {

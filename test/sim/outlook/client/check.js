@@ -199,7 +199,7 @@ const steps = {
     const elsewhere = await refusal(client.api(`/me/calendar/events/${made.id}`).get());
     assert.deepEqual([elsewhere.statusCode, elsewhere.code], [404, "ErrorItemNotFound"]);
     await client.api(`/me/calendars/${calendar.id}`).delete();
-    assert.equal((await client.api("/me/calendars").get()).value.length, 1);
+    assert.equal((await refusal(client.api(`/me/calendars/${calendar.id}`).get())).statusCode, 404);
   },
 
   async "manages a subscription and is notified"() {
