@@ -64,7 +64,7 @@ func TestMicrosoftClient(t *testing.T) {
 		BaseURL: "https://" + graph.Addr().String(), Seed: 1, Transport: transport,
 		People: []outlook.Person{{Name: "Alice Able", Address: alice, TimeZone: "Europe/Berlin"}},
 		Faults: func(call outlook.CallInfo) *outlook.Fault {
-			if call.Method == "GET" && call.Template == "/me/calendars" && throttled.Add(1) == 1 {
+			if call.Method == http.MethodGet && call.Template == "/me/calendars" && throttled.Add(1) == 1 {
 				return &outlook.Fault{Status: http.StatusTooManyRequests, RetryAfter: time.Second}
 			}
 			return nil
