@@ -222,3 +222,21 @@ func TestTransactionsOfMovedEvents(t *testing.T) {
 		}
 	})
 }
+
+// TestMoveEndsStaleness: what reads show for a moment (13.9) is never a place that
+// the series has left.
+func TestMoveEndsStaleness(t *testing.T) {
+	inBubble(t, func(c *outlook.Config) { c.Switches.StaleExceptions = true }, func(t *testing.T, w *world) {
+		m := w.moving(alice)
+		master, lessons := w.made(tuesdays())
+		w.want(w.call(alice, "PATCH", "/me/events/"+lessons[1], map[string]any{"subject": "Exception"}), 200, "")
+		if got := w.want(w.call(alice, "GET", "/me/events/"+lessons[1], nil), 200, "").text("subject"); got != "Series" {
+			t.Fatalf("13.9: the exception shows %q at once", got)
+		}
+		moved := m.move(master, m.other)
+		read := w.want(w.call(alice, "GET", "/me/events/"+moved["id"].(string), nil), 200, "")
+		if read.body["id"] != moved["id"] || read.body["changeKey"] != moved["changeKey"] {
+			t.Errorf("moved to %v, read %v", moved["id"], read.body["id"])
+		}
+	})
+}
