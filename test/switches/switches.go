@@ -61,6 +61,10 @@ var All = []Setting{
 	{Name: "NoOnlineMeetings", Outlook: func(s *simoutlook.Switches) { s.NoOnlineMeetings = true }},
 	{Name: "PrefixRepeats", Outlook: func(s *simoutlook.Switches) { s.PrefixRepeats = true }},
 
+	{Name: "SecondaryQuiet", Outlook: func(s *simoutlook.Switches) { s.SecondaryQuiet = true }},
+	{Name: "CalendarExpansion=refused", Outlook: func(s *simoutlook.Switches) { s.CalendarExpansion = simoutlook.CalendarRefused }},
+	{Name: "CalendarExpansion=ignored", Outlook: func(s *simoutlook.Switches) { s.CalendarExpansion = simoutlook.CalendarIgnored }},
+
 	{Name: "Exceptions=keep", Outlook: func(s *simoutlook.Switches) { s.Exceptions = simoutlook.ExceptionsKeep }},
 	{Name: "Exceptions=drop", Outlook: func(s *simoutlook.Switches) { s.Exceptions = simoutlook.ExceptionsDropAlways }},
 	{Name: "OccurrencesShareUID", Outlook: func(s *simoutlook.Switches) { s.OccurrencesShareUID = true }},

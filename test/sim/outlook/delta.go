@@ -19,6 +19,7 @@ import (
 // nothing has changed (6.9).
 type deltaState struct {
 	Mailbox    string    `json:"m"`
+	Calendar   uint64    `json:"c"`
 	Generation int       `json:"g"`
 	From       time.Time `json:"f"` // the window, frozen (6.3)
 	To         time.Time `json:"t"`
@@ -54,13 +55,11 @@ func (s *Server) WedgeDelta(address string, wedge Wedge) bool {
 	return true
 }
 
-// getDelta serves a round of changes to a window of the calendar. A round ends
+// getDelta serves a round of changes to a window of one calendar, to which a move
+// to another one is a deletion and a move into it a creation. A round ends
 // when nothing newer than its position is left, so what changes while a client
 // pages comes up again on a later page: the last one wins.
 func (s *Server) getDelta(_ context.Context, q *request) (*answer, error) {
-	if err := q.calendarOf(); err != nil {
-		return nil, err
-	}
 	var token string
 	for name, values := range q.query {
 		switch strings.ToLower(name) {
@@ -76,22 +75,25 @@ func (s *Server) getDelta(_ context.Context, q *request) (*answer, error) {
 	}
 	s.mutex.Lock()
 	defer s.unlock()
+	within, err := q.calendar()
+	if err != nil {
+		return nil, err
+	}
 	var state deltaState
 	if token == "" {
 		from, to, err := q.window()
 		if err != nil {
 			return nil, err
 		}
-		state = deltaState{Mailbox: q.box.objectID, Generation: q.box.generation, From: from, To: to, Start: q.box.version}
+		state = deltaState{Mailbox: q.box.objectID, Calendar: within.folder, Generation: q.box.generation, From: from, To: to, Start: q.box.version}
 	} else {
-		var err error
 		if state, err = s.openToken(token); err != nil {
 			return nil, err
 		}
 		// In the first round positions are old by nature, and deletions before
 		// Start do not matter; later every deletion since the position does.
 		since := max(state.Position, state.Start)
-		if state.Mailbox != q.box.objectID || state.Generation != q.box.generation || since < q.box.forgotten || state.Position > q.box.version {
+		if state.Mailbox != q.box.objectID || state.Calendar != within.folder || state.Generation != q.box.generation || since < q.box.forgotten || state.Position > q.box.version {
 			return nil, s.errorGone(q)
 		}
 	}
@@ -111,13 +113,13 @@ type deltaItem struct {
 func (s *Server) deltaItems(m *mailbox, state deltaState) []deltaItem {
 	var items []deltaItem
 	for _, e := range m.events {
-		if e.reported <= state.Position {
+		if e.reported <= state.Position || e.folder != state.Calendar {
 			continue
 		}
 		items = append(items, m.deltaOf(e, state)...)
 	}
 	for _, t := range m.tombstones {
-		if t.version > max(state.Position, state.Start) && !t.untold {
+		if t.version > max(state.Position, state.Start) && !t.untold && t.folder == state.Calendar {
 			items = append(items, deltaItem{version: t.version, within: math.MaxInt, key: t.key})
 		}
 	}
@@ -223,7 +225,7 @@ func (s *Server) deltaPage(q *request, state deltaState) *answer {
 	}
 	value := []any{}
 	if !empty && s.chance(s.config.Switches.DeltaReplays) {
-		for _, e := range m.listed() {
+		for _, e := range m.listed(state.Calendar) {
 			if e.reported <= state.Position && e.overlaps(state.From, state.To) && len(value) < maximumReplays {
 				value = append(value, s.renderDelta(q, deltaItem{event: e}))
 			}

@@ -23,13 +23,19 @@
 //     whose last occurrence was deleted stays as an empty master, and where the
 //     first day does not fit the pattern the intervals count from the first that
 //     does: both are not established.
+//   - A mailbox has the default calendar and any that are made besides it. What
+//     names no calendar lists the default one, and addresses events of all. An
+//     event that is moved keeps its immutable id and its iCalUId; its default id
+//     is another one afterwards, and the former is not found any more. Nobody but
+//     those who watch the mailbox hears of it.
 //   - Nothing is kept on disk; Close ends every goroutine.
 //
 // What it does not do
 //
-//   - One calendar for each person, the default one; no attachments, no open
+//   - No calendars of others and no groups of calendars; no attachments, no open
 //     extensions, no application permissions (client_credentials). Requests for
-//     these get an error that names what is missing, never a made-up success.
+//     these get an error that names what is missing, never a made-up success. A
+//     move has no call in Graph v1.0 (11.3): only people can do it.
 //   - Endpoints that are slow get late deliveries retried (3.5), but are not put
 //     into the slow and drop states of 3.6.
 package outlook

@@ -12,6 +12,8 @@ import (
 // is never changed: writers clone it first.
 type event struct {
 	item      uint64
+	folder    uint64 // the calendar
+	entry     uint64 // see key
 	version   uint64
 	changeKey string
 	iCalUID   string
@@ -113,7 +115,7 @@ func findAttendee(list []attendee, address string) int {
 	return slices.IndexFunc(list, func(a attendee) bool { return strings.EqualFold(a.person.address, address) })
 }
 
-func (e *event) key() key { return key{e.item, e.slot} }
+func (e *event) key() key { return key{item: e.item, folder: e.folder, entry: e.entry, slot: e.slot} }
 
 // kind is the type of 7.2.
 func (e *event) kind() string {
@@ -202,7 +204,7 @@ func (s *Server) render(m *mailbox, e *event, v view) map[string]any {
 	if e.series != nil {
 		original, _ := e.series.timesOn(e.slot)
 		shown["originalStart"] = offsetTime(original)
-		shown["seriesMasterId"] = m.idOf(key{item: e.item}, v.immutable)
+		shown["seriesMasterId"] = m.idOf(e.key().whole(), v.immutable)
 	}
 	if e.joinURL != "" {
 		shown["onlineMeeting"] = map[string]any{"joinUrl": e.joinURL}

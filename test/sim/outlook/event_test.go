@@ -176,7 +176,6 @@ func TestTimes(t *testing.T) {
 }
 
 func TestIdentityModes(t *testing.T) {
-	const immutable = `Prefer: IdType="ImmutableId"`
 	inBubble(t, nil, func(t *testing.T, w *world) {
 		made := w.want(w.call(alice, "POST", "/me/events", meeting("x")), 201, "")
 		stable := w.want(w.call(alice, "GET", "/me/events", nil, immutable), 200, "").values()[0]["id"].(string)

@@ -11,23 +11,18 @@ func (s *Server) contextURL(of string) string {
 	return s.config.BaseURL + "/v1.0/$metadata#" + of
 }
 
-// calendarOf refuses calendars other than the person's only one.
-func (q *request) calendarOf() error {
-	if id, given := q.params["calendar"]; given && id != q.box.calendarID {
-		if _, err := q.box.parseID(id, q.view.immutable); err != nil {
-			return err
-		}
-		return errorItemNotFound()
-	}
-	return nil
-}
-
-// event finds the event that the path names. The caller holds the mutex.
+// event finds the event that the path names: below a calendar only one of that
+// calendar, otherwise one of any (11.2). The caller holds the mutex.
 func (q *request) event() (*event, error) {
-	if err := q.calendarOf(); err != nil {
+	within, err := q.calendar()
+	if err != nil {
 		return nil, err
 	}
-	return q.box.lookup(q.params["event"], q.view.immutable)
+	found, err := q.box.lookup(q.params["event"], q.view.immutable)
+	if err == nil && found.folder != within.folder && !q.everywhere() {
+		return nil, errorItemNotFound()
+	}
+	return found, err
 }
 
 func (m *mailbox) lookup(id string, immutable bool) (*event, error) {
@@ -35,7 +30,11 @@ func (m *mailbox) lookup(id string, immutable bool) (*event, error) {
 	if err != nil {
 		return nil, err
 	}
-	return among(m.events[wanted.item], wanted)
+	found := m.events[wanted.item]
+	if found != nil && !immutable && (found.folder != wanted.folder || found.entry != wanted.entry) {
+		return nil, errorItemNotFound() // it was moved, and the id was another place's
+	}
+	return among(found, wanted)
 }
 
 // shownOf is the event that the path names as reads show it: for a moment perhaps
@@ -71,7 +70,7 @@ func (s *Server) shown(q *request, status int, e *event, options listOptions) *a
 }
 
 func (s *Server) getEvent(_ context.Context, q *request) (*answer, error) {
-	options, err := readListOptions(q, "$select", "$expand")
+	options, err := s.readListOptions(q, "$select", "$expand")
 	if err != nil {
 		return nil, err
 	}
@@ -91,10 +90,11 @@ func (s *Server) postEvent(_ context.Context, q *request) (*answer, error) {
 	}
 	s.mutex.Lock()
 	defer s.unlock()
-	if err := q.calendarOf(); err != nil {
+	within, err := q.calendar()
+	if err != nil {
 		return nil, err
 	}
-	made, err := s.create(q.box, q.grant.actor(), content)
+	made, err := s.create(q.box, q.grant.actor(), within.folder, content)
 	if err != nil {
 		return nil, inMode(err, q)
 	}

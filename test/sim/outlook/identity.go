@@ -59,10 +59,19 @@ func globalCounter(number uint64) []byte {
 
 // key is what an id names: an event that is stored, or the occurrence of a series
 // on the day that its rule gives it, which the occurrence keeps when it moves
-// (7.12).
+// (7.12). The immutable id holds the item, the default one the calendar and the
+// entry: both are others after a move (7.3).
 type key struct {
-	item uint64
-	slot time.Time // midnight in UTC, standing for a date; zero for what is no occurrence
+	item   uint64
+	folder uint64    // the calendar
+	entry  uint64    // the number of the item until it is moved
+	slot   time.Time // midnight in UTC, standing for a date; zero for what is no occurrence
+}
+
+// whole names the series of an occurrence, and everything else itself.
+func (k key) whole() key {
+	k.slot = time.Time{}
+	return k
 }
 
 func (m *mailbox) defaultID(k key) string {
@@ -70,10 +79,10 @@ func (m *mailbox) defaultID(k key) string {
 	entry = append(entry, entryProvider...)
 	entry = append(entry, 0x07, 0x00)
 	entry = append(entry, m.database...)
-	entry = append(entry, globalCounter(0x10d)...) // the calendar folder
+	entry = append(entry, globalCounter(k.folder)...)
 	entry = append(entry, 0x00, 0x00)
 	entry = append(entry, m.database...)
-	entry = append(entry, globalCounter(k.item)...)
+	entry = append(entry, globalCounter(k.entry)...)
 	entry = append(entry, 0x00, 0x00)
 	id := []byte{0x00, 0x03, 0x24, 0x00}
 	id = append(id, m.guid...)
@@ -106,14 +115,14 @@ func appendEntry(id, entry []byte, slot time.Time) []byte {
 }
 
 // calendarIdentity has the form of a folder id; calendars have no immutable form.
-func (m *mailbox) calendarIdentity() string {
+func (m *mailbox) calendarIdentity(folder uint64) string {
 	id := []byte{0x00, 0x03, 0x24, 0x00}
 	id = append(id, m.guid...)
 	id = append(id, 0x00, 0x2e, 0x00, 0x00, 0x00, 0x00, 0x00)
 	id = append(id, entryProvider...)
 	id = append(id, 0x01, 0x00)
 	id = append(id, m.database...)
-	id = append(id, globalCounter(0x10d)...)
+	id = append(id, globalCounter(folder)...)
 	id = append(id, 0x00, 0x00)
 	return idEncoding.EncodeToString(id)
 }
@@ -125,7 +134,15 @@ func (m *mailbox) parseID(id string, immutable bool) (key, error) {
 	if err != nil || len(bytes) < 8 {
 		return key{}, errorMalformedID()
 	}
-	k := key{item: binary.BigEndian.Uint64(append([]byte{0, 0}, bytes[len(bytes)-8:len(bytes)-2]...))}
+	k := key{entry: readCounter(bytes, 8)}
+	if immutable {
+		k.item, k.folder = k.entry, defaultFolder
+		if found := m.events[k.item]; found != nil {
+			k.folder, k.entry = found.folder, found.entry
+		}
+	} else {
+		k.item, k.folder = m.itemAt(k.entry), readCounter(bytes, 8+2+len(m.database)+6)
+	}
 	if m.idOf(k, immutable) == id {
 		return k, nil
 	}
@@ -145,6 +162,16 @@ func (m *mailbox) parseID(id string, immutable bool) (key, error) {
 		return key{}, errorMalformedID()
 	}
 	return k, nil
+}
+
+// readCounter reads a counter that begins so many bytes before the end; where
+// there is none it is 0, which no id holds.
+func readCounter(id []byte, before int) uint64 {
+	if len(id) < before {
+		return 0
+	}
+	at := len(id) - before
+	return binary.BigEndian.Uint64(append([]byte{0, 0}, id[at:at+6]...))
 }
 
 func (m *mailbox) idOf(k key, immutable bool) string {

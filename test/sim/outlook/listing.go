@@ -23,7 +23,9 @@ type listOptions struct {
 	selected   []string // empty: everything
 	expanded   []string // extended properties to show
 	calendar   bool     // $expand=calendar
+	ofCalendar []string // what of the calendar to show; empty: everything
 	exceptions bool     // $expand=exceptionOccurrences
+	expansion  CalendarExpansion
 	filter     condition
 	order      []order
 	top        int
@@ -37,8 +39,8 @@ type order struct {
 }
 
 // readListOptions reads the allowed options and refuses all others.
-func readListOptions(q *request, allowed ...string) (listOptions, error) {
-	options := listOptions{}
+func (s *Server) readListOptions(q *request, allowed ...string) (listOptions, error) {
+	options := listOptions{expansion: s.config.Switches.CalendarExpansion}
 	for name, values := range q.query {
 		if !strings.HasPrefix(name, "$") {
 			continue
@@ -112,8 +114,12 @@ func (o *listOptions) readExpand(value string) error {
 	for part := range splitTopLevel(value) {
 		name, inner, nested := strings.Cut(part, "(")
 		switch {
-		case name == "calendar" && !nested:
-			o.calendar = true
+		case name == "calendar" && o.expansion != CalendarRefused:
+			selected, err := readCalendarExpand(strings.TrimSuffix(inner, ")"), nested)
+			if err != nil {
+				return err
+			}
+			o.calendar, o.ofCalendar = o.expansion == CalendarGiven, selected
 		case name == "exceptionOccurrences" && !nested:
 			o.exceptions = true
 		case name == "singleValueExtendedProperties" && nested:
@@ -175,7 +181,7 @@ func (s *Server) shape(q *request, o listOptions, e *event) map[string]any {
 		shown = chosen
 	}
 	if o.calendar {
-		shown["calendar"] = q.box.renderCalendar()
+		shown["calendar"] = chosen(q.box.renderCalendar(q.box.calendarAt(e.folder)), o.ofCalendar)
 	}
 	var properties []any
 	for _, id := range o.expanded {
@@ -249,16 +255,17 @@ func (s *Server) list(q *request, options listOptions, events []*event, of strin
 func escapePath(path string) string { return (&url.URL{Path: path}).EscapedPath() }
 
 func (s *Server) listEvents(_ context.Context, q *request) (*answer, error) {
-	options, err := readListOptions(q, "$select", "$expand", "$filter", "$orderby", "$top", "$skip", "$count")
+	options, err := s.readListOptions(q, "$select", "$expand", "$filter", "$orderby", "$top", "$skip", "$count")
 	if err != nil {
 		return nil, err
 	}
 	s.mutex.Lock()
 	defer s.unlock()
-	if err := q.calendarOf(); err != nil {
+	within, err := q.calendar()
+	if err != nil {
 		return nil, err
 	}
-	return s.list(q, options, q.box.listed(), "events")
+	return s.list(q, options, q.box.listed(within.folder), "events")
 }
 
 func (s *Server) listCalendarView(_ context.Context, q *request) (*answer, error) {
@@ -266,16 +273,17 @@ func (s *Server) listCalendarView(_ context.Context, q *request) (*answer, error
 	if err != nil {
 		return nil, err
 	}
-	options, err := readListOptions(q, "$select", "$expand", "$filter", "$orderby", "$top", "$skip", "$count")
+	options, err := s.readListOptions(q, "$select", "$expand", "$filter", "$orderby", "$top", "$skip", "$count")
 	if err != nil {
 		return nil, err
 	}
 	s.mutex.Lock()
 	defer s.unlock()
-	if err := q.calendarOf(); err != nil {
+	within, err := q.calendar()
+	if err != nil {
 		return nil, err
 	}
-	return s.list(q, options, q.box.overlapping(from, to), "calendarView")
+	return s.list(q, options, q.box.overlapping(within.folder, from, to), "calendarView")
 }
 
 // listInstances lists the occurrences of a series in a window, in no order that
@@ -285,7 +293,7 @@ func (s *Server) listInstances(_ context.Context, q *request) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	options, err := readListOptions(q, "$select", "$expand", "$filter", "$orderby", "$top", "$skip", "$count")
+	options, err := s.readListOptions(q, "$select", "$expand", "$filter", "$orderby", "$top", "$skip", "$count")
 	if err != nil {
 		return nil, err
 	}

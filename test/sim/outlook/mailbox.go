@@ -7,23 +7,25 @@ import (
 	"time"
 )
 
-// mailbox is one person's calendar. Everything in it is guarded by the server's
+// mailbox is one person's calendars. Everything in it is guarded by the server's
 // mutex; an *event in it is never changed, only replaced.
 type mailbox struct {
-	person     Person
-	objectID   string
-	guid       string // 36 characters, part of the ids
-	database   []byte // 16 bytes, part of the ids and change keys
-	zone       zone
-	calendarID string
+	person    Person
+	objectID  string
+	guid      string // 36 characters, part of the ids
+	database  []byte // 16 bytes, part of the ids and change keys
+	zone      zone
+	calendars []*calendar // the default one is the first
+	folders   uint64      // calendars made besides it
 
 	events       map[uint64]*event // by item number
+	moved        map[uint64]uint64 // the entry that each move gave, to item number
 	byUID        map[string]uint64 // iCalUId to item number
 	transactions map[string]transaction
 	twins        map[string]uint64    // content of creates to item number; see TwinsMerged
 	stale        map[uint64]staleness // by item number; see StaleExceptions
 	followed     map[string]uint64    // iCalUId to the version of the organizer's event last received
-	items        uint64               // item numbers given out
+	items        uint64               // item numbers and entries given out
 	version      uint64               // counts saves: change keys and delta positions
 	tombstones   []tombstone
 	forgotten    uint64 // version of the newest tombstone no longer kept
@@ -71,6 +73,7 @@ func (s *Server) open(person Person) (*mailbox, error) {
 		guid:         s.guid("mailbox " + folded),
 		database:     s.hash("database " + folded)[:16],
 		events:       map[uint64]*event{},
+		moved:        map[uint64]uint64{},
 		byUID:        map[string]uint64{},
 		transactions: map[string]transaction{},
 		twins:        map[string]uint64{},
@@ -80,7 +83,7 @@ func (s *Server) open(person Person) (*mailbox, error) {
 	if m.objectID == "" {
 		m.objectID = s.guid("person " + folded)
 	}
-	m.calendarID = m.calendarIdentity()
+	m.calendars = []*calendar{{folder: defaultFolder, id: m.calendarIdentity(defaultFolder), name: "Calendar", changeKey: m.changeKey(0)}}
 	return m, nil
 }
 
@@ -150,33 +153,36 @@ func (s *Server) changed(m *mailbox, e *event, kind, actor string) {
 	})
 }
 
-// newEvent starts an event of this mailbox with the defaults of 7.7 and 7.22.
+// newEvent starts an event of the default calendar with the defaults of 7.7 and
+// 7.22.
 func (s *Server) newEvent(m *mailbox) *event {
 	m.items++
 	created := s.now()
 	return &event{
-		item: m.items, created: created, modified: created,
+		item: m.items, folder: defaultFolder, entry: m.items, created: created, modified: created,
 		body: emptyBody, importance: "normal", sensitivity: "normal", showAs: "busy",
 		reminderOn: true, reminderMinutes: 15, responseRequested: true, proposals: true,
 		onlineProvider: "unknown", answer: "organizer", organizer: person{m.person.Name, m.person.Address},
 	}
 }
 
-// listed returns the events in the order of their creation.
-func (m *mailbox) listed() []*event {
+// listed returns the events of a calendar in the order of their creation.
+func (m *mailbox) listed(folder uint64) []*event {
 	all := make([]*event, 0, len(m.events))
 	for _, e := range m.events {
-		all = append(all, e)
+		if e.folder == folder {
+			all = append(all, e)
+		}
 	}
 	slices.SortFunc(all, func(a, b *event) int { return cmp.Compare(a.item, b.item) })
 	return all
 }
 
-// overlapping returns the events that overlap a window, by start, with the
-// occurrences of a series instead of its master (8.13).
-func (m *mailbox) overlapping(from, to time.Time) []*event {
+// overlapping returns the events of a calendar that overlap a window, by start,
+// with the occurrences of a series instead of its master (8.13).
+func (m *mailbox) overlapping(folder uint64, from, to time.Time) []*event {
 	var found []*event
-	for _, e := range m.listed() {
+	for _, e := range m.listed(folder) {
 		if e.recurrence != nil {
 			found = append(found, e.occurrences(from, to)...)
 		} else if e.overlaps(from, to) {

@@ -30,7 +30,7 @@ type notification struct {
 	id        string
 	kind      string
 	lifecycle string // the lifecycle event; then it is about no event of the calendar
-	item      uint64
+	about     key
 	event     *event // as it was, for a subscription with content; nil for deletions
 	etag      string
 	born      time.Time // on the clock of the schedule
@@ -72,37 +72,68 @@ func (s *Server) Silence(silent bool) {
 
 // announce starts the notifications of one change; the caller holds the mutex.
 func (s *Server) announce(m *mailbox, e *event, kind string) {
+	for _, one := range s.watching(m, func(one *subscription) bool { return one.covers(e.folder) }) {
+		s.tell(one, e, kind)
+	}
+}
+
+// announceMove tells of an event in another calendar. Who watches one calendar
+// sees it leave or enter, as with a filter (3.10). Who watches all of them sees it
+// change; but an id of the default form has become another one (7.3), and nothing
+// but the end of the one and the beginning of the other can be told [U].
+func (s *Server) announceMove(m *mailbox, before, after *event) {
+	concerned := func(one *subscription) bool { return one.covers(before.folder) || one.covers(after.folder) }
+	for _, one := range s.watching(m, concerned) {
+		if one.immutable && one.covers(before.folder) && one.covers(after.folder) {
+			s.tell(one, after, "updated")
+			continue
+		}
+		if one.covers(before.folder) {
+			s.tell(one, before, "deleted")
+		}
+		if one.covers(after.folder) {
+			s.tell(one, after, "created")
+		}
+	}
+}
+
+// watching are the subscriptions that are to be told of a change, in the order of
+// their creation: none during an outage.
+func (s *Server) watching(m *mailbox, concerned func(*subscription) bool) []*subscription {
 	var watching []*subscription
 	for _, one := range s.subscriptions {
-		if one.box == m && one.alive(s.now()) {
+		if one.box == m && one.alive(s.now()) && concerned(one) {
 			watching = append(watching, one)
 		}
 	}
 	if s.silent {
 		s.delivery.Lost += len(watching)
-		return
+		return nil
 	}
 	slices.SortFunc(watching, func(a, b *subscription) int { return int(a.number) - int(b.number) })
-	for _, one := range watching {
-		kinds := []string{kind}
-		if !s.config.Switches.OneNotification { // 3.11
-			extra := 0
-			switch kind {
-			case "created":
-				extra = 1 + s.random.IntN(3)
-			case "updated":
-				extra = s.random.IntN(3)
-			}
-			kinds = append(kinds, slices.Repeat([]string{"updated"}, extra)...)
+	return watching
+}
+
+// tell starts the notifications of one change for one subscription.
+func (s *Server) tell(one *subscription, e *event, kind string) {
+	kinds := []string{kind}
+	if !s.config.Switches.OneNotification { // 3.11
+		extra := 0
+		switch kind {
+		case "created":
+			extra = 1 + s.random.IntN(3)
+		case "updated":
+			extra = s.random.IntN(3)
 		}
-		for _, sent := range kinds {
-			if !slices.Contains(one.changeTypes, sent) {
-				continue
-			}
+		kinds = append(kinds, slices.Repeat([]string{"updated"}, extra)...)
+	}
+	for _, sent := range kinds {
+		if !slices.Contains(one.changeTypes, sent) {
+			continue
+		}
+		s.send(one, e, sent)
+		if s.random.Float64() < s.config.Switches.Duplicates {
 			s.send(one, e, sent)
-			if s.random.Float64() < s.config.Switches.Duplicates {
-				s.send(one, e, sent)
-			}
 		}
 	}
 }
@@ -117,7 +148,7 @@ func (s *Server) send(to *subscription, e *event, kind string) {
 	s.delivery.Waiting++
 	s.counter++
 	item := &notification{
-		to: to, kind: kind, item: e.item, etag: e.etag(), born: time.Now(),
+		to: to, kind: kind, about: e.key().whole(), etag: e.etag(), born: time.Now(),
 		id: strings.TrimRight(urlText(s.hash(fmt.Sprintf("notification %d", s.counter))[:12]), "="),
 	}
 	if to.content != nil && kind != "deleted" {
@@ -269,7 +300,7 @@ func (s *Server) renderNotification(item *notification) map[string]any {
 			"clientState": orNull(to.clientState), "tenantId": s.config.TenantID, "lifecycleEvent": item.lifecycle,
 		}
 	}
-	eventID := to.box.idOf(key{item: item.item}, to.immutable)
+	eventID := to.box.idOf(item.about, to.immutable)
 	user := to.box.objectID
 	path := "Users/" + user + "/Events/" + eventID
 	data := map[string]any{"@odata.type": "#Microsoft.Graph.Event", "@odata.id": path, "@odata.etag": item.etag, "id": eventID}

@@ -59,8 +59,14 @@ func (m *Mailbox) with(ctx context.Context, id string, work func(*event) error) 
 	return work(found)
 }
 
-// Create makes an event and returns it.
+// Create makes an event in the default calendar and returns it.
 func (m *Mailbox) Create(ctx context.Context, content map[string]any) (map[string]any, error) {
+	return m.CreateIn(ctx, "", content)
+}
+
+// CreateIn makes an event in a calendar, an empty id being the default one's, and
+// returns it.
+func (m *Mailbox) CreateIn(ctx context.Context, calendar string, content map[string]any) (map[string]any, error) {
 	plain, err := plainJSON(content)
 	if err != nil {
 		return nil, err
@@ -70,7 +76,11 @@ func (m *Mailbox) Create(ctx context.Context, content map[string]any) (map[strin
 	}
 	m.server.mutex.Lock()
 	defer m.server.unlock()
-	made, err := m.server.create(m.box, m.actor(), plain)
+	target, err := m.calendar(calendar)
+	if err != nil {
+		return nil, err
+	}
+	made, err := m.server.create(m.box, m.actor(), target.folder, plain)
 	if err != nil {
 		return nil, err
 	}
@@ -126,12 +136,18 @@ func (m *Mailbox) Event(id string) (map[string]any, error) {
 	return shown, err
 }
 
-// Events returns all events in the order of their creation.
+// Events returns all events of the default calendar in the order of their
+// creation.
 func (m *Mailbox) Events() []map[string]any {
 	m.server.mutex.Lock()
 	defer m.server.mutex.Unlock()
+	return m.eventsOf(defaultFolder)
+}
+
+// eventsOf returns all events of a calendar; the caller holds the mutex.
+func (m *Mailbox) eventsOf(folder uint64) []map[string]any {
 	var all []map[string]any
-	for _, e := range m.box.listed() {
+	for _, e := range m.box.listed(folder) {
 		all = append(all, m.server.render(m.box, e, view{person: true}))
 	}
 	return all

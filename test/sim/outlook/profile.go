@@ -30,33 +30,6 @@ func (s *Server) getMe(_ context.Context, q *request) (*answer, error) {
 	return &answer{status: http.StatusOK, body: body}, nil
 }
 
-// renderCalendar shows the default calendar (11.1).
-func (m *mailbox) renderCalendar() map[string]any {
-	return map[string]any{
-		"id": m.calendarID, "name": "Calendar", "color": "auto", "hexColor": "", "isDefaultCalendar": true,
-		"changeKey": m.changeKey(0), "canShare": true, "canViewPrivateItems": true, "canEdit": true,
-		"allowedOnlineMeetingProviders": []string{defaultProvider}, "defaultOnlineMeetingProvider": defaultProvider,
-		"isTallyingResponses": true, "isRemovable": false,
-		"owner": person{m.person.Name, m.person.Address}.mailAddress(),
-	}
-}
-
-func (s *Server) getCalendar(_ context.Context, q *request) (*answer, error) {
-	if err := q.calendarOf(); err != nil {
-		return nil, err
-	}
-	body := q.box.renderCalendar()
-	body["@odata.context"] = s.contextURL("users('" + q.box.objectID + "')/calendar/$entity")
-	return &answer{status: http.StatusOK, body: body}, nil
-}
-
-func (s *Server) listCalendars(_ context.Context, q *request) (*answer, error) {
-	return &answer{status: http.StatusOK, body: map[string]any{
-		"@odata.context": s.contextURL("users('" + q.box.objectID + "')/calendars"),
-		"value":          []any{q.box.renderCalendar()},
-	}}, nil
-}
-
 // listTimeZones names the zones of the mailbox (7.9), those of Windows unless
 // the call asks for IANA names.
 func (s *Server) listTimeZones(_ context.Context, q *request) (*answer, error) {
@@ -98,6 +71,8 @@ func (s *Server) translateIDs(_ context.Context, q *request) (*answer, error) {
 	if len(inputs) > 1000 {
 		return nil, errorInvalid("The number of ids exceeds the maximum of 1000.")
 	}
+	s.mutex.Lock()
+	defer s.unlock()
 	value := []any{}
 	for _, id := range inputs {
 		named, err := q.box.parseID(id, source == kinds[1])

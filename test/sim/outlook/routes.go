@@ -35,6 +35,8 @@ func makeRoutes() []route {
 	}
 	free("GET", "me", scopeProfile, (*Server).getMe)
 	add("GET", "me/calendars", scopeRead, (*Server).listCalendars)
+	add("POST", "me/calendars", scopeWrite, (*Server).postCalendar)
+	add("DELETE", "me/calendars/{calendar}", scopeWrite, (*Server).deleteCalendar)
 	for _, calendar := range []string{"me/calendar", "me/calendars/{calendar}"} {
 		add("GET", calendar, scopeRead, (*Server).getCalendar)
 	}
@@ -45,6 +47,7 @@ func makeRoutes() []route {
 		add("PATCH", parent+"/events/{event}", scopeWrite, (*Server).patchEvent)
 		add("DELETE", parent+"/events/{event}", scopeWrite, (*Server).deleteEvent)
 		add("GET", parent+"/events/{event}/instances", scopeRead, (*Server).listInstances)
+		add("GET", parent+"/events/{event}/calendar", scopeRead, (*Server).getCalendarOfEvent)
 		add("POST", parent+"/events/{event}/cancel", scopeWrite, (*Server).cancelEvent)
 		for action := range answers {
 			add("POST", parent+"/events/{event}/"+action, scopeWrite, (*Server).answerEvent)
@@ -113,6 +116,8 @@ func (r *route) match(segments []string) (map[string]string, bool) {
 	for i, wanted := range r.segments {
 		if name, ok := strings.CutPrefix(wanted, "{"); ok {
 			params[strings.TrimSuffix(name, "}")] = segments[i]
+		} else if wanted == "calendar" && i == 1 && strings.EqualFold(wanted, segments[i]) {
+			params["default"] = segments[i]
 		} else if !strings.EqualFold(wanted, segments[i]) {
 			return nil, false
 		}

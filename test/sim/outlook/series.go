@@ -39,6 +39,7 @@ func (e *event) occurrence(slot time.Time) *event {
 	if stored := e.exceptions[slot]; stored != nil {
 		made := *stored
 		made.series, made.version, made.changeKey = e, e.version, e.changeKey
+		made.folder, made.entry = e.folder, e.entry
 		return &made
 	}
 	return e.unmodified(slot)

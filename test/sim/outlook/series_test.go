@@ -248,7 +248,6 @@ func TestSeriesIDs(t *testing.T) {
 		master, ids := w.made(tuesdays())
 		w.want(w.call(alice, "GET", "/me/events/"+ids[0][:len(ids[0])-4], nil), 400, "ErrorInvalidIdMalformed")
 		w.want(w.call(bob, "GET", "/me/events/"+ids[0], nil), 400, "ErrorInvalidIdMalformed")
-		const immutable = `Prefer: IdType="ImmutableId"`
 		w.want(w.call(alice, "GET", "/me/events/"+ids[0], nil, immutable), 400, "ErrorInvalidIdMalformed")
 		given := w.want(w.call(alice, "POST", "/me/translateExchangeIds", map[string]any{"inputIds": []string{master, ids[1]}, "sourceIdType": "restId", "targetIdType": "restImmutableEntryId"}), 200, "").values()
 		one := w.want(w.call(alice, "GET", "/me/events/"+given[1]["targetId"].(string), nil, immutable), 200, "")

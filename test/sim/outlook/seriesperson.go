@@ -28,13 +28,13 @@ func (m *Mailbox) Instances(id string, from, to time.Time) ([]map[string]any, er
 	return all, err
 }
 
-// View returns what the calendar shows in a window, by start: single events and
-// the occurrences of series.
+// View returns what the default calendar shows in a window, by start: single
+// events and the occurrences of series.
 func (m *Mailbox) View(from, to time.Time) []map[string]any {
 	m.server.mutex.Lock()
 	defer m.server.mutex.Unlock()
 	var all []map[string]any
-	for _, e := range m.box.overlapping(from, to) {
+	for _, e := range m.box.overlapping(defaultFolder, from, to) {
 		all = append(all, m.server.render(m.box, e, view{person: true}))
 	}
 	return all
@@ -117,7 +117,7 @@ func (m *Mailbox) divide(master *event, slot time.Time, number int, patch map[st
 	if err := m.end(master, slot); err != nil {
 		return nil, err
 	}
-	return m.server.create(m.box, m.actor(), content)
+	return m.server.create(m.box, m.actor(), master.folder, content)
 }
 
 // end makes the day before a day the last of a series.

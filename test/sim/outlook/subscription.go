@@ -26,6 +26,7 @@ type subscription struct {
 	box              *mailbox
 	application      string
 	resource         string
+	folder           uint64 // the calendar it tells of; 0 for all of them
 	changeTypes      []string
 	address          string
 	lifecycleAddress string
@@ -42,6 +43,9 @@ type subscription struct {
 }
 
 func (s *subscription) alive(now time.Time) bool { return now.Before(s.expires) }
+
+// covers says whether it tells of a calendar.
+func (s *subscription) covers(folder uint64) bool { return s.folder == 0 || s.folder == folder }
 
 // render shows a subscription; the client state only in the answer to its
 // creation (2.8).
@@ -167,7 +171,7 @@ func (s *Server) readSubscription(q *request) (*subscription, error) {
 		}
 	}
 	rich := content["includeResourceData"] == true
-	if err := wanted.checkResource(rich); err != nil {
+	if err := s.readResource(wanted, rich); err != nil {
 		return nil, err
 	}
 	if rich {
@@ -187,22 +191,41 @@ func (s *Server) readSubscription(q *request) (*subscription, error) {
 	return wanted, err
 }
 
-// checkResource takes the documented event paths of the own mailbox (2.5, 2.6).
-func (s *subscription) checkResource(rich bool) error {
-	path, filter, filtered := strings.Cut(s.resource, "?")
+// readResource takes the documented event paths of the own mailbox, and those of a
+// calendar (2.5, 2.6). me/events is all of its calendars, by the documentation
+// (11.2).
+func (s *Server) readResource(wanted *subscription, rich bool) error {
+	path, filter, filtered := strings.Cut(wanted.resource, "?")
 	if filtered && !rich {
 		return badRequest("InvalidRequest", "This simulator takes no query options in a resource: '%s'.", filter)
 	}
 	segments := strings.Split(strings.Trim(path, "/"), "/")
 	if len(segments) > 1 && strings.EqualFold(segments[0], "users") {
-		if !strings.EqualFold(segments[1], s.box.objectID) && !strings.EqualFold(segments[1], s.box.person.Address) {
+		if !strings.EqualFold(segments[1], wanted.box.objectID) && !strings.EqualFold(segments[1], wanted.box.person.Address) {
 			return errorAccessDenied()
 		}
 		segments = append([]string{"me"}, segments[2:]...)
 	}
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	if len(segments) == 4 && strings.EqualFold(segments[1], "calendars") {
+		if named := wanted.box.calendarOf(segments[2]); named != nil {
+			wanted.folder = named.folder
+			segments = []string{segments[0], "calendar", segments[3]}
+		}
+	}
 	switch strings.ToLower(strings.Join(segments, "/")) {
-	case "me/events", "me/calendar/events", "me/calendars/" + strings.ToLower(s.box.calendarID) + "/events":
-		s.resource = strings.TrimPrefix(s.resource, "/")
+	case "me/events":
+		if s.config.Switches.SecondaryQuiet {
+			wanted.folder = defaultFolder
+		}
+		wanted.resource = strings.TrimPrefix(wanted.resource, "/")
+		return nil
+	case "me/calendar/events":
+		if wanted.folder == 0 {
+			wanted.folder = defaultFolder
+		}
+		wanted.resource = strings.TrimPrefix(wanted.resource, "/")
 		return nil
 	}
 	return badRequest("ExtensionError", "Operation: Create; Exception: [Status Code: BadRequest; Reason: The value of parameter 'Resource' is not supported.]")

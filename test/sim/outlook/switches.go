@@ -22,6 +22,21 @@ const (
 	ExceptionsDropAlways
 )
 
+// CalendarExpansion says what becomes of $expand=calendar on events (11.2, which
+// is not established).
+type CalendarExpansion int
+
+// What becomes of $expand=calendar. The calendar of an event can be asked for by
+// itself under all of them.
+const (
+	// CalendarGiven answers with the calendar.
+	CalendarGiven CalendarExpansion = iota
+	// CalendarRefused answers 400, as for everything that cannot be expanded.
+	CalendarRefused
+	// CalendarIgnored answers without the calendar.
+	CalendarIgnored
+)
+
 // Switches choose between the behaviours that sources disagree about or leave
 // open. The zero value is the documented or most often observed behaviour; the
 // numbers name the facts.
@@ -50,6 +65,10 @@ type Switches struct {
 	OrganizerAlias     bool    // 13.17: answers show the organizer under the alias of a personal account
 	NoOnlineMeetings   bool    // 7.15, 13.17: isOnlineMeeting is ignored without a word
 	PrefixRepeats      bool    // 8.14, 13.18: every change of a cancelled copy puts "Canceled: " before its subject once more
+
+	// Calendars besides the default one.
+	SecondaryQuiet    bool              // 11.2, 15: a subscription to me/events tells of the default calendar only, and of moves out of it and into it as "deleted" and "created"; by default it tells of every calendar
+	CalendarExpansion CalendarExpansion // 11.2: whether $expand=calendar works
 
 	// Series.
 	Exceptions              ExceptionRule // 8.11: when a PATCH of a master drops the exceptions and brings back what was deleted

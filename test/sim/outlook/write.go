@@ -8,10 +8,10 @@ import (
 	"time"
 )
 
-// create makes an event, or finds the one that the same transactionId with the
-// same content has made before (7.14). The caller holds the mutex, here and
-// below.
-func (s *Server) create(m *mailbox, actor string, content map[string]any) (*event, error) {
+// create makes an event in a calendar, or finds the one that the same
+// transactionId with the same content has made before, whichever calendar that is
+// in now (7.14). The caller holds the mutex, here and below.
+func (s *Server) create(m *mailbox, actor string, folder uint64, content map[string]any) (*event, error) {
 	canonical, err := json.Marshal(content)
 	if err != nil {
 		return nil, fmt.Errorf("rendering the content: %w", err)
@@ -25,13 +25,14 @@ func (s *Server) create(m *mailbox, actor string, content map[string]any) (*even
 			return m.events[made.item], nil
 		}
 		refused := badRequest("ErrorDuplicateTransactionId", "Your request can't be completed. The TransactionId specified in the request has already been used to create a different event.")
-		refused.extra = map[string]any{"@event.existingEventId": m.defaultID(key{item: made.item})}
+		refused.extra = map[string]any{"@event.existingEventId": m.defaultID(m.events[made.item].key())}
 		return nil, refused
 	}
-	if twin := m.events[m.twins[string(canonical)]]; s.config.Switches.TwinsMerged && transactionID == "" && twin != nil && s.now().Sub(twin.created) < time.Minute {
+	if twin := m.events[m.twins[string(canonical)]]; s.config.Switches.TwinsMerged && transactionID == "" && twin != nil && twin.folder == folder && s.now().Sub(twin.created) < time.Minute {
 		return twin, nil
 	}
 	e := s.newEvent(m)
+	e.folder = folder
 	if err := s.apply(e, content, true); err != nil {
 		return nil, err
 	}

@@ -184,6 +184,24 @@ const steps = {
     await client.api(`/me/events/${master.id}`).delete();
   },
 
+  async "keeps calendars apart"() {
+    const calendar = await client.api("/me/calendars").post({ name: "Football" });
+    assert.deepEqual([calendar.name, calendar.isDefaultCalendar, calendar.owner.address], ["Football", false, "alice@nightpos.example"]);
+    const made = await client.api(`/me/calendars/${calendar.id}/events`).post({ ...meeting(30, "Match"), singleValueExtendedProperties: [{ id: property, value: "7" }] });
+    const read = await client
+      .api(`/me/events/${made.id}`)
+      .expand(["calendar($select=id,isDefaultCalendar)", `singleValueExtendedProperties($filter=id eq '${property}')`])
+      .get();
+    assert.deepEqual([read.calendar, read.singleValueExtendedProperties], [{ id: calendar.id, isDefaultCalendar: false }, [{ id: property, value: "7" }]]);
+    assert.equal((await client.api(`/me/events/${made.id}/calendar`).get()).id, calendar.id);
+    const shown = await client.api("/me/events").filter("subject eq 'Match'").get();
+    assert.deepEqual(shown.value, []);
+    const elsewhere = await refusal(client.api(`/me/calendar/events/${made.id}`).get());
+    assert.deepEqual([elsewhere.statusCode, elsewhere.code], [404, "ErrorItemNotFound"]);
+    await client.api(`/me/calendars/${calendar.id}`).delete();
+    assert.equal((await refusal(client.api(`/me/calendars/${calendar.id}`).get())).statusCode, 404);
+  },
+
   async "manages a subscription and is notified"() {
     const wanted = {
       changeType: "created,updated,deleted",
