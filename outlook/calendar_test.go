@@ -3,7 +3,9 @@ package outlook_test
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -361,4 +363,69 @@ func TestAFailedPageFailsTheListing(t *testing.T) {
 			t.Errorf("listed %d, error %v; want 120", len(listed), err)
 		}
 	})
+}
+
+// TestWhereAnEventIs: only the main calendar is synced, so each event that is read by
+// its id is known with the calendar that holds it, whether Outlook says so together
+// with the event or has to be asked again. Of a batch its requests count too.
+func TestWhereAnEventIs(t *testing.T) {
+	for expansion, calls := range map[sim.CalendarExpansion][3]int{
+		sim.CalendarGiven:   {1, 2, 5},
+		sim.CalendarRefused: {3, 5, 11}, // the first read finds out
+		sim.CalendarIgnored: {2, 4, 10},
+	} {
+		t.Run(fmt.Sprint(expansion), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t, func(config *sim.Config) { config.Switches.CalendarExpansion = expansion })
+				box := w.sim.Mailbox(alice.Address)
+				club, err := box.CreateCalendar(t.Context(), "Club")
+				if err != nil {
+					t.Fatal(err)
+				}
+				here := *w.write(alice, create(meeting())).Copy
+				other := create(meeting())
+				other.Key = "another"
+				there := *w.write(alice, other).Copy
+				for _, event := range box.Events() {
+					if event["changeKey"] == there.ChangeKey {
+						if _, err := box.Move(t.Context(), event["id"].(string), club["id"].(string)); err != nil {
+							t.Fatal(err)
+						}
+					}
+				}
+				counted := 0
+				want := func(step int, elsewhere map[string]bool) {
+					t.Helper()
+					ids := slices.Sorted(maps.Keys(elsewhere))
+					var copies map[string]reconciler.Copy
+					var failed map[string]error
+					var err error
+					for _, count := range w.calls(func() { copies, failed, err = w.client.Read(t.Context(), alice, ids) }) {
+						counted += count
+					}
+					if err != nil || len(failed) > 0 || len(copies) != len(elsewhere) {
+						t.Fatalf("%d copies, failed %v, %v", len(copies), failed, err)
+					}
+					for id, copied := range copies {
+						if copied.Elsewhere != elsewhere[id] {
+							t.Errorf("step %d: elsewhere %t, want %t", step, copied.Elsewhere, elsewhere[id])
+						}
+					}
+					if counted != calls[step] {
+						t.Errorf("%d calls until step %d, want %d", counted, step, calls[step])
+					}
+				}
+				want(0, map[string]bool{here.ID: false})
+				want(1, map[string]bool{there.ID: true})
+				want(2, map[string]bool{here.ID: false, there.ID: true})
+
+				// A while later Outlook is asked again how it does this.
+				time.Sleep(2 * time.Hour)
+				series, _, err := w.client.ReadSeries(t.Context(), alice, []string{there.ID})
+				if err != nil || !series[there.ID].Elsewhere {
+					t.Errorf("read as a series: elsewhere %t, %v", series[there.ID].Elsewhere, err)
+				}
+			})
+		})
+	}
 }

@@ -61,6 +61,7 @@ var causes = []struct{ part, key string }{
 	{"kept on this side", "kept"},
 	{"is private in Outlook", "private"},
 	{"categories are not among", "category"},
+	{"another calendar of the mailbox", "elsewhere"},
 	{"while it was not synced", "aside"},
 	{"not list this person as an attendee", "not_invited"},
 	{"not invited", "not_invited"},
