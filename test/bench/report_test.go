@@ -9,6 +9,7 @@ import (
 	"os"
 	"runtime"
 	"slices"
+	"strings"
 	"testing"
 	"text/tabwriter"
 	"time"
@@ -264,7 +265,6 @@ func reportMeanwhile(t *testing.T) {
 	url := startRedis(t)
 	w := newWorld(t, wishes{people: 2, late: 1, events: 100, redisURL: url, graphTime: busyTime, nightposTime: busyTime})
 	defer w.close()
-	before := usedMemory(t, url)
 	measured := w.lagMeanwhile(largeCalendar, time.Second)
 	row, end := table(fmt.Sprintf("Lag while a first sync of %d events runs (%s), with calls that take %s", measured.first, measured.took.Round(time.Second), busyTime),
 		"who", "from", "edits", "p50", "p95", "p99", "aim")
@@ -289,9 +289,24 @@ func reportMeanwhile(t *testing.T) {
 		}
 		row(one.who, one.from, one.measured.count(), milliseconds(one.measured.at(50)), milliseconds(one.measured.at(95)), milliseconds(one.measured.at(99)), aims)
 	}
-	linked := len(w.pairs(1))
-	each := (usedMemory(t, url) - before) / int64(linked)
-	fmt.Printf("Redis holds %d bytes for each of %d linked events, log included; aim %d: %s\n", each, linked, aimLinked, met(each < aimLinked))
+	linked := int64(len(w.pairs(0)) + len(w.pairs(1)))
+	held := heldBy(t, url, kindOfKey)
+	each := held["links"] / linked
+	fmt.Printf("Redis holds %d bytes for each of %d linked events; aim %d: %s; the activity logs of 2 people, of 1,000 lines at most each, %d KB, everything else %d KB\n",
+		each, linked, aimLinked, met(each < aimLinked), held["log"]>>10, held["else"]>>10)
+}
+
+// kindOfKey says what there is one of for each linked event, which keys are logs of
+// people, and which are neither.
+func kindOfKey(key string) string {
+	name := key[strings.LastIndexByte(key, ':')+1:]
+	switch {
+	case name == "links", name == "copies", name == "pairs", strings.Contains(key, "{meetings:"):
+		return "links"
+	case name == "log":
+		return "log"
+	}
+	return "else"
 }
 
 func reportIdle(t *testing.T) {

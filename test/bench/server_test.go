@@ -5,7 +5,6 @@ import (
 	"os"
 	"os/exec"
 	"strconv"
-	"strings"
 	"testing"
 	"time"
 
@@ -81,22 +80,21 @@ func driver(t testing.TB, url string) *goredis.Client {
 	return client
 }
 
-// usedMemory is how many bytes a redis-server holds.
-func usedMemory(t testing.TB, url string) int64 {
+// heldBy is how many bytes a redis-server holds under the keys of each kind, where
+// kind says of what kind a key is.
+func heldBy(t testing.TB, url string, kind func(key string) string) map[string]int64 {
 	t.Helper()
-	text, err := driver(t, url).Info(t.Context(), "memory").Result()
-	if err != nil {
+	client, held := driver(t, url), map[string]int64{}
+	keys := client.Scan(t.Context(), 0, "*", 1000).Iterator()
+	for keys.Next(t.Context()) {
+		size, err := client.MemoryUsage(t.Context(), keys.Val(), 0).Result()
+		if err != nil {
+			t.Fatal(err)
+		}
+		held[kind(keys.Val())] += size
+	}
+	if err := keys.Err(); err != nil {
 		t.Fatal(err)
 	}
-	for line := range strings.Lines(text) {
-		if value, found := strings.CutPrefix(line, "used_memory:"); found {
-			used, err := strconv.ParseInt(strings.TrimSpace(value), 10, 64)
-			if err != nil {
-				t.Fatal(err)
-			}
-			return used
-		}
-	}
-	t.Fatal("INFO memory does not tell used_memory")
-	return 0
+	return held
 }

@@ -41,7 +41,8 @@ type weather struct {
 	out    outage
 	until  time.Time
 	fair   time.Time
-	calm   bool // nothing fails at all
+	last   outage // the one that ended then
+	calm   bool   // nothing fails at all
 	counts map[string]int
 }
 
@@ -60,7 +61,8 @@ func (w *weather) length() time.Duration {
 func (w *weather) turn(to outage) {
 	w.mutex.Lock()
 	defer w.mutex.Unlock()
-	if w.out = to; to == nothing {
+	w.last, w.out = w.out, to
+	if to == nothing {
 		w.fair = time.Now()
 	} else {
 		w.counts[to.String()]++

@@ -49,6 +49,8 @@ type person struct {
 	unheard time.Time
 	// dead is for how long nothing has been delivered that no outage excuses.
 	dead time.Duration
+	// befallen is what happened to the person last, for the report of a failure.
+	befallen string
 }
 
 // world is both calendars, the network between them, and the gateway.
@@ -214,11 +216,12 @@ func (w *world) quiet(patience time.Duration) {
 	}
 }
 
-// explain shows what is left to do for a person and what was done last, if
-// anything is left.
+// explain shows what happened to a person last, what is left to do and what was done
+// last, if anything is left.
 func (w *world) explain(one *person) {
 	waiting, err := w.running.Store().Pending(w.context, one.lane, time.Hour)
 	w.must(err)
+	w.t.Logf("%s: %s; all is in order since %s, before that: %s", one.login, one.befallen, w.weather.fair.Format(time.DateTime), w.weather.last)
 	if waiting == 0 {
 		return
 	}

@@ -174,11 +174,13 @@ func (y *year) befall() {
 		case y.often(1. / 120):
 			y.events["signed out everywhere"]++
 			y.outlook.Revoke(one.address)
+			one.befallen = "signed out everywhere at " + time.Now().Format(time.DateTime)
 			one.revoked = time.Now()
 			one.back = time.Now().Add(time.Duration(y.random.Int64N(int64(48 * time.Hour))))
 		case y.often(1. / 40):
 			// Without a word about it, only the next renewal finds out.
 			y.events["subscription removed"] += y.outlook.RemoveSubscriptions(one.address)
+			one.befallen = "the subscription was removed at " + time.Now().Format(time.DateTime)
 			switch {
 			case y.silent:
 				one.back = time.Now().Add(y.renewal)
