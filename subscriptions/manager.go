@@ -414,7 +414,8 @@ func (m *Manager) take(ctx context.Context, member reconciler.Member, ids []stri
 }
 
 // again says when to try after a failure. What is recorded of a subscription that is
-// gone says nothing about how long that may take.
+// gone, or of one behind which the token ended before the person signed in again, says
+// nothing about how long that may take.
 func (m *Manager) again(lane string, known Subscription, item reconciler.Item, err error) error {
 	if errors.Is(err, context.Canceled) || errors.Is(err, reconciler.ErrReconnect) || errors.Is(err, reconciler.ErrLeaseLost) {
 		return err // nothing that trying again mends
@@ -427,8 +428,9 @@ func (m *Manager) again(lane string, known Subscription, item reconciler.Item, e
 		least, cause = retry.After, retry.Cause
 	}
 	var left time.Duration
-	gone := errors.Is(err, errGone) || signalAbout(known, item) == reconciler.SignalRemoved
-	if known.ID != "" && !m.astray(known) && !gone {
+	signal := signalAbout(known, item)
+	dead := errors.Is(err, errGone) || signal == reconciler.SignalRemoved || signal == reconciler.SignalConnected
+	if known.ID != "" && !m.astray(known) && !dead {
 		left = known.ends().Sub(now)
 	}
 	return &reconciler.RetryError{After: max(least, m.schedule.retry(lane, item.Attempts, left, !asked, now)), Cause: cause, Err: err}

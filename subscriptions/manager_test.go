@@ -516,6 +516,8 @@ func TestASubscriptionThatIsGoneIsReplacedSoonAfterAnOutage(t *testing.T) {
 		"Microsoft says so":           {[]string{reconciler.SignalRemoved, "s1"}, func(calls *microsoft) { calls.failing = down }},
 		"it is found at the renewal":  {nil, func(calls *microsoft) { calls.unmakable = down }},
 		"it is missing after a start": {[]string{reconciler.SignalStarted}, func(calls *microsoft) { calls.unmakable = down }},
+		// The token behind it may have ended long before.
+		"the person has signed in again": {[]string{reconciler.SignalConnected}, func(calls *microsoft) { calls.failing = down }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
