@@ -178,6 +178,10 @@ func (m *Manager) ensure(ctx context.Context, member reconciler.Member, known Su
 		if known.Due.After(now) {
 			return m.search(ctx, member, known)
 		}
+	case signalRemovedOther:
+		if known.Due.After(now) {
+			return m.search(ctx, member, known)
+		}
 	}
 	switch waited := now.Sub(known.Due); {
 	case waited < 0:
@@ -194,11 +198,19 @@ func (m *Manager) ensure(ctx context.Context, member reconciler.Member, known Su
 // signalAbout is what an item says about a subscription.
 func signalAbout(known Subscription, item reconciler.Item) string {
 	signal, about, _ := strings.Cut(item.Version, " ")
-	if about != "" && about != known.ID {
-		return reconciler.SignalNone // about one that is not ours any more
+	switch {
+	case about == "" || about == known.ID:
+		return signal
+	case signal == reconciler.SignalRemoved:
+		return signalRemovedOther
 	}
-	return signal
+	return reconciler.SignalNone // about one that is not ours any more
 }
+
+// signalRemovedOther says that one was removed that is not the known one. Microsoft
+// removes all of a mailbox at once, and of what it says about each only the last word
+// may be left.
+const signalRemovedOther = "removed another"
 
 // astray says that a subscription delivers to where nobody of ours may be, or
 // what nobody of ours believes.

@@ -290,6 +290,23 @@ func TestAWordAboutAFormerSubscriptionChangesNothing(t *testing.T) {
 	})
 }
 
+// Of two removals of one mailbox the last word may be about the other subscription.
+func TestARemovalOfAnotherSubscriptionHasOursLookedFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		manager, calls, records := newManager(t)
+		ensure(t, manager)
+		ensure(t, manager, reconciler.SignalRemoved, "another")
+		if got := calls.ids(); !slices.Equal(got, []string{"s1"}) || records.gaps != 1 || calls.renewed != 0 {
+			t.Errorf("live %v, gaps %d, renewed %d; want s1, 1, 0", got, records.gaps, calls.renewed)
+		}
+		calls.live = nil
+		ensure(t, manager, reconciler.SignalRemoved, "another")
+		if got := calls.ids(); !slices.Equal(got, []string{"s2"}) || records.gaps != 2 {
+			t.Errorf("live %v, gaps %d; want s2, 2", got, records.gaps)
+		}
+	})
+}
+
 func TestARemovalThatNobodyHeardOfIsFoundAtTheStart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		manager, calls, records := newManager(t)
