@@ -2,11 +2,13 @@
 
 package meetings_test
 
+import "github.com/nightpos/outlook-gateway/test/world"
+
 // everyNthGroup is which groups of the matrix are played.
 const everyNthGroup = 1
 
 // staged are the versions of NightPOS that the complaints are played on.
-var staged = []int{17, 18, 19}
+var staged = world.Versions(17, 18, 19)
 
 // usualSeeds is how many histories of five people are lived through where nothing
 // else is asked for.

@@ -2,12 +2,14 @@
 
 package meetings_test
 
+import "github.com/nightpos/outlook-gateway/test/world"
+
 // everyNthGroup is which groups of the matrix are played. The race detector makes
 // each ten times as long; it sees in a few what it can see in all.
 const everyNthGroup = 9
 
 // staged are the versions of NightPOS that the complaints are played on.
-var staged = []int{18}
+var staged = world.Versions(18)
 
 // usualSeeds is how many histories of five people are lived through where nothing
 // else is asked for.

@@ -2,6 +2,8 @@
 
 package series_test
 
+import "github.com/nightpos/outlook-gateway/test/world"
+
 // How many histories are lived through where nothing else is asked for.
 const (
 	usualHistories = 1000
@@ -9,4 +11,4 @@ const (
 )
 
 // usualVersions are those of NightPOS that each test is made for.
-var usualVersions = []int{17, 18, 19}
+var usualVersions = world.Versions(17, 18, 19)

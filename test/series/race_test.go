@@ -2,6 +2,8 @@
 
 package series_test
 
+import "github.com/nightpos/outlook-gateway/test/world"
+
 // The race detector makes each history five times as long, and sees in a few what
 // it can see in many.
 const (
@@ -10,4 +12,4 @@ const (
 )
 
 // usualVersions are those of NightPOS that each test is made for.
-var usualVersions = []int{19}
+var usualVersions = world.Versions(19)
