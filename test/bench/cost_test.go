@@ -13,10 +13,10 @@ import (
 // the README's numbers come from. The calls are held by TestIdleDay and
 // TestCallsOfOneChange as well.
 const (
-	graphIdle, nightposIdle, nightposIdlePerson = 25.3, 672, 26 // calls a day
-	tokenRefreshes                              = 24            // a day and person
-	renewals                                    = 0.5           // of a subscription, a day
-	redisPerEvent                               = 900           // bytes
+	graphIdle, nightposIdle, nightposIdlePerson = 25.3, 672, 26  // calls a day
+	tokenRefreshes                              = 24             // a day and person
+	renewals                                    = 0.5            // of a subscription, a day
+	redisPerEvent, redisPerLog                  = 560, 260 << 10 // bytes
 	memoryBase, memoryPerPerson                 = 34 << 20, 8 << 10
 	acknowledged                                = 11_800 // webhooks a second and process
 	lanesAtOnce                                 = 16
@@ -38,7 +38,7 @@ func costOf(mailboxes float64) []string {
 	nightposPeak := mailboxes*nightposIdlePerson/86400 + mailboxes*changes*1.5/busySeconds*peak
 	changesPeak := mailboxes * changes / busySeconds * peak
 	webhooksPeak := changesPeak * (tellings + 1)
-	redis := mailboxes * events * redisPerEvent
+	redis := mailboxes * (events*redisPerEvent + redisPerLog)
 	shards := math.Ceil(redis / (redisNode * used))
 	processes := 1 + math.Max(math.Ceil(webhooksPeak/(acknowledged*used)), math.Ceil(changesPeak*secondsPerChange/(lanesAtOnce*used)))
 	memory := memoryBase + memoryPerPerson*mailboxes
@@ -81,7 +81,8 @@ func TestCostPage(t *testing.T) {
 	}
 	for _, input := range []string{
 		fmt.Sprintf("| %v a day: a look", graphIdle), fmt.Sprintf("| %d a day, and %d a day for each person |", nightposIdle, nightposIdlePerson),
-		fmt.Sprintf("| %d bytes, with", redisPerEvent), fmt.Sprintf("| %d MB, and %d KB for each", memoryBase>>20, memoryPerPerson>>10),
+		fmt.Sprintf("| %d bytes |", redisPerEvent), fmt.Sprintf("| %d KB at most", redisPerLog>>10),
+		fmt.Sprintf("| %d MB, and %d KB for each", memoryBase>>20, memoryPerPerson>>10),
 		fmt.Sprintf("| %s a second, on two cores", rounded(acknowledged)),
 	} {
 		if !strings.Contains(string(page), input) {
