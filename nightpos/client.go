@@ -72,6 +72,7 @@ type Client struct {
 	browser    *jsonRPC // web sessions speak JSON-RPC in every version
 	sessions   chan struct{}
 	limiter    *limiter
+	breaker    *breaker
 	connecting chan struct{}
 	session    atomic.Pointer[session]
 	major      atomic.Int64
@@ -169,6 +170,7 @@ func New(config Config) (*Client, error) {
 		browser:    rpc,
 		sessions:   make(chan struct{}, sessionsAtOnce),
 		limiter:    newLimiter(config.MaxConcurrency, config.Now),
+		breaker:    newBreaker(config.Now, config.Log),
 		connecting: make(chan struct{}, 1),
 	}
 	client.catalogue = newCatalogue(config)
@@ -282,20 +284,27 @@ func (c *Client) call(ctx context.Context, label string, request request) (json.
 }
 
 // turn waits for one of the few places, makes the call within the timeout, and
-// reports it. The size says how much it carries, next to others of that label.
+// reports it. While NightPOS is out it does neither. The size says how much it carries, next to others of that label.
 func (c *Client) turn(ctx context.Context, label string, size int, work func(context.Context) error) error {
 	began := c.config.Now()
 	ctx, cancel := context.WithTimeout(ctx, c.config.Timeout)
 	defer cancel()
-	done, err := c.limiter.acquire(ctx, label, size)
-	if err != nil {
-		err = &reconciler.RetryError{Cause: "nightpos_busy", Err: err}
-	} else {
-		err = work(ctx)
-		var retry *reconciler.RetryError
-		failed := errors.As(err, &retry)
-		done(err == nil, failed && (errors.Is(err, context.DeadlineExceeded) || retry.Cause == "nightpos_unavailable"))
+	err := c.breaker.refuses()
+	if err == nil {
+		err = c.inTurn(ctx, label, size, work)
 	}
 	c.config.Observe(label, c.config.Now().Sub(began), err)
+	return err
+}
+
+func (c *Client) inTurn(ctx context.Context, label string, size int, work func(context.Context) error) error {
+	done, err := c.limiter.acquire(ctx, label, size)
+	if err != nil {
+		return &reconciler.RetryError{Cause: "nightpos_busy", Err: err}
+	}
+	made, err := c.breaker.do(func() error { return work(ctx) })
+	var retry *reconciler.RetryError
+	overloaded := made && errors.As(err, &retry) && (errors.Is(err, context.DeadlineExceeded) || retry.Cause == causeUnavailable)
+	done(made && err == nil, overloaded)
 	return err
 }

@@ -228,6 +228,7 @@ func TestCallsEnd(t *testing.T) {
 		if took := time.Since(began); !errors.As(err, &retry) || took > time.Minute {
 			t.Errorf("one too many: %v after %s, want an error to try again", err, took)
 		}
+		time.Sleep(time.Minute)
 		ctx, cancel := context.WithCancel(t.Context())
 		time.AfterFunc(time.Second, cancel)
 		if _, err = client.Read(ctx, []int64{1}); !errors.Is(err, context.Canceled) {

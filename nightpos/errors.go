@@ -92,7 +92,7 @@ func unreachable(ctx context.Context, err error) error {
 	if cause := ctx.Err(); errors.Is(cause, context.Canceled) {
 		return cause
 	}
-	return &reconciler.RetryError{Cause: "nightpos_unreachable", Err: withoutAddress(err)}
+	return &reconciler.RetryError{Cause: causeUnreachable, Err: withoutAddress(err)}
 }
 
 // withoutAddress drops the URL that net/http puts before its errors: it is long
@@ -110,7 +110,7 @@ func withoutAddress(err error) error {
 func statusError(answer *http.Response, now time.Time) error {
 	err := fmt.Errorf("NightPOS answered with HTTP status %d", answer.StatusCode)
 	if answer.StatusCode == http.StatusTooManyRequests || answer.StatusCode >= http.StatusInternalServerError {
-		return &reconciler.RetryError{After: retryAfter(answer.Header.Get("Retry-After"), now), Cause: "nightpos_unavailable", Err: err}
+		return &reconciler.RetryError{After: retryAfter(answer.Header.Get("Retry-After"), now), Cause: causeUnavailable, Err: err}
 	}
 	return err
 }

@@ -115,11 +115,12 @@ func (s *schedule) renewal(subscription Subscription, first bool, now time.Time)
 
 // late says when a renewal that comes too late is made. Such renewals come in
 // masses, after an outage: those with life left are spread over its first half,
-// which lets the most urgent go first, and those without take their turn.
+// which lets the most urgent go first, and those without, or with too little to be
+// put off, take their turn.
 func (s *schedule) late(left time.Duration, now time.Time) time.Time {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
-	if left > 0 {
+	if left > authorityLead {
 		return now.Add(s.draw(left / 2))
 	}
 	return s.turn(now)

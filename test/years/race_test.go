@@ -5,6 +5,8 @@ package years_test
 // The race detector makes everything several times as long; it sees in a few
 // days what it can see in many.
 const (
+	// manyPeople are more than there are workers.
+	manyPeople  = 10
 	usualPeople = 4
 	usualDays   = 10
 )

@@ -23,13 +23,14 @@ const (
 	microsoft        // neither side reaches the other
 	deafness         // Microsoft does not reach the gateway: nothing is delivered, nothing validated
 	nightpos         // NightPOS answers 502
+	stalled          // NightPOS takes calls and never answers
 	off              // no gateway runs
 	secret           // the application's secret is not the gateway's any more
 	outages
 )
 
 func (o outage) String() string {
-	return []string{"nothing", "Graph", "Microsoft", "the way from Microsoft", "NightPOS", "the gateway", "the client secret"}[o]
+	return []string{"nothing", "Graph", "Microsoft", "the way from Microsoft", "NightPOS", "NightPOS stalled", "the gateway", "the client secret"}[o]
 }
 
 // weather decides the fate of calls. Its methods are called concurrently.
@@ -134,11 +135,15 @@ type roundTripper func(*http.Request) (*http.Response, error)
 
 func (r roundTripper) RoundTrip(request *http.Request) (*http.Response, error) { return r(request) }
 
-// toMicrosoft carries the gateway's calls.
-func (w *weather) toMicrosoft() http.RoundTripper {
+// fromGateway carries the gateway's calls.
+func (w *weather) fromGateway() http.RoundTripper {
 	return roundTripper(func(request *http.Request) (*http.Response, error) {
-		if request.URL.Host == "outlook.sim" && w.is(microsoft) {
+		switch {
+		case request.URL.Host == "outlook.sim" && w.is(microsoft):
 			return nil, errOut
+		case request.URL.Host == "nightpos.sim" && w.is(stalled):
+			<-request.Context().Done()
+			return nil, request.Context().Err()
 		}
 		return w.transport.RoundTrip(request)
 	})

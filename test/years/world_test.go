@@ -109,7 +109,7 @@ func newWorld(t *testing.T, size scale) *world {
 	w.config = service.Config{
 		// Whatever the weather and the dice do is meant.
 		Guard:     reconciler.Guard{AtOnce: -1},
-		Transport: w.weather.toMicrosoft(), Engine: w.engine, Workers: 16, Log: zap.NewNop(),
+		Transport: w.weather.fromGateway(), Engine: w.engine, Workers: 16, Log: zap.NewNop(),
 		// Nobody sets anything, and looking for it would be most of a year.
 		SettingsEvery: time.Hour, SweepEvery: size.sweepEvery, ChangesEvery: size.changesEvery, DeletionsEvery: size.changesEvery, RegistrationEvery: size.changesEvery,
 		Spread: rand.New(rand.NewPCG(size.seed, 1)),
