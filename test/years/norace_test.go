@@ -7,6 +7,6 @@ package years_test
 const (
 	// manyPeople are more than there are workers.
 	manyPeople  = 50
-	usualPeople = 10
+	usualPeople = 20
 	usualDays   = 30
 )

@@ -15,10 +15,10 @@ import (
 func TestNightPOSStallsForHours(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		y := &year{
-			random: rand.New(rand.NewPCG(1, 3)), silent: true, margin: 365 * 24 * time.Hour, renewal: 90 * time.Minute, events: map[string]int{},
+			random: rand.New(rand.NewPCG(1, 3)), margin: 365 * 24 * time.Hour, renewal: 90 * time.Minute, events: map[string]int{},
 			world: newWorld(t, scale{
 				people: manyPeople, seed: 1, sweepEvery: 12 * time.Hour, changesEvery: time.Hour,
-				switches: simoutlook.Switches{AnyAddress: true, NoLifecycle: true, PauseLoses: true},
+				switches: simoutlook.Switches{AnyAddress: true, PauseLoses: true},
 			}),
 		}
 		defer y.close()

@@ -7,6 +7,6 @@ package years_test
 const (
 	// manyPeople are more than there are workers.
 	manyPeople  = 10
-	usualPeople = 4
+	usualPeople = 8
 	usualDays   = 10
 )

@@ -37,9 +37,11 @@ var scopes = []string{"offline_access", "User.Read", "Calendars.ReadWrite"}
 // person is somebody with a calendar on both sides.
 type person struct {
 	login, address string
-	box            *simoutlook.Mailbox
-	member         *simnightpos.Member
-	lane           string
+	// personal accounts get no lifecycle notifications.
+	personal bool
+	box      *simoutlook.Mailbox
+	member   *simnightpos.Member
+	lane     string
 	// revoked is when the person was signed out everywhere, and until when
 	// nobody minds.
 	revoked, back time.Time
@@ -83,10 +85,10 @@ func newWorld(t *testing.T, size scale) *world {
 	var boxes []simoutlook.Person
 	users := []simnightpos.Person{{Name: "Gateway", Login: accountLogin, Address: "gateway@nightpos.example", Password: "the-password-of-the-account"}}
 	for index := range size.people {
-		one := &person{login: fmt.Sprintf("p%03d", index)}
+		one := &person{login: fmt.Sprintf("p%03d", index), personal: index%2 == 1}
 		one.address = one.login + "@nightpos.example"
 		w.people = append(w.people, one)
-		boxes = append(boxes, simoutlook.Person{Name: one.login, Address: one.address, TimeZone: []string{"UTC", "Romance Standard Time", "Eastern Standard Time"}[index%3]})
+		boxes = append(boxes, simoutlook.Person{Name: one.login, Address: one.address, Personal: one.personal, TimeZone: []string{"UTC", "Romance Standard Time", "Eastern Standard Time"}[index%3]})
 		users = append(users, simnightpos.Person{Name: one.login, Login: one.login, Address: one.address, Password: one.login})
 	}
 	var err error

@@ -17,9 +17,9 @@ const (
 )
 
 // lifecycle sends a lifecycle notification, if the subscription has an address
-// for them (4.7). The caller holds the mutex, here and below.
+// for them (4.7) and is not a personal account's. The caller holds the mutex, here and below.
 func (s *Server) lifecycle(to *subscription, event string) {
-	if to.lifecycleAddress == "" || s.config.Switches.NoLifecycle || to.waiting >= maximumWaiting {
+	if to.lifecycleAddress == "" || s.config.Switches.NoLifecycle || to.box.person.Personal || to.waiting >= maximumWaiting {
 		return
 	}
 	to.waiting++

@@ -58,6 +58,8 @@ type Person struct {
 	Password string
 	// TimeZone is the zone of the mailbox, a Windows or IANA name; empty means UTC.
 	TimeZone string
+	// Personal accounts are never sent lifecycle notifications (4.9, 13.17).
+	Personal bool
 	// ObjectID is the id of the person in the directory; derived from the seed if empty.
 	ObjectID string
 }
