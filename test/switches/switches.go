@@ -45,7 +45,7 @@ var All = []Setting{
 	{Name: "RefreshTokenOnce", Outlook: func(s *simoutlook.Switches) { s.RefreshTokenOnce = true }},
 	{Name: "QualifiedScopes", Outlook: func(s *simoutlook.Switches) { s.QualifiedScopes = true }},
 	{Name: "MailNull", Outlook: func(s *simoutlook.Switches) { s.MailNull = true }},
-	{Name: "LongLivedTokens", Outlook: func(s *simoutlook.Switches) { s.LongLivedTokens = true }},
+	{Name: "TokenLifetime=20h", Outlook: func(s *simoutlook.Switches) { s.TokenLifetime = *span(20*time.Hour, 28*time.Hour) }},
 	{Name: "TokenLifetime=20m", Outlook: func(s *simoutlook.Switches) { s.TokenLifetime = *span(20*time.Minute, 30*time.Minute) }},
 	{Name: "AcceptEveryZone", Outlook: func(s *simoutlook.Switches) { s.AcceptEveryZone = true }},
 	{Name: "IgnoreIfMatch", Outlook: func(s *simoutlook.Switches) { s.IgnoreIfMatch = true }},

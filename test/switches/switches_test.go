@@ -10,12 +10,13 @@ import (
 
 // elsewhere are the switches that need no setting, with the reason.
 var elsewhere = map[string]string{
-	"AccountPage":    "of the sign-in pages, which test/signin goes through",
-	"ConsentPage":    "of the sign-in pages, which test/signin goes through",
-	"AnyAddress":     "lets tests listen anywhere",
-	"OrganizerAlias": "after an outage a guest's lane may bring a meeting before its organizer's, and leave the alias among its people; TestTrap13_17 says what holds without one",
-	"UIDNull":        "leaves attendees' answers where they are given, which suites count on; TestTrap13_15 says what holds all the same",
-	"RetryBase":      "how soon what failed is sent again, within what is documented",
+	"AccountPage":     "of the sign-in pages, which test/signin goes through",
+	"ConsentPage":     "of the sign-in pages, which test/signin goes through",
+	"AnyAddress":      "lets tests listen anywhere",
+	"OrganizerAlias":  "after an outage a guest's lane may bring a meeting before its organizer's, and leave the alias among its people; TestTrap13_17 says what holds without one",
+	"UIDNull":         "leaves attendees' answers where they are given, which suites count on; TestTrap13_15 says what holds all the same",
+	"LongLivedTokens": "is for tests that do not care about tokens; how long they may live is TokenLifetime",
+	"RetryBase":       "how soon what failed is sent again, within what is documented",
 }
 
 // TestEverySwitchHasASetting: each field of the simulator's switches is changed by

@@ -201,7 +201,7 @@ func TestTrap13_21AWrongClientSecretLosesNobody(t *testing.T) {
 		w.stop()
 		w.config.Settings.MicrosoftClientSecret = "the former one"
 		w.start(1)
-		time.Sleep(3 * time.Hour) // until every access token has ended
+		time.Sleep(30 * time.Hour) // until every access token has ended, long-lived ones too
 		refusals := func() int {
 			return w.logs.FilterLevelExact(zapcore.ErrorLevel).FilterMessageSnippet("does not accept the application").Len()
 		}

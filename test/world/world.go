@@ -355,13 +355,14 @@ func (w *World) Log() string {
 	return text.String()
 }
 
-// Writes counts what the gateway has written to Outlook so far.
+// Writes counts what the gateway has written to Outlook so far, but for what Outlook
+// did not carry out since something else had changed, or for no reason.
 func (w *World) Writes() int {
-	total := 0
+	total, refused := 0, w.Outlook.Refused()
 	for call, count := range w.Outlook.Counts() {
 		method, path, _ := strings.Cut(call, " ")
 		if method != http.MethodGet && strings.HasPrefix(path, "/me/events") {
-			total += count
+			total += count - refused[call]
 		}
 	}
 	return total

@@ -2,6 +2,7 @@ package outlook
 
 import (
 	"maps"
+	"net/http"
 	"time"
 )
 
@@ -25,13 +26,18 @@ type callLog struct {
 	ring   []Call
 	next   int
 	counts map[string]int
+	// refused counts those that were answered with 412.
+	refused map[string]int
 }
 
 func (l *callLog) add(call Call) {
 	if l.counts == nil {
-		l.counts = map[string]int{}
+		l.counts, l.refused = map[string]int{}, map[string]int{}
 	}
 	l.counts[call.Method+" "+call.Template]++
+	if call.Status == http.StatusPreconditionFailed {
+		l.refused[call.Method+" "+call.Template]++
+	}
 	if len(l.ring) < maximumCalls {
 		l.ring = append(l.ring, call)
 		return
@@ -54,4 +60,12 @@ func (s *Server) Counts() map[string]int {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
 	return maps.Clone(s.calls.counts)
+}
+
+// Refused returns how many of those were answered with 412 and so did nothing, which
+// may be for no reason (7.6).
+func (s *Server) Refused() map[string]int {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	return maps.Clone(s.calls.refused)
 }
