@@ -22,8 +22,9 @@ const (
 const (
 	// breakerFailures in a row, with no success in between, are an outage.
 	breakerFailures = 5
-	// breakerPause is how long nothing is asked of a NightPOS that is out; then one
-	// call finds out. A restart of it takes some ten seconds.
+	// breakerPause is how long nothing is asked of a NightPOS that is out; then it is
+	// asked for its version, which costs it nothing, and given as long again. A restart
+	// of it takes some ten seconds.
 	breakerPause = 5 * time.Second
 )
 
@@ -33,6 +34,7 @@ const (
 // subscriptions, would wait with them.
 type breaker struct {
 	circuit *gobreaker.CircuitBreaker[struct{}]
+	now     func() time.Time
 
 	mutex sync.Mutex
 	since time.Time
@@ -40,12 +42,12 @@ type breaker struct {
 }
 
 func newBreaker(now func() time.Time, log *zap.Logger) *breaker {
-	b := &breaker{}
+	b := &breaker{now: now}
 	b.circuit = gobreaker.NewCircuitBreaker[struct{}](gobreaker.Settings{
 		Name: "NightPOS", MaxRequests: 1, Timeout: breakerPause,
 		ReadyToTrip:  func(counts gobreaker.Counts) bool { return counts.ConsecutiveFailures >= breakerFailures },
 		IsSuccessful: func(err error) bool { return !b.outage(err) },
-		IsExcluded:   func(err error) bool { return errors.Is(err, context.Canceled) },
+		IsExcluded:   func(err error) bool { return errors.Is(err, context.Canceled) || errors.As(err, new(*impatient)) },
 		OnStateChange: func(_ string, from, to gobreaker.State) {
 			b.mutex.Lock()
 			defer b.mutex.Unlock()
@@ -62,6 +64,12 @@ func newBreaker(now func() time.Time, log *zap.Logger) *breaker {
 	return b
 }
 
+// impatient is the end of a call that was given too little time to say anything about
+// NightPOS: others may have held its place until then, or a page is in a hurry.
+type impatient struct{ error }
+
+func (i *impatient) Unwrap() error { return i.error }
+
 // outage says whether an error speaks of NightPOS rather than of one call, and takes
 // it down.
 func (b *breaker) outage(err error) bool {
@@ -75,20 +83,34 @@ func (b *breaker) outage(err error) bool {
 	return true
 }
 
-// refuses returns at once what a call would end with, while NightPOS is out; nil when
-// it is to be made.
-func (b *breaker) refuses() error {
-	if b.circuit.State() != gobreaker.StateOpen {
-		return nil
+// passes returns at once what a call would end with, while NightPOS is out; nil when
+// it is to be made. Now and then it asks first whether NightPOS is back: no call itself
+// finds that out, since the next one may be the very one that NightPOS never ends.
+func (b *breaker) passes(ctx context.Context, ask func(context.Context) error) error {
+	switch b.circuit.State() {
+	case gobreaker.StateOpen:
+		return b.refusal()
+	case gobreaker.StateHalfOpen:
+		ctx, cancel := context.WithTimeout(ctx, breakerPause)
+		defer cancel()
+		_, err := b.do(ctx, 0, func() error { return ask(ctx) })
+		return err
 	}
-	return b.refusal()
+	return nil
 }
 
-// do makes a call, or fails at once while NightPOS is out; made says which.
-func (b *breaker) do(call func() error) (made bool, err error) {
+// do makes a call, or fails at once while NightPOS is out; made says which. That a
+// call ended with its time says something when it was given as much as the patience.
+func (b *breaker) do(ctx context.Context, patience time.Duration, call func() error) (made bool, err error) {
+	deadline, limited := ctx.Deadline()
+	hurried := limited && time.Until(deadline) < patience
 	_, err = b.circuit.Execute(func() (struct{}, error) {
 		made = true
-		return struct{}{}, call()
+		err := call()
+		if hurried && errors.Is(err, context.DeadlineExceeded) {
+			err = &impatient{err}
+		}
+		return struct{}{}, err
 	})
 	if !made {
 		err = b.refusal()
@@ -99,7 +121,12 @@ func (b *breaker) do(call func() error) (made bool, err error) {
 func (b *breaker) refusal() error {
 	b.mutex.Lock()
 	defer b.mutex.Unlock()
+	since := b.since
+	if since.IsZero() {
+		// It has come back in this moment.
+		since = b.now()
+	}
 	return &reconciler.RetryError{
-		Cause: causeUnavailable, Err: fmt.Errorf("NightPOS is out since %s: %w", b.since.UTC().Format(time.RFC3339), b.last),
+		Cause: causeUnavailable, Err: fmt.Errorf("NightPOS is out since %s: %w", since.UTC().Format(time.RFC3339), b.last),
 	}
 }

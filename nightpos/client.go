@@ -182,19 +182,29 @@ func New(config Config) (*Client, error) {
 func (c *Client) Version(ctx context.Context) (Version, error) {
 	var version Version
 	err := c.turn(ctx, "version", 0, func(ctx context.Context) (err error) {
-		if c.config.Protocol != ProtocolJSONRPC {
-			version, err = c.callers[ProtocolJSON2].version(ctx)
-			if !errors.Is(err, errNoVersion) || c.config.Protocol == ProtocolJSON2 {
-				return err
-			}
-		}
-		version, err = c.callers[ProtocolJSONRPC].version(ctx)
+		version, err = c.askVersion(ctx)
 		return err
 	})
 	if err == nil {
 		c.major.Store(int64(version.Major))
 	}
 	return version, err
+}
+
+func (c *Client) askVersion(ctx context.Context) (Version, error) {
+	if c.config.Protocol != ProtocolJSONRPC {
+		version, err := c.callers[ProtocolJSON2].version(ctx)
+		if !errors.Is(err, errNoVersion) || c.config.Protocol == ProtocolJSON2 {
+			return version, err
+		}
+	}
+	return c.callers[ProtocolJSONRPC].version(ctx)
+}
+
+// answers says whether NightPOS answers at all.
+func (c *Client) answers(ctx context.Context) error {
+	_, err := c.askVersion(ctx)
+	return err
 }
 
 // The first version with JSON-2, and the first one without JSON-RPC.
@@ -289,7 +299,7 @@ func (c *Client) turn(ctx context.Context, label string, size int, work func(con
 	began := c.config.Now()
 	ctx, cancel := context.WithTimeout(ctx, c.config.Timeout)
 	defer cancel()
-	err := c.breaker.refuses()
+	err := c.breaker.passes(ctx, c.answers)
 	if err == nil {
 		err = c.inTurn(ctx, label, size, work)
 	}
@@ -302,7 +312,11 @@ func (c *Client) inTurn(ctx context.Context, label string, size int, work func(c
 	if err != nil {
 		return &reconciler.RetryError{Cause: "nightpos_busy", Err: err}
 	}
-	made, err := c.breaker.do(func() error { return work(ctx) })
+	if err := c.breaker.passes(ctx, c.answers); err != nil {
+		done(false, false)
+		return err
+	}
+	made, err := c.breaker.do(ctx, c.config.Timeout/2, func() error { return work(ctx) })
 	var retry *reconciler.RetryError
 	overloaded := made && errors.As(err, &retry) && (errors.Is(err, context.DeadlineExceeded) || retry.Cause == causeUnavailable)
 	done(made && err == nil, overloaded)

@@ -96,12 +96,13 @@ func (c *Client) readLocated(ctx context.Context, member reconciler.Member, ids 
 // badRequest says that Graph does not understand a request, or says so.
 func badRequest(err error) bool {
 	var answered *GraphError
-	return errors.As(err, &answered) && answered.Status == http.StatusBadRequest && !absent(err)
+	return errors.As(err, &answered) && !absent(err) && (answered.Status == http.StatusBadRequest || answered.Status == http.StatusNotImplemented)
 }
 
-// locate asks for the calendars of the events that came without. An event that is
-// gone by then is taken out, and so is one of several whose calendar cannot be told
-// for now. Where Graph has no answer at all, the event counts as in the main one.
+// locate asks for the calendars of the events that came without. One of several whose
+// calendar cannot be told for now is taken out. Where Graph has no answer at all, the
+// event counts as in the main one, as does one that is not found any more: that it is
+// gone is for a look at the event itself to find.
 func (c *Client) locate(ctx context.Context, member reconciler.Member, events map[string]graphEvent, failed map[string]error) error {
 	var ids []string
 	for id, event := range events {
@@ -147,11 +148,7 @@ func (c *Client) locate(ctx context.Context, member reconciler.Member, events ma
 func located(events map[string]graphEvent, id string, calendar graphCalendar, err error) error {
 	var answered *GraphError
 	var retry *reconciler.RetryError
-	switch {
-	case absent(err):
-		delete(events, id)
-		return nil
-	case err != nil && (!errors.As(err, &answered) || errors.As(err, &retry) || errors.Is(err, errUnauthorized)):
+	if err != nil && (!errors.As(err, &answered) || errors.As(err, &retry) || errors.Is(err, errUnauthorized)) {
 		return err
 	}
 	event := events[id]

@@ -75,17 +75,20 @@ func (s State) setAside(role Role) string {
 	if s.Link != nil && s.Link.Aside && (!s.there() || !s.active()) {
 		return asideDeleted
 	}
-	if s.Copy != nil && s.Copy.Elsewhere {
-		return asideElsewhere
-	}
 	if s.Choices.Private == PrivateSkip && (role == RoleOrganizer || role == RoleGuest) && concealed(s.Copy, s.Record) {
 		return asidePrivate
 	}
 	if len(s.Choices.Skip)+len(s.Choices.Only) > 0 && !s.Choices.allow(s.categories()) {
 		return asideCategory
 	}
+	if s.elsewhere() {
+		return asideElsewhere
+	}
 	return ""
 }
+
+// elsewhere says that the copy stands in another calendar of the mailbox.
+func (s State) elsewhere() bool { return s.Copy != nil && s.Copy.Elsewhere }
 
 // organizerSkips says that the organizer has chosen not to have such a meeting synced,
 // so that there is nothing to wait for.
@@ -129,6 +132,9 @@ func (s State) planAside(role Role, why string) Plan {
 	plan := Plan{Role: role, Reason: why}
 	switch {
 	case s.Link == nil || s.ended() || s.Link.GraphID == "":
+	case role == RoleStandIn && s.organizerConnected() && s.elsewhere():
+		// The real invitation takes its place.
+		plan.keep = fateDrop
 	case s.Copy == nil || s.Record == nil:
 		plan.keep, plan.alone = fateEnd, true
 	default:

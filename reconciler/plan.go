@@ -92,12 +92,18 @@ func (s State) Plan() Plan {
 	if s.Record != nil && s.Record.Masked {
 		return Plan{Role: role, Reason: "NightPOS showed this private event as busy only; the gateway's access to NightPOS must be repaired with the register command"}
 	}
+	handsOver := role == RoleOrganizer && s.Record != nil && s.Record.OrganizerUserID != s.Member.UserID && s.formerOrganizer()
+	if handsOver && s.elsewhere() && s.setAside(role) == asideElsewhere {
+		// The other person's calendar makes the meeting anew: this one is called off
+		// wherever it is.
+		return s.planHandOver()
+	}
 	if why := s.setAside(role); why != "" {
 		return s.planAside(role, why)
 	}
 	switch role {
 	case RoleOrganizer:
-		if s.Record != nil && s.Record.OrganizerUserID != s.Member.UserID && s.formerOrganizer() {
+		if handsOver {
 			return s.planHandOver()
 		}
 		if s.claims() {

@@ -65,10 +65,10 @@ const resetStep = 40
 // Deletes says what a reset deletes of a pair, as both sides show it now: on each
 // side at most what the member owns there. A meeting that somebody else organises
 // is never the member's, on neither side; a stand-in in the member's mailbox is.
-// What is archived or cancelled is gone already, and what is Aside is not synced;
-// both stay as they are.
+// What is archived or cancelled is gone already, and what is Aside, or stands in
+// another calendar of the mailbox, is not synced; both stay as they are.
 func (s State) Deletes(reset Reset) (inOutlook, inNightPOS bool) {
-	if s.Link == nil || s.Link.Ended || s.Link.Aside {
+	if s.Link == nil || s.Link.Ended || s.Link.Aside || s.elsewhere() {
 		return false, false
 	}
 	own := s.Record != nil && s.Record.OrganizerUserID == s.Member.UserID || s.Record == nil && s.Link.Role == RoleOrganizer

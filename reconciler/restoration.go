@@ -118,6 +118,9 @@ func (w *restoration) writeCopy(ctx context.Context) error {
 	if !there || copied.Cancelled {
 		return ErrGone
 	}
+	if copied.Elsewhere {
+		return fmt.Errorf("%w: %s", ErrNotRestorable, asideElsewhere)
+	}
 	write := OutlookWrite{
 		Action: ActionUpdate, ID: copied.ID, ChangeKey: copied.ChangeKey, Event: copied.Event, Fields: NewFieldSet(w.Field), Current: &copied,
 	}
@@ -162,6 +165,9 @@ func (w *restoration) writeSeries(ctx context.Context) error {
 	series, there := found[w.link.GraphID]
 	if !there || series.Copy.Cancelled {
 		return ErrGone
+	}
+	if series.Elsewhere {
+		return fmt.Errorf("%w: %s", ErrNotRestorable, asideElsewhere)
 	}
 	write := SeriesCopyWrite{
 		Action: ActionUpdate, ID: series.ID, ChangeKey: series.ChangeKey, Event: series.Event, Fields: NewFieldSet(w.Field), Rule: series.Rule, Current: &series,

@@ -110,6 +110,8 @@ func (r *round) differences(ctx context.Context, copies []Copy, records []Record
 		}
 		switch {
 		case copied == nil && record == nil:
+		case link.Aside && (copied == nil || record == nil):
+			// Whatever keeps it from being synced keeps its other half out of sight.
 		case copied == nil && !link.Ended && !link.Aside:
 			gone.add(SideOutlook, link)
 		case record == nil && !link.Ended && !link.Aside:

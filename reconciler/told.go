@@ -33,9 +33,9 @@ func (l *Link) saw(copied Copy) {
 // be newer than what is known, be about the very version that the hint named, and
 // leave nothing open that this mailbox's copy speaks for: an attendee's copy speaks
 // for the answer alone. Of the organizer's the text must be as it was, as far as
-// its beginning shows, which then has to be all of it; and where there is a text,
-// another difference must be the reason for the new version, since of a text that
-// only looks different its beginning shows nothing.
+// its beginning shows, which then has to be all of it; and another difference must be
+// the reason for the new version, since of a text that only looks different its
+// beginning shows nothing, and of a move to another calendar nothing shows anything.
 func (l *Link) believes(told Copy, item Item) bool {
 	switch {
 	case l.Ended || l.Held || l.Alone || l.Apart || l.Aside || l.Series != nil || l.ChangeKey == "" || l.Saved.IsZero():
@@ -48,8 +48,6 @@ func (l *Link) believes(told Copy, item Item) bool {
 		return !told.IsOrganizer
 	case l.Role != RoleOrganizer || !told.IsOrganizer || told.Preview == PreviewOpen || told.Preview != l.Preview || len(l.Outlook) == 0:
 		return false
-	case told.Preview == emptyPreview && l.Outlook[string(FieldBody)] == digest(""):
-		return true
 	}
 	now := NewBase(told.Event)
 	now[string(FieldBody)] = l.Outlook[string(FieldBody)]

@@ -21,9 +21,13 @@ func TestBelieves(t *testing.T) {
 		"another text":        {told: func(c *Copy) { c.Preview = DigestPreview("Bring figures.") }},
 		"a text that goes on": {told: func(c *Copy) { c.Preview = PreviewOpen }, link: func(l *Link) { l.Preview = PreviewOpen }},
 		"a text now":          {link: func(l *Link) { l.Preview = emptyPreview; l.Outlook[string(FieldBody)] = digest("") }},
+		"no text, and nothing else that differs: it may have been moved to another calendar": {
+			link: func(l *Link) { l.Preview = emptyPreview; l.Outlook[string(FieldBody)] = digest("") },
+			told: func(c *Copy) { c.Preview = emptyPreview; c.Event.Title = "Review" },
+		},
 		"no text, before or now": {
 			link: func(l *Link) { l.Preview = emptyPreview; l.Outlook[string(FieldBody)] = digest("") },
-			told: func(c *Copy) { c.Preview = emptyPreview; c.Event.Title = "Review" }, wants: true,
+			told: func(c *Copy) { c.Preview = emptyPreview }, wants: true,
 		},
 		"a picture for a text": {
 			link: func(l *Link) { l.Preview = emptyPreview },

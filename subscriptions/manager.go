@@ -182,6 +182,7 @@ func (m *Manager) ensure(ctx context.Context, member reconciler.Member, known Su
 		if known.Due.After(now) {
 			return m.search(ctx, member, known)
 		}
+		return m.prolong(ctx, member, known, false)
 	}
 	switch waited := now.Sub(known.Due); {
 	case waited < 0:

@@ -307,6 +307,20 @@ func TestARemovalOfAnotherSubscriptionHasOursLookedFor(t *testing.T) {
 	})
 }
 
+// Also when its renewal is overdue, as after an outage, ours is looked for.
+func TestARemovalOfAnotherSubscriptionWhileTheRenewalIsOverdue(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		manager, calls, _ := newManager(t)
+		next := ensure(t, manager)
+		time.Sleep(time.Until(next) + time.Hour)
+		calls.live = nil
+		next = ensure(t, manager, reconciler.SignalRemoved, "another")
+		if got := calls.ids(); !slices.Equal(got, []string{"s2"}) {
+			t.Errorf("live %v, want s2; next look in %s", got, time.Until(next))
+		}
+	})
+}
+
 func TestARemovalThatNobodyHeardOfIsFoundAtTheStart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		manager, calls, records := newManager(t)

@@ -356,7 +356,7 @@ func (w *World) Log() string {
 }
 
 // Writes counts what the gateway has written to Outlook so far, but for what Outlook
-// did not carry out since something else had changed, or for no reason.
+// did not carry out for no reason.
 func (w *World) Writes() int {
 	total, refused := 0, w.Outlook.Refused()
 	for call, count := range w.Outlook.Counts() {

@@ -6,7 +6,7 @@ package years_test
 // days what it can see in many.
 const (
 	// manyPeople are more than there are workers.
-	manyPeople  = 10
+	manyPeople  = 20
 	usualPeople = 8
 	usualDays   = 10
 )

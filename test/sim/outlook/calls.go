@@ -2,7 +2,6 @@ package outlook
 
 import (
 	"maps"
-	"net/http"
 	"time"
 )
 
@@ -17,6 +16,7 @@ type Call struct {
 	Application string // client id; empty when unauthenticated
 	BatchItem   bool   // an item of a batch, which is itself logged as POST /$batch
 	Injected    bool   // the status came from Config.Faults
+	Transient   bool   // it was answered with 412 for no reason (7.6)
 }
 
 // maximumCalls bounds the ring of calls; the counters go on.
@@ -26,7 +26,7 @@ type callLog struct {
 	ring   []Call
 	next   int
 	counts map[string]int
-	// refused counts those that were answered with 412.
+	// refused counts those that were answered with 412 for no reason.
 	refused map[string]int
 }
 
@@ -35,7 +35,7 @@ func (l *callLog) add(call Call) {
 		l.counts, l.refused = map[string]int{}, map[string]int{}
 	}
 	l.counts[call.Method+" "+call.Template]++
-	if call.Status == http.StatusPreconditionFailed {
+	if call.Transient {
 		l.refused[call.Method+" "+call.Template]++
 	}
 	if len(l.ring) < maximumCalls {
@@ -62,8 +62,8 @@ func (s *Server) Counts() map[string]int {
 	return maps.Clone(s.calls.counts)
 }
 
-// Refused returns how many of those were answered with 412 and so did nothing, which
-// may be for no reason (7.6).
+// Refused returns how many of those were answered with 412 for no reason (7.6), and so
+// did nothing.
 func (s *Server) Refused() map[string]int {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()

@@ -39,6 +39,8 @@ type answer struct {
 	header http.Header
 	body   any
 	drop   bool // close the connection instead
+	// transient: a 412 for no reason (7.6).
+	transient bool
 }
 
 func newRequest(method, target string, header http.Header, body []byte) (*request, error) {
@@ -227,7 +229,7 @@ func (s *Server) perform(ctx context.Context, q *request) *answer {
 	found, template := q.route(s.routes)
 	call := Call{Method: q.method, Path: q.path, Template: template, BatchItem: q.batch}
 	given, injected := s.admit(ctx, q, found, &call)
-	call.Time, call.Status, call.Injected = s.now(), given.status, injected
+	call.Time, call.Status, call.Injected, call.Transient = s.now(), given.status, injected, given.transient
 	if given.drop {
 		call.Status = 0
 	}
@@ -295,7 +297,9 @@ func (s *Server) limited(ctx context.Context, q *request, found *route) *answer 
 		return &answer{drop: true}
 	}
 	if s.conflicts(q) {
-		return refusal(failure(http.StatusPreconditionFailed, "ErrorIrresolvableConflict", conflictMessage))
+		given := refusal(failure(http.StatusPreconditionFailed, "ErrorIrresolvableConflict", conflictMessage))
+		given.transient = true
+		return given
 	}
 	applied, err := s.readPreferences(q)
 	if err != nil {

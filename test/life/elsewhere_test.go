@@ -1,0 +1,177 @@
+package life_test
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/nightpos/outlook-gateway/service"
+)
+
+// moveAway moves an event to another calendar of its mailbox.
+func (w *world) moveAway(address, id string) string {
+	w.Helper()
+	club, err := w.outlook.Mailbox(address).CreateCalendar(w.Context(), "Club")
+	w.must(err)
+	shown, err := w.outlook.Mailbox(address).Move(w.Context(), id, fmt.Sprint(club["id"]))
+	w.must(err)
+	return fmt.Sprint(shown["id"])
+}
+
+// The answer to an invitation reaches NightPOS also where a stand-in is elsewhere.
+func TestAStandInInAnotherCalendar(t *testing.T) {
+	for _, moved := range []bool{false, true} {
+		t.Run(fmt.Sprint(moved), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t, func(config *service.Config) { config.Settings.QuietFirstSync = false })
+				w.connect("alice", "")
+				w.settle("alice", "connected")
+				w.nightposEvent("bob", "Meeting", 5, nil, alice)
+				time.Sleep(time.Hour)
+				if moved {
+					w.moveAway(alice, w.idOf(alice, "Meeting"))
+				}
+				time.Sleep(time.Hour)
+				w.connect("bob", "")
+				time.Sleep(3 * time.Hour)
+				w.must(w.outlook.Mailbox(alice).Respond(t.Context(), w.idOf(alice, "Meeting"), "accept"))
+				time.Sleep(3 * time.Hour)
+				if shown := fmt.Sprint(w.nightpos.Events()[0]["attendees"]); strings.Contains(shown, "needsAction") {
+					t.Errorf("Alice has accepted the invitation, NightPOS lists %s", shown)
+				}
+			})
+		})
+	}
+}
+
+// A meeting that is handed over while the former organizer keeps it elsewhere.
+func TestAHandOverFromAnotherCalendar(t *testing.T) {
+	for _, moved := range []bool{false, true} {
+		t.Run(fmt.Sprint(moved), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t, func(config *service.Config) { config.Settings.QuietFirstSync = false })
+				w.connect("alice", "")
+				w.connect("bob", "")
+				w.settle("alice", "connected")
+				record := w.nightposEvent("alice", "Meeting", 5, nil, bob, guest)
+				time.Sleep(time.Hour)
+				if moved {
+					w.moveAway(alice, w.idOf(alice, "Meeting"))
+				}
+				time.Sleep(time.Hour)
+				mails := len(w.outlook.Mails())
+				w.must(w.nightpos.Member("alice").Write(t.Context(), []int{record}, map[string]any{"user_id": w.nightpos.Member("bob").ID}))
+				time.Sleep(3 * time.Hour)
+				if got := w.inOutlook(bob, "Meeting"); got != 1 {
+					t.Errorf("Bob's calendar has the meeting %d times; %d mails", got, len(w.outlook.Mails())-mails)
+				}
+			})
+		})
+	}
+}
+
+// Putting back what a conflict replaced leaves what is elsewhere alone.
+func TestTheOtherVersionOfWhatIsInAnotherCalendar(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, nil)
+		w.connect("alice", "")
+		w.settle("alice", "connected")
+		graphID := w.outlookEvent(alice, "Before", 2, guest)
+		w.settle("alice", "connected")
+		record := w.nightpos.Events()[0]["id"].(int)
+		w.call(http.MethodPost, "/users/alice/pause", "", http.StatusNoContent, nil)
+		_, err := w.outlook.Mailbox(alice).Update(t.Context(), graphID, map[string]any{"subject": "Named in Outlook"})
+		w.must(err)
+		time.Sleep(time.Minute)
+		w.must(w.nightpos.Member("alice").Write(t.Context(), []int{record}, map[string]any{"name": "Named in NightPOS"}))
+		w.call(http.MethodPost, "/users/alice/resume", "", http.StatusNoContent, nil)
+		w.settle("alice", "connected")
+		conflict := w.conflict()
+		w.moveAway(alice, graphID)
+		time.Sleep(time.Hour)
+		mails := len(w.outlook.Mails())
+		w.call(http.MethodPost, "/users/alice/conflicts/"+conflict.ID+"/use-other", "", http.StatusConflict, nil)
+		time.Sleep(time.Hour)
+		if got := len(w.outlook.Mails()) - mails; got != 0 {
+			t.Errorf("%d mails about a meeting that is not synced", got)
+		}
+	})
+}
+
+// What NightPOS did to a record while its copy was elsewhere, and the way back.
+func TestTheWayBackFromAnotherCalendar(t *testing.T) {
+	for _, what := range []string{"archive", "unlink", "archive and unarchive"} {
+		t.Run(what, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t, func(config *service.Config) { config.Settings.QuietFirstSync = false })
+				w.connect("alice", "")
+				w.settle("alice", "connected")
+				record := w.nightposEvent("alice", "Meeting", 5, nil, guest)
+				time.Sleep(time.Hour)
+				moved := w.moveAway(alice, w.idOf(alice, "Meeting"))
+				time.Sleep(time.Hour)
+				mails := len(w.outlook.Mails())
+				m := w.nightpos.Member("alice")
+				switch what {
+				case "archive":
+					w.must(m.Archive(t.Context(), record))
+				case "unlink":
+					w.must(m.Unlink(t.Context(), record))
+				default:
+					w.must(m.Archive(t.Context(), record))
+					time.Sleep(12 * time.Hour)
+					w.must(m.Write(t.Context(), []int{record}, map[string]any{"active": true}))
+				}
+				time.Sleep(24 * time.Hour)
+				_, err := w.outlook.Mailbox(alice).Move(t.Context(), moved, "")
+				w.must(err)
+				time.Sleep(24 * time.Hour)
+				active, archived := w.inNightPOS("Meeting")
+				want := map[string]string{"archive": "1 0 1 0", "unlink": "1 0 0 0", "archive and unarchive": "1 1 0 0"}[what]
+				if got := fmt.Sprint(w.inOutlook(alice, "Meeting"), active, archived, len(w.outlook.Mails())-mails); got != want {
+					t.Errorf("%s: %s, want %s", what, got, want)
+				}
+			})
+		})
+	}
+}
+
+// What has become private in Outlook is private in NightPOS, whichever calendar it is moved to.
+func TestWhatBecomesPrivateAndIsMoved(t *testing.T) {
+	for _, moved := range []bool{false, true} {
+		t.Run(fmt.Sprint(moved), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t, func(config *service.Config) { config.Settings.QuietFirstSync = false })
+				w.connect("alice", "")
+				w.settle("alice", "connected")
+				w.call(http.MethodPut, "/users/alice/choices", `{"private_events":"skip"}`, http.StatusOK, nil)
+				id := w.outlookEvent(alice, "Meeting", 5)
+				w.settle("alice", "connected")
+				_, err := w.outlook.Mailbox(alice).Update(t.Context(), id, map[string]any{"sensitivity": "private"})
+				w.must(err)
+				if moved {
+					w.moveAway(alice, id)
+				}
+				time.Sleep(time.Hour)
+				if got := w.nightpos.Events()[0]["privacy"]; got != "private" {
+					t.Errorf("NightPOS shows its privacy as %v", got)
+				}
+			})
+		})
+	}
+}
+
+// idOf finds an event in somebody's main calendar.
+func (w *world) idOf(address, title string) string {
+	w.Helper()
+	for _, shown := range w.outlook.Mailbox(address).Events() {
+		if shown["subject"] == title {
+			return fmt.Sprint(shown["id"])
+		}
+	}
+	w.Fatalf("%s has no %q", address, title)
+	return ""
+}
