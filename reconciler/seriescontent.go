@@ -21,12 +21,25 @@ type seriesMerge struct {
 	// lone are the slots whose occurrence somebody deleted there.
 	edited bool
 	lone   []Date
+	// singly says that Outlook is told of content occurrence by occurrence, not at
+	// its master.
+	singly bool
 }
 
 // planSeriesContent merges the content of a series, the schedule first, then what
 // all occurrences have in common, then occurrence by occurrence.
 func (s *SeriesState) planSeriesContent(plan SeriesPlan) SeriesPlan {
-	m := &seriesMerge{SeriesState: s, plan: plan, policy: s.Policy}
+	role := plan.Role
+	plan = s.cheaper(plan, s.merge(plan, false))
+	if role == RoleGuest {
+		s.answers(&plan)
+	}
+	return plan
+}
+
+// merge works out the writes; singly is as in seriesMerge.
+func (s *SeriesState) merge(plan SeriesPlan, singly bool) *seriesMerge {
+	m := &seriesMerge{SeriesState: s, plan: plan, policy: s.Policy, singly: singly}
 	m.plan.Plan = Plan{Role: plan.Role, keep: fateLive}
 	m.plan.known = map[Date]int64{}
 	switch plan.Role {
@@ -38,7 +51,7 @@ func (s *SeriesState) planSeriesContent(plan SeriesPlan) SeriesPlan {
 	if len(s.nightpos.occurrences) == 0 {
 		m.plan.Reason = "NightPOS shows occurrences of this series that no rule explains"
 		m.plan.keep = fateNone
-		return m.plan
+		return m
 	}
 	m.schedule()
 	m.master()
@@ -48,11 +61,8 @@ func (s *SeriesState) planSeriesContent(plan SeriesPlan) SeriesPlan {
 		m.compare()
 	}
 	m.report()
-	plan = m.finish()
-	if plan.Role == RoleGuest {
-		s.answers(&plan)
-	}
-	return plan
+	m.finish()
+	return m
 }
 
 // schedule decides when the series takes place, as a whole: its rule, its time of
@@ -114,14 +124,6 @@ func (m *seriesMerge) schedule() {
 		lost := map[Side]string{SideOutlook: outlook.text(), SideNightPOS: view.text()}
 		m.plan.Conflicts = append(m.plan.Conflicts, Conflict{Field: FieldWhen, Loser: from.Other(), Lost: lost[from.Other()]})
 	}
-}
-
-// text shows a schedule for a person.
-func (s schedule) text() string {
-	if !s.rule.Repeats() {
-		return s.first.String()
-	}
-	return s.first.String() + ", " + s.rule.Describe()
 }
 
 // singleChanged says which sides changed when the event takes place since the
@@ -233,6 +235,9 @@ func (m *seriesMerge) master() {
 		change = &delta{event: plain(m.Copy.Event)}
 	}
 	m.linkable(change, m.plan.Role == RoleOrganizer)
+	if m.singly {
+		m.plan.singly, change = change.fields, &delta{event: plain(m.Copy.Event)}
+	}
 	m.plan.Conflicts = append(m.plan.Conflicts, merged.conflicts...)
 	if len(change.fields) > 0 {
 		if m.plan.Copy == nil {
@@ -250,7 +255,7 @@ func (m *seriesMerge) master() {
 		m.plan.From = SideNightPOS
 	}
 	if m.plan.Copy != nil {
-		m.plan.Mails = m.mailsOfUpdate(&delta{event: m.plan.Copy.Event, fields: m.plan.Copy.Fields})
+		m.plan.Mails = m.mailsOfUpdate(&delta{event: m.plan.Copy.Event, fields: m.plan.Copy.Fields}) + m.mailsOfExceptions()
 		if m.plan.Role != RoleOrganizer {
 			m.plan.Mails = 0
 		}
@@ -476,7 +481,7 @@ func (m *seriesMerge) mailsOfOccurrence(shown Event) int {
 }
 
 // finish puts the writes together.
-func (m *seriesMerge) finish() SeriesPlan {
+func (m *seriesMerge) finish() {
 	if len(m.writes) > 0 {
 		m.record().Writes = append(m.record().Writes, m.writes...)
 	}
@@ -496,5 +501,4 @@ func (m *seriesMerge) finish() SeriesPlan {
 			m.plan.Copy = nil
 		}
 	}
-	return m.plan
 }

@@ -26,6 +26,9 @@ type SeriesPlan struct {
 	// expected is what Outlook should show once its master is written: Outlook may
 	// forget exceptions by that, and deletions of occurrences.
 	expected map[Date]occurrence
+	// singly are the fields that changed in NightPOS for the series as a whole, of
+	// which Outlook is told occurrence by occurrence.
+	singly FieldSet
 }
 
 // Idle says that the plan writes nothing.

@@ -330,6 +330,9 @@ func (k *seriesKeeper) master() (again bool) {
 			k.writtenIDs[write.ID] = true
 		}
 	}
+	if k.before.Link != nil {
+		k.plan.singleFields(nightpos, k.before.Link.NightPOS)
+	}
 	nightpos[patternKey], nightpos[endKey] = patternDigest(k.after.Recurrence.Rule), endDigest(k.after.Recurrence.Rule)
 	k.link.Outlook, k.link.NightPOS = outlook, nightpos
 	return again

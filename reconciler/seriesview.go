@@ -38,6 +38,14 @@ func (s schedule) at(slot Date) When {
 	return SlotTime(slot, s.first)
 }
 
+// text shows a schedule for a person.
+func (s schedule) text() string {
+	if !s.rule.Repeats() {
+		return s.first.String()
+	}
+	return s.first.String() + ", " + s.rule.Describe()
+}
+
 // equal says whether two schedules put the same meetings at the same times.
 func (s schedule) equal(other schedule) bool {
 	switch {

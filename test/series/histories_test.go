@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -23,12 +24,23 @@ var (
 // master of their series changes, which is not established.
 var forgetting = []simoutlook.ExceptionRule{simoutlook.ExceptionsDropOnMove, simoutlook.ExceptionsKeep, simoutlook.ExceptionsDropAlways}
 
+// pinned are seeds of histories that went wrong once. In most, somebody renamed one
+// of the few occurrences that were left, and Outlook was told at the master, which
+// mails once more about every exception.
+var pinned = []uint64{
+	100673, 101365, 101658, 101965, 102074, 102630, 102705, 103936,
+}
+
 // TestHistories lets people edit series on both sides at random, with nothing but
 // the calendars' own habits in between, and wants both sides equal after each
 // edit, nothing written twice, and nobody mailed more than an edit is worth.
 func TestHistories(t *testing.T) {
+	seeds := slices.Clone(pinned)
 	for index := range *histories {
-		seed := *firstSeed + uint64(index)
+		seeds = append(seeds, *firstSeed+uint64(index))
+	}
+	slices.Sort(seeds)
+	for _, seed := range slices.Compact(seeds) {
 		t.Run(fmt.Sprintf("seed=%d", seed), func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {

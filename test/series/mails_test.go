@@ -1,0 +1,67 @@
+package series_test
+
+import (
+	"testing"
+)
+
+// TestAnExceptionIsToldAgainForNoOtherOccurrence: written at the master, a change
+// has Outlook mail once more about each occurrence that was changed by itself (8.7).
+// Where the master speaks for one occurrence or for none, the change goes to the
+// occurrence.
+func TestAnExceptionIsToldAgainForNoOtherOccurrence(t *testing.T) {
+	for name, end := range map[string]struct {
+		left  int
+		moved []int
+		want  []string
+	}{
+		"the last that was left was moved before":        {1, []int{0}, []string{"2000-01-10T10:00 special"}},
+		"the other that was left was moved before":       {2, []int{1}, []string{"2000-01-10T09:00 special", "2000-01-12T10:00 team"}},
+		"the two others that are left were moved":        {3, []int{1, 2}, []string{"2000-01-10T09:00 special", "2000-01-12T10:00 team", "2000-01-17T10:00 team"}},
+		"it was moved before, and the other one was not": {2, []int{0}, []string{"2000-01-10T10:00 special", "2000-01-12T09:00 team"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			versions(t, func(s *scene) {
+				s.createInNightPOS(nil)
+				s.settle(titled("team", nil)...)
+				s.cut(end.left)
+				for _, index := range end.moved {
+					s.moveHour(sixTimes[index])
+				}
+				s.settle()
+				s.mails = len(s.Outlook.Mails())
+				s.write(s.at(end.want[0][:16]), map[string]any{"name": "special"})
+				s.settle(end.want...)
+				s.wantMails(1)
+
+				// What all show now is still one change of all.
+				s.write(s.at(end.want[0][:16]), map[string]any{"name": "crew", "recurrence_update": "all_events"})
+				var want []string
+				for _, shown := range end.want {
+					want = append(want, shown[:17]+"crew")
+				}
+				s.settle(want...)
+				s.wantMails(end.left)
+			})
+		})
+	}
+}
+
+// cut leaves so many occurrences of the series, at its beginning.
+func (s *scene) cut(left int) {
+	s.Helper()
+	if err := s.NightPOS.Member("alice").MassDelete(s.Context(), s.at(sixTimes[left]), "future_events"); err != nil {
+		s.Fatal(err)
+	}
+	s.settle()
+}
+
+// moveHour moves an occurrence by an hour in Outlook.
+func (s *scene) moveHour(start string) {
+	s.Helper()
+	at := start[:11]
+	s.patch(s.instance(start), map[string]any{
+		"start": map[string]any{"dateTime": at + "10:00:00", "timeZone": "UTC"},
+		"end":   map[string]any{"dateTime": at + "11:00:00", "timeZone": "UTC"},
+	})
+	s.settle()
+}
