@@ -62,6 +62,9 @@ func (s *SeriesState) Withhold(plan SeriesPlan) (SeriesPlan, Withheld) {
 // Plan decides. It is a pure function, as State.Plan is.
 func (s *SeriesState) Plan() SeriesPlan {
 	s.prepare()
+	if s.emptied() {
+		s.Series, s.Copy = nil, nil
+	}
 	if s.claims() {
 		s.claimSeries()
 	}
@@ -109,6 +112,17 @@ func (s *SeriesState) Plan() SeriesPlan {
 		}
 		return plan
 	}
+}
+
+// emptied says that every occurrence of an organizer's series was deleted, which for
+// all who look at the calendar is as if the series were. Its master stays, and to
+// delete that too would call off once more what everybody was told is off.
+func (s *SeriesState) emptied() bool {
+	if s.Series == nil || s.Link == nil || s.Link.Role != RoleOrganizer || !s.Series.IsOrganizer || s.Series.Refused != "" || !s.Series.Rule.Repeats() {
+		return false
+	}
+	slots := s.Series.Rule.Slots(Date{}, Date{}, len(s.Series.Cancelled)+1)
+	return len(slots) > 0 && !slices.ContainsFunc(slots, func(slot Date) bool { return !s.Series.gone(slot) })
 }
 
 // claimSeries is State.claimed for every occurrence.

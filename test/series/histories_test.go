@@ -26,9 +26,10 @@ var forgetting = []simoutlook.ExceptionRule{simoutlook.ExceptionsDropOnMove, sim
 
 // pinned are seeds of histories that went wrong once. In most, somebody renamed one
 // of the few occurrences that were left, and Outlook was told at the master, which
-// mails once more about every exception.
+// mails once more about every exception. In 101318 the last occurrence was deleted
+// in Outlook, whose master was deleted by the next sweep.
 var pinned = []uint64{
-	100673, 101365, 101658, 101965, 102074, 102630, 102705, 103936,
+	100673, 101318, 101365, 101658, 101965, 102074, 102630, 102705, 103936,
 }
 
 // TestHistories lets people edit series on both sides at random, with nothing but
@@ -132,7 +133,7 @@ func (h *historian) edit(step int) int {
 	case 3:
 		note("deleted one in Outlook")
 		h.deleted++
-		h.try(box.Delete(ctx, h.instance(start)))
+		h.attempt(box.Delete(ctx, h.instance(start)))
 	case 4:
 		note("shifted all in Outlook")
 		if _, err := box.Shift(ctx, h.seriesAt(start), h.random.IntN(2), time.Hour); err != nil {
@@ -145,7 +146,7 @@ func (h *historian) edit(step int) int {
 		}
 	case 6:
 		note("deleted this and following in Outlook")
-		h.try(box.DeleteFollowing(ctx, h.instance(start)))
+		h.attempt(box.DeleteFollowing(ctx, h.instance(start)))
 	case 7:
 		note("renamed one in NightPOS " + title)
 		h.write(h.at(start), map[string]any{"name": title})
@@ -157,38 +158,38 @@ func (h *historian) edit(step int) int {
 	case 9:
 		note("moved one by an hour in NightPOS")
 		at, _ := time.Parse("2006-01-02T15:04", start)
-		h.try(member.Write(ctx, []int{h.at(start)}, map[string]any{
+		h.attempt(member.Write(ctx, []int{h.at(start)}, map[string]any{
 			"start": at.Add(time.Hour).Format(time.DateTime), "stop": at.Add(2 * time.Hour).Format(time.DateTime), "recurrence_update": "self_only",
 		}))
 		return 1 + modified
 	case 10:
 		note("moved all by an hour in NightPOS")
 		at, _ := time.Parse("2006-01-02T15:04", start)
-		h.try(member.Write(ctx, []int{h.at(start)}, map[string]any{
+		h.attempt(member.Write(ctx, []int{h.at(start)}, map[string]any{
 			"start": at.Add(time.Hour).Format(time.DateTime), "stop": at.Add(2 * time.Hour).Format(time.DateTime), "recurrence_update": "all_events",
 		}))
 		return 1 + modified
 	case 11:
 		note("deleted one in NightPOS")
 		h.deleted++
-		h.try(member.Unlink(ctx, h.at(start)))
+		h.attempt(member.Unlink(ctx, h.at(start)))
 		return 1
 	case 12:
 		note("archived one in NightPOS")
 		h.deleted++
-		h.try(member.Archive(ctx, h.at(start)))
+		h.attempt(member.Archive(ctx, h.at(start)))
 		return 1
 	case 13:
 		note("renamed this and following in NightPOS " + title)
-		h.try(member.Write(ctx, []int{h.at(start)}, map[string]any{"name": title, "recurrence_update": "future_events"}))
+		h.attempt(member.Write(ctx, []int{h.at(start)}, map[string]any{"name": title, "recurrence_update": "future_events"}))
 		return 2 + modified
 	case 14:
 		note("deleted this and following in NightPOS")
-		h.try(member.MassDelete(ctx, h.at(start), "future_events"))
+		h.attempt(member.MassDelete(ctx, h.at(start), "future_events"))
 		return 1 + modified
 	case 15:
 		note("archived this and following in NightPOS")
-		h.try(member.MassArchive(ctx, h.at(start), "future_events"))
+		h.attempt(member.MassArchive(ctx, h.at(start), "future_events"))
 		return 1 + modified
 	}
 	return 0
@@ -219,8 +220,8 @@ func (h *historian) seriesAt(start string) string {
 	return event["id"].(string)
 }
 
-// try notes what a calendar refuses its own people.
-func (h *historian) try(err error) {
+// attempt notes what a calendar refuses its own people.
+func (h *historian) attempt(err error) {
 	if err != nil {
 		h.told = append(h.told, "refused: "+err.Error())
 	}

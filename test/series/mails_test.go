@@ -2,6 +2,8 @@ package series_test
 
 import (
 	"testing"
+
+	"github.com/nightpos/outlook-gateway/test/world"
 )
 
 // TestAnExceptionIsToldAgainForNoOtherOccurrence: written at the master, a change
@@ -46,12 +48,43 @@ func TestAnExceptionIsToldAgainForNoOtherOccurrence(t *testing.T) {
 	}
 }
 
+// TestASeriesWithoutOccurrencesIsCalledOffOnce: whoever deletes the last occurrence
+// that is left in Outlook leaves a master there that nobody sees. To delete that too
+// would tell everybody of it again.
+func TestASeriesWithoutOccurrencesIsCalledOffOnce(t *testing.T) {
+	versions(t, func(s *scene) {
+		s.createInNightPOS(nil)
+		s.settle(titled("team", nil)...)
+		s.cut(2)
+		kept := []int{s.at(sixTimes[0]), s.at(sixTimes[1])}
+		for _, start := range sixTimes[:2] {
+			s.try(s.Outlook.Mailbox(world.Alice).Delete(s.Context(), s.instance(start)))
+		}
+		s.mails = len(s.Outlook.Mails())
+		s.settle()
+		s.wantMails(0)
+		if len(s.inNightPOS()) > 0 {
+			s.Fatalf("NightPOS still shows %q\n%s", s.inNightPOS(), s.Log())
+		}
+
+		s.try(s.NightPOS.Member("alice").Write(s.Context(), kept, map[string]any{"active": true}))
+		s.settle(sixTimes[0]+" team", sixTimes[1]+" team")
+		s.wantMails(1)
+	})
+}
+
+// try fails the test over what a calendar refuses its own people.
+func (s *scene) try(err error) {
+	s.Helper()
+	if err != nil {
+		s.Fatal(err)
+	}
+}
+
 // cut leaves so many occurrences of the series, at its beginning.
 func (s *scene) cut(left int) {
 	s.Helper()
-	if err := s.NightPOS.Member("alice").MassDelete(s.Context(), s.at(sixTimes[left]), "future_events"); err != nil {
-		s.Fatal(err)
-	}
+	s.try(s.NightPOS.Member("alice").MassDelete(s.Context(), s.at(sixTimes[left]), "future_events"))
 	s.settle()
 }
 
