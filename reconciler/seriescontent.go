@@ -119,6 +119,7 @@ func (m *seriesMerge) schedule() {
 		}
 		m.plan.Copy.Event.When = m.plan.agreed.first
 		m.plan.From = SideNightPOS
+		m.shorten()
 	}
 	if byOutlook && byNightPOS && from != "" {
 		lost := map[Side]string{SideOutlook: outlook.text(), SideNightPOS: view.text()}

@@ -67,3 +67,37 @@ func (p SeriesPlan) singleFields(nightpos, agreed Base) {
 		nightpos[string(field)] = agreed[string(field)]
 	}
 }
+
+// shorten has a series that is put on another schedule end with the last occurrence
+// that was not deleted, where both sides may bring back what was: Outlook forgets
+// deletions, and each costs another mail; NightPOS makes its records anew, which are
+// archived again, and states the same end from now on.
+func (m *seriesMerge) shorten() {
+	if m.plan.Role != RoleOrganizer || !m.rebuilt() || !m.plan.agreed.rule.Repeats() {
+		return
+	}
+	if end, ends := m.plan.agreed.rule.Last(); !ends || end.After(m.plan.to) {
+		return
+	}
+	slots := m.plan.agreed.slots(m.plan.from, m.plan.to, maxSlots)
+	last := len(slots) - 1
+	for last >= 0 {
+		if exception, known := m.exception(slots[last]); !known || !exception.Cancelled || !m.Series.gone(slots[last]) {
+			break
+		}
+		last--
+	}
+	if last < 0 || last == len(slots)-1 {
+		return
+	}
+	for _, slot := range slots[last+1:] {
+		if revived, there := m.nightpos.occurrences[slot]; there {
+			m.archive(revived.record)
+		}
+	}
+	m.plan.agreed.rule, m.plan.to = endAt(m.plan.agreed.rule, slots[last]), slots[last]
+	m.plan.Copy.Rule = m.plan.agreed.rule
+	write := m.record()
+	rule, first := ruleFor(m.plan.agreed, m.plan.from, m.plan.to)
+	write.Rule, write.First, write.Zone = &rule, first, first.Zone
+}

@@ -1,8 +1,10 @@
 package series_test
 
 import (
+	"fmt"
 	"testing"
 
+	simoutlook "github.com/nightpos/outlook-gateway/test/sim/outlook"
 	"github.com/nightpos/outlook-gateway/test/world"
 )
 
@@ -71,6 +73,39 @@ func TestASeriesWithoutOccurrencesIsCalledOffOnce(t *testing.T) {
 		s.settle(sixTimes[0]+" team", sixTimes[1]+" team")
 		s.wantMails(1)
 	})
+}
+
+// TestADeletedLastOccurrenceStaysDeletedWhenAllAreMoved: NightPOS makes it anew then,
+// and Outlook may bring it back, which nobody is to be told of.
+func TestADeletedLastOccurrenceStaysDeletedWhenAllAreMoved(t *testing.T) {
+	for _, rule := range forgetting {
+		for _, side := range []string{"Outlook", "NightPOS"} {
+			t.Run(fmt.Sprintf("exceptions %d, deleted in %s", rule, side), func(t *testing.T) {
+				under(t, simoutlook.Switches{Exceptions: rule}, func(s *scene) {
+					s.createInNightPOS(nil)
+					s.settle(titled("team", nil)...)
+					if last := sixTimes[5]; side == "Outlook" {
+						s.try(s.Outlook.Mailbox(world.Alice).Delete(s.Context(), s.instance(last)))
+					} else {
+						s.try(s.NightPOS.Member("alice").Unlink(s.Context(), s.at(last)))
+					}
+					s.settle(titled("team", map[int]string{5: ""})...)
+					for hour := range 2 {
+						s.mails = len(s.Outlook.Mails())
+						s.write(s.at(fmt.Sprintf("2000-01-10T%02d", 9+hour)), map[string]any{
+							"start": fmt.Sprintf("2000-01-10 %d:00:00", 10+hour), "stop": fmt.Sprintf("2000-01-10 %d:00:00", 11+hour),
+							"recurrence_update": "all_events",
+						})
+						s.settle()
+						s.wantMails(1)
+						if shown := s.inOutlook(); len(shown) != 5 {
+							s.Fatalf("Outlook shows %q, want 5 occurrences\n%s", shown, s.Log())
+						}
+					}
+				})
+			})
+		}
+	}
 }
 
 // try fails the test over what a calendar refuses its own people.
