@@ -230,6 +230,7 @@ func (m *seriesMerge) master() {
 	}
 	m.before = viewCopy(m.Series, m.plan.from, m.plan.to)
 	m.after = viewCopy(m.Series, m.plan.from, m.plan.to)
+	m.plan.taken = m.takenFrom(merged.deltas[SideNightPOS])
 	change, _ := m.openly(merged.deltas[SideOutlook], plain(m.Copy.Event))
 	if m.plan.Role == RoleGuest {
 		m.stays(len(change.fields) > 0)
@@ -404,6 +405,7 @@ func (m *seriesMerge) occurrence(slot Date, outlook, nightpos occurrence) {
 		if exception, there := m.exception(slot); there && !exception.Cancelled && outlook.copied != nil {
 			sides[0].agreed, sides[1].agreed = Base{patternKey: ""}, sides[1].now
 		}
+		unspread(sides[0], sides[1], m.nightpos.spread)
 		sides[0].agreed = withoutReplies(sides[0].agreed, outlook.event.People)
 	}
 	merged := newMerge(sides[0], sides[1], m.policy)

@@ -29,6 +29,9 @@ type SeriesPlan struct {
 	// singly are the fields that changed in NightPOS for the series as a whole, of
 	// which Outlook is told occurrence by occurrence.
 	singly FieldSet
+	// taken is what NightPOS should show of the series as a whole, of what changed at
+	// the master: an exception that shows what it did is one from then on.
+	taken Base
 }
 
 // Idle says that the plan writes nothing.

@@ -152,6 +152,7 @@ func (s *SeriesState) afterwards(plan SeriesPlan, outlook *SeriesCopyResult, nig
 		*link = *s.Link
 		link.NightPOS = clone(link.NightPOS)
 	}
+	maps.Copy(link.NightPOS, plan.taken)
 	link.NightPOS[patternKey] = patternDigest(after.Recurrence.Rule)
 	if plan.agreed.rule.Repeats() {
 		exceptions := map[Date]LinkedException{}
