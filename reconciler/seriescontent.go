@@ -29,9 +29,8 @@ type seriesMerge struct {
 // planSeriesContent merges the content of a series, the schedule first, then what
 // all occurrences have in common, then occurrence by occurrence.
 func (s *SeriesState) planSeriesContent(plan SeriesPlan) SeriesPlan {
-	role := plan.Role
 	plan = s.cheaper(plan, s.merge(plan, false))
-	if role == RoleGuest {
+	if plan.Role == RoleGuest && plan.keep == fateLive {
 		s.answers(&plan)
 	}
 	return plan
@@ -473,14 +472,6 @@ func (m *seriesMerge) write(write OccurrenceWrite, shown occurrence) {
 	if m.plan.Role == RoleOrganizer {
 		m.plan.Mails += m.mailsOfOccurrence(shown.event)
 	}
-}
-
-// mailsOfOccurrence is how many people Outlook writes to about one occurrence.
-func (m *seriesMerge) mailsOfOccurrence(shown Event) int {
-	if m.hidden != nil {
-		return m.mails(*m.hidden)
-	}
-	return m.mails(shown)
 }
 
 // finish puts the writes together.

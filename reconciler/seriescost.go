@@ -37,6 +37,14 @@ func (m *seriesMerge) divisible() bool {
 	return true
 }
 
+// mailsOfOccurrence is how many people Outlook writes to about one occurrence.
+func (m *seriesMerge) mailsOfOccurrence(shown Event) int {
+	if m.hidden != nil {
+		return m.mails(*m.hidden)
+	}
+	return m.mails(shown)
+}
+
 // mailsOfExceptions is how many mails Outlook sends besides when a master is written:
 // it tells again of each occurrence that was changed by itself, though nothing of it
 // changes now.
