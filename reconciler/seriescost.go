@@ -90,7 +90,8 @@ func (m *seriesMerge) shorten() {
 	slots := m.plan.agreed.slots(m.plan.from, m.plan.to, maxSlots)
 	last := len(slots) - 1
 	for last >= 0 {
-		if exception, known := m.exception(slots[last]); !known || !exception.Cancelled || !m.Series.gone(slots[last]) {
+		exception, _ := m.exception(slots[last])
+		if !exception.Cancelled || m.Series.Rule.Includes(slots[last]) && !m.Series.gone(slots[last]) {
 			break
 		}
 		last--

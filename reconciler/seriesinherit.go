@@ -92,7 +92,7 @@ func (s *SeriesState) takenFrom(change *delta) Base {
 // its base, the one record that stays, though that was an exception in it. Somebody
 // moved all, and meant to change nothing else of them.
 func (s *SeriesState) spread(occurrences map[Date]occurrence) FieldSet {
-	if !s.rebuilt() || len(s.Link.NightPOS) == 0 {
+	if !s.rebuilt() || s.Link.Role != RoleOrganizer || len(s.Link.NightPOS) == 0 {
 		return nil
 	}
 	var special Base

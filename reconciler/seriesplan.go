@@ -124,8 +124,19 @@ func (s *SeriesState) emptied() bool {
 	if s.Series == nil || s.Link == nil || s.Link.Role != RoleOrganizer || !s.Series.IsOrganizer || s.Series.Refused != "" || !s.Series.Rule.Repeats() {
 		return false
 	}
+	if len(s.live) > 0 && !s.ended() && s.agreedOnNone() {
+		return false // somebody has brought one back in NightPOS
+	}
 	slots := s.Series.Rule.Slots(Date{}, Date{}, len(s.Series.Cancelled)+1)
 	return len(slots) > 0 && !slices.ContainsFunc(slots, func(slot Date) bool { return !s.Series.gone(slot) })
+}
+
+// agreedOnNone says that every occurrence was deleted when the sides last agreed.
+func (s *SeriesState) agreedOnNone() bool {
+	agreed, there := s.agreed()
+	return there && !slices.ContainsFunc(agreed.slots(s.Link.Series.From, s.Link.Series.To, maxSlots), func(slot Date) bool {
+		return !s.Link.Series.Exceptions[slot].Cancelled
+	})
 }
 
 // claimSeries is State.claimed for every occurrence.

@@ -75,6 +75,25 @@ func TestASeriesWithoutOccurrencesIsCalledOffOnce(t *testing.T) {
 	})
 }
 
+// TestAnOccurrenceOfASeriesWithoutAnyComesBack: one that somebody brings back is
+// there again, though the last of the others was deleted in Outlook.
+func TestAnOccurrenceOfASeriesWithoutAnyComesBack(t *testing.T) {
+	versions(t, func(s *scene) {
+		s.createInNightPOS(nil)
+		s.settle(titled("team", nil)...)
+		s.cut(2)
+		second := s.at(sixTimes[1])
+		s.try(s.Outlook.Mailbox(world.Alice).Delete(s.Context(), s.instance(sixTimes[0])))
+		s.try(s.NightPOS.Member("alice").Archive(s.Context(), second))
+		s.settle()
+		if shown := s.inOutlook(); len(shown) > 0 {
+			s.Fatalf("Outlook still shows %q\n%s", shown, s.Log())
+		}
+		s.write(second, map[string]any{"active": true})
+		s.settle(sixTimes[1] + " team")
+	})
+}
+
 // TestADeletedLastOccurrenceStaysDeletedWhenAllAreMoved: NightPOS makes it anew then,
 // and Outlook may bring it back, which nobody is to be told of.
 func TestADeletedLastOccurrenceStaysDeletedWhenAllAreMoved(t *testing.T) {
