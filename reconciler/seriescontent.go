@@ -21,12 +21,24 @@ type seriesMerge struct {
 	// lone are the slots whose occurrence somebody deleted there.
 	edited bool
 	lone   []Date
+	// singly says that Outlook is told of content occurrence by occurrence, not at
+	// its master.
+	singly bool
 }
 
 // planSeriesContent merges the content of a series, the schedule first, then what
 // all occurrences have in common, then occurrence by occurrence.
 func (s *SeriesState) planSeriesContent(plan SeriesPlan) SeriesPlan {
-	m := &seriesMerge{SeriesState: s, plan: plan, policy: s.Policy}
+	plan = s.cheaper(plan, s.merge(plan, false))
+	if plan.Role == RoleGuest && plan.keep == fateLive {
+		s.answers(&plan)
+	}
+	return plan
+}
+
+// merge works out the writes; singly is as in seriesMerge.
+func (s *SeriesState) merge(plan SeriesPlan, singly bool) *seriesMerge {
+	m := &seriesMerge{SeriesState: s, plan: plan, policy: s.Policy, singly: singly}
 	m.plan.Plan = Plan{Role: plan.Role, keep: fateLive}
 	m.plan.known = map[Date]int64{}
 	switch plan.Role {
@@ -38,7 +50,7 @@ func (s *SeriesState) planSeriesContent(plan SeriesPlan) SeriesPlan {
 	if len(s.nightpos.occurrences) == 0 {
 		m.plan.Reason = "NightPOS shows occurrences of this series that no rule explains"
 		m.plan.keep = fateNone
-		return m.plan
+		return m
 	}
 	m.schedule()
 	m.master()
@@ -48,11 +60,8 @@ func (s *SeriesState) planSeriesContent(plan SeriesPlan) SeriesPlan {
 		m.compare()
 	}
 	m.report()
-	plan = m.finish()
-	if plan.Role == RoleGuest {
-		s.answers(&plan)
-	}
-	return plan
+	m.finish()
+	return m
 }
 
 // schedule decides when the series takes place, as a whole: its rule, its time of
@@ -109,19 +118,12 @@ func (m *seriesMerge) schedule() {
 		}
 		m.plan.Copy.Event.When = m.plan.agreed.first
 		m.plan.From = SideNightPOS
+		m.shorten()
 	}
 	if byOutlook && byNightPOS && from != "" {
 		lost := map[Side]string{SideOutlook: outlook.text(), SideNightPOS: view.text()}
 		m.plan.Conflicts = append(m.plan.Conflicts, Conflict{Field: FieldWhen, Loser: from.Other(), Lost: lost[from.Other()]})
 	}
-}
-
-// text shows a schedule for a person.
-func (s schedule) text() string {
-	if !s.rule.Repeats() {
-		return s.first.String()
-	}
-	return s.first.String() + ", " + s.rule.Describe()
 }
 
 // singleChanged says which sides changed when the event takes place since the
@@ -227,12 +229,16 @@ func (m *seriesMerge) master() {
 	}
 	m.before = viewCopy(m.Series, m.plan.from, m.plan.to)
 	m.after = viewCopy(m.Series, m.plan.from, m.plan.to)
+	m.plan.taken = m.takenFrom(merged.deltas[SideNightPOS])
 	change, _ := m.openly(merged.deltas[SideOutlook], plain(m.Copy.Event))
 	if m.plan.Role == RoleGuest {
 		m.stays(len(change.fields) > 0)
 		change = &delta{event: plain(m.Copy.Event)}
 	}
 	m.linkable(change, m.plan.Role == RoleOrganizer)
+	if m.singly {
+		m.plan.singly, change = change.fields, &delta{event: plain(m.Copy.Event)}
+	}
 	m.plan.Conflicts = append(m.plan.Conflicts, merged.conflicts...)
 	if len(change.fields) > 0 {
 		if m.plan.Copy == nil {
@@ -250,7 +256,7 @@ func (m *seriesMerge) master() {
 		m.plan.From = SideNightPOS
 	}
 	if m.plan.Copy != nil {
-		m.plan.Mails = m.mailsOfUpdate(&delta{event: m.plan.Copy.Event, fields: m.plan.Copy.Fields})
+		m.plan.Mails = m.mailsOfUpdate(&delta{event: m.plan.Copy.Event, fields: m.plan.Copy.Fields}) + m.mailsOfExceptions()
 		if m.plan.Role != RoleOrganizer {
 			m.plan.Mails = 0
 		}
@@ -398,6 +404,7 @@ func (m *seriesMerge) occurrence(slot Date, outlook, nightpos occurrence) {
 		if exception, there := m.exception(slot); there && !exception.Cancelled && outlook.copied != nil {
 			sides[0].agreed, sides[1].agreed = Base{patternKey: ""}, sides[1].now
 		}
+		unspread(sides[0], sides[1], m.nightpos.spread)
 		sides[0].agreed = withoutReplies(sides[0].agreed, outlook.event.People)
 	}
 	merged := newMerge(sides[0], sides[1], m.policy)
@@ -467,16 +474,8 @@ func (m *seriesMerge) write(write OccurrenceWrite, shown occurrence) {
 	}
 }
 
-// mailsOfOccurrence is how many people Outlook writes to about one occurrence.
-func (m *seriesMerge) mailsOfOccurrence(shown Event) int {
-	if m.hidden != nil {
-		return m.mails(*m.hidden)
-	}
-	return m.mails(shown)
-}
-
 // finish puts the writes together.
-func (m *seriesMerge) finish() SeriesPlan {
+func (m *seriesMerge) finish() {
 	if len(m.writes) > 0 {
 		m.record().Writes = append(m.record().Writes, m.writes...)
 	}
@@ -496,5 +495,4 @@ func (m *seriesMerge) finish() SeriesPlan {
 			m.plan.Copy = nil
 		}
 	}
-	return m.plan
 }

@@ -75,3 +75,57 @@ func followed(outlook, nightpos *shown, after Base) {
 		}
 	}
 }
+
+// takenFrom is what NightPOS is to show of the series as a whole, of what changed at
+// the master.
+func (s *SeriesState) takenFrom(change *delta) Base {
+	shown, taken := NewBase(s.NightPOS.Project(change.event)), Base{}
+	for _, scalar := range scalars {
+		if change.fields.Has(scalar.field) {
+			taken[string(scalar.field)] = shown[string(scalar.field)]
+		}
+	}
+	return taken
+}
+
+// spread is what NightPOS gave to all occurrences when it made the series anew after
+// its base, the one record that stays, though that was an exception in it. Somebody
+// moved all, and meant to change nothing else of them.
+func (s *SeriesState) spread(occurrences map[Date]occurrence) FieldSet {
+	if !s.rebuilt() || s.Link.Role != RoleOrganizer || len(s.Link.NightPOS) == 0 {
+		return nil
+	}
+	var special Base
+	for slot, exception := range s.Link.Series.Exceptions {
+		if id := s.Link.Series.Occurrences[slot]; id != 0 && id == s.base().ID {
+			special = exception.NightPOS
+		}
+	}
+	if len(special) == 0 {
+		return nil
+	}
+	fields := FieldSet{}
+	for _, scalar := range scalars {
+		key := string(scalar.field)
+		if scalar.field != FieldWhen && special[key] != s.Link.NightPOS[key] {
+			fields[scalar.field] = true
+		}
+	}
+	for _, one := range occurrences {
+		now := NewBase(one.event)
+		maps.DeleteFunc(fields, func(field Field, _ bool) bool { return now[string(field)] != special[string(field)] })
+	}
+	return fields
+}
+
+// unspread has Outlook decide about what NightPOS spread.
+func unspread(outlook, nightpos *shown, spread FieldSet) {
+	if len(spread) == 0 || len(outlook.agreed) == 0 {
+		return
+	}
+	outlook.agreed, nightpos.agreed = clone(outlook.agreed), clone(nightpos.agreed)
+	for field := range spread {
+		key := string(field)
+		outlook.agreed[key], nightpos.agreed[key] = "", nightpos.now[key]
+	}
+}

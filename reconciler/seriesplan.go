@@ -26,6 +26,12 @@ type SeriesPlan struct {
 	// expected is what Outlook should show once its master is written: Outlook may
 	// forget exceptions by that, and deletions of occurrences.
 	expected map[Date]occurrence
+	// singly are the fields that changed in NightPOS for the series as a whole, of
+	// which Outlook is told occurrence by occurrence.
+	singly FieldSet
+	// taken is what NightPOS should show of the series as a whole, of what changed at
+	// the master: an exception that shows what it did is one from then on.
+	taken Base
 }
 
 // Idle says that the plan writes nothing.
@@ -59,6 +65,9 @@ func (s *SeriesState) Withhold(plan SeriesPlan) (SeriesPlan, Withheld) {
 // Plan decides. It is a pure function, as State.Plan is.
 func (s *SeriesState) Plan() SeriesPlan {
 	s.prepare()
+	if s.emptied() {
+		s.Series, s.Copy = nil, nil
+	}
 	if s.claims() {
 		s.claimSeries()
 	}
@@ -106,6 +115,28 @@ func (s *SeriesState) Plan() SeriesPlan {
 		}
 		return plan
 	}
+}
+
+// emptied says that every occurrence of an organizer's series was deleted, which for
+// all who look at the calendar is as if the series were. Its master stays, and to
+// delete that too would call off once more what everybody was told is off.
+func (s *SeriesState) emptied() bool {
+	if s.Series == nil || s.Link == nil || s.Link.Role != RoleOrganizer || !s.Series.IsOrganizer || s.Series.Refused != "" || !s.Series.Rule.Repeats() {
+		return false
+	}
+	if len(s.live) > 0 && !s.ended() && s.agreedOnNone() {
+		return false // somebody has brought one back in NightPOS
+	}
+	slots := s.Series.Rule.Slots(Date{}, Date{}, len(s.Series.Cancelled)+1)
+	return len(slots) > 0 && !slices.ContainsFunc(slots, func(slot Date) bool { return !s.Series.gone(slot) })
+}
+
+// agreedOnNone says that every occurrence was deleted when the sides last agreed.
+func (s *SeriesState) agreedOnNone() bool {
+	agreed, there := s.agreed()
+	return there && !slices.ContainsFunc(agreed.slots(s.Link.Series.From, s.Link.Series.To, maxSlots), func(slot Date) bool {
+		return !s.Link.Series.Exceptions[slot].Cancelled
+	})
 }
 
 // claimSeries is State.claimed for every occurrence.

@@ -152,6 +152,7 @@ func (s *SeriesState) afterwards(plan SeriesPlan, outlook *SeriesCopyResult, nig
 		*link = *s.Link
 		link.NightPOS = clone(link.NightPOS)
 	}
+	maps.Copy(link.NightPOS, plan.taken)
 	link.NightPOS[patternKey] = patternDigest(after.Recurrence.Rule)
 	if plan.agreed.rule.Repeats() {
 		exceptions := map[Date]LinkedException{}
@@ -329,6 +330,9 @@ func (k *seriesKeeper) master() (again bool) {
 		for _, write := range k.plan.Record.Writes {
 			k.writtenIDs[write.ID] = true
 		}
+	}
+	if k.before.Link != nil {
+		k.plan.singleFields(nightpos, k.before.Link.NightPOS)
 	}
 	nightpos[patternKey], nightpos[endKey] = patternDigest(k.after.Recurrence.Rule), endDigest(k.after.Recurrence.Rule)
 	k.link.Outlook, k.link.NightPOS = outlook, nightpos

@@ -152,6 +152,8 @@ type recurrenceView struct {
 	seriesView
 	// base is what is shown by the series as a whole.
 	base Base
+	// spread are the fields that every occurrence took from an exception.
+	spread FieldSet
 	// kept says that it is the schedule of the reference, as far as it reaches.
 	kept bool
 	// moved says that kept or not, the series now ends elsewhere.
@@ -199,7 +201,8 @@ func (s *SeriesState) viewRecurrence() recurrenceView {
 	default:
 		s.viewAnew(&view, usual)
 	}
-	view.event, view.base = s.commonEvent(view.occurrences)
+	view.spread = s.spread(view.occurrences)
+	view.event, view.base = s.commonEvent(view.occurrences, view.spread)
 	return view
 }
 

@@ -38,6 +38,14 @@ func (s schedule) at(slot Date) When {
 	return SlotTime(slot, s.first)
 }
 
+// text shows a schedule for a person.
+func (s schedule) text() string {
+	if !s.rule.Repeats() {
+		return s.first.String()
+	}
+	return s.first.String() + ", " + s.rule.Describe()
+}
+
 // equal says whether two schedules put the same meetings at the same times.
 func (s schedule) equal(other schedule) bool {
 	switch {
@@ -124,8 +132,9 @@ type candidate struct {
 // once all differ, the series does.
 //
 // Where only exceptions are left that show what they did before, the series is
-// still what it was, although none shows it: the base says so.
-func (s *SeriesState) commonEvent(occurrences map[Date]occurrence) (Event, Base) {
+// still what it was, although none shows it: the base says so. So it does of what
+// NightPOS spread; see spread.
+func (s *SeriesState) commonEvent(occurrences map[Date]occurrence, spread FieldSet) (Event, Base) {
 	var agreed Base
 	if s.Link != nil {
 		agreed = s.Link.NightPOS
@@ -168,6 +177,9 @@ func (s *SeriesState) commonEvent(occurrences map[Date]occurrence) (Event, Base)
 	base := NewBase(result)
 	for _, value := range still {
 		asAgreed(base, agreed, value)
+	}
+	for field := range spread {
+		base[string(field)] = agreed[string(field)]
 	}
 	return result, base
 }

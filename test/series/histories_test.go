@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -23,12 +24,26 @@ var (
 // master of their series changes, which is not established.
 var forgetting = []simoutlook.ExceptionRule{simoutlook.ExceptionsDropOnMove, simoutlook.ExceptionsKeep, simoutlook.ExceptionsDropAlways}
 
+// pinned are seeds of histories that went wrong once. In most, somebody renamed one
+// of the few occurrences that were left, and Outlook was told at the master, which
+// mails once more about every exception. In 101318 the last occurrence was deleted
+// in Outlook, whose master was deleted by the next sweep. In 100068 and 100954 the
+// last occurrence had been deleted before all were moved; in 100076 and 102967
+// NightPOS gave all that were moved the title that its base had by itself.
+var pinned = []uint64{
+	100068, 100076, 100673, 100954, 101318, 101365, 101658, 101965, 102074, 102630, 102705, 102967, 103936,
+}
+
 // TestHistories lets people edit series on both sides at random, with nothing but
 // the calendars' own habits in between, and wants both sides equal after each
 // edit, nothing written twice, and nobody mailed more than an edit is worth.
 func TestHistories(t *testing.T) {
+	seeds := slices.Clone(pinned)
 	for index := range *histories {
-		seed := *firstSeed + uint64(index)
+		seeds = append(seeds, *firstSeed+uint64(index))
+	}
+	slices.Sort(seeds)
+	for _, seed := range slices.Compact(seeds) {
 		t.Run(fmt.Sprintf("seed=%d", seed), func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
@@ -120,7 +135,7 @@ func (h *historian) edit(step int) int {
 	case 3:
 		note("deleted one in Outlook")
 		h.deleted++
-		h.try(box.Delete(ctx, h.instance(start)))
+		h.attempt(box.Delete(ctx, h.instance(start)))
 	case 4:
 		note("shifted all in Outlook")
 		if _, err := box.Shift(ctx, h.seriesAt(start), h.random.IntN(2), time.Hour); err != nil {
@@ -133,7 +148,7 @@ func (h *historian) edit(step int) int {
 		}
 	case 6:
 		note("deleted this and following in Outlook")
-		h.try(box.DeleteFollowing(ctx, h.instance(start)))
+		h.attempt(box.DeleteFollowing(ctx, h.instance(start)))
 	case 7:
 		note("renamed one in NightPOS " + title)
 		h.write(h.at(start), map[string]any{"name": title})
@@ -145,38 +160,38 @@ func (h *historian) edit(step int) int {
 	case 9:
 		note("moved one by an hour in NightPOS")
 		at, _ := time.Parse("2006-01-02T15:04", start)
-		h.try(member.Write(ctx, []int{h.at(start)}, map[string]any{
+		h.attempt(member.Write(ctx, []int{h.at(start)}, map[string]any{
 			"start": at.Add(time.Hour).Format(time.DateTime), "stop": at.Add(2 * time.Hour).Format(time.DateTime), "recurrence_update": "self_only",
 		}))
 		return 1 + modified
 	case 10:
 		note("moved all by an hour in NightPOS")
 		at, _ := time.Parse("2006-01-02T15:04", start)
-		h.try(member.Write(ctx, []int{h.at(start)}, map[string]any{
+		h.attempt(member.Write(ctx, []int{h.at(start)}, map[string]any{
 			"start": at.Add(time.Hour).Format(time.DateTime), "stop": at.Add(2 * time.Hour).Format(time.DateTime), "recurrence_update": "all_events",
 		}))
 		return 1 + modified
 	case 11:
 		note("deleted one in NightPOS")
 		h.deleted++
-		h.try(member.Unlink(ctx, h.at(start)))
+		h.attempt(member.Unlink(ctx, h.at(start)))
 		return 1
 	case 12:
 		note("archived one in NightPOS")
 		h.deleted++
-		h.try(member.Archive(ctx, h.at(start)))
+		h.attempt(member.Archive(ctx, h.at(start)))
 		return 1
 	case 13:
 		note("renamed this and following in NightPOS " + title)
-		h.try(member.Write(ctx, []int{h.at(start)}, map[string]any{"name": title, "recurrence_update": "future_events"}))
+		h.attempt(member.Write(ctx, []int{h.at(start)}, map[string]any{"name": title, "recurrence_update": "future_events"}))
 		return 2 + modified
 	case 14:
 		note("deleted this and following in NightPOS")
-		h.try(member.MassDelete(ctx, h.at(start), "future_events"))
+		h.attempt(member.MassDelete(ctx, h.at(start), "future_events"))
 		return 1 + modified
 	case 15:
 		note("archived this and following in NightPOS")
-		h.try(member.MassArchive(ctx, h.at(start), "future_events"))
+		h.attempt(member.MassArchive(ctx, h.at(start), "future_events"))
 		return 1 + modified
 	}
 	return 0
@@ -207,8 +222,8 @@ func (h *historian) seriesAt(start string) string {
 	return event["id"].(string)
 }
 
-// try notes what a calendar refuses its own people.
-func (h *historian) try(err error) {
+// attempt notes what a calendar refuses its own people.
+func (h *historian) attempt(err error) {
 	if err != nil {
 		h.told = append(h.told, "refused: "+err.Error())
 	}

@@ -4,6 +4,7 @@ import (
 	"maps"
 	"testing"
 
+	simoutlook "github.com/nightpos/outlook-gateway/test/sim/outlook"
 	"github.com/nightpos/outlook-gateway/test/world"
 )
 
@@ -42,5 +43,45 @@ func TestASeriesThatNightPOSMakesAnewStaysOne(t *testing.T) {
 				})
 			})
 		}
+	}
+}
+
+// TestWhatTheBaseShowsByItselfIsNotSpread: NightPOS makes all occurrences of a series
+// that is moved after its base. If that was renamed by itself, nobody meant the others
+// to be, and nobody is told so.
+func TestWhatTheBaseShowsByItselfIsNotSpread(t *testing.T) {
+	for name, rename := range map[string]func(*scene){
+		"renamed in Outlook": func(s *scene) {
+			s.patch(s.instance(sixTimes[0]), map[string]any{"subject": "special"})
+		},
+		"renamed in NightPOS": func(s *scene) {
+			s.write(s.at(sixTimes[0]), map[string]any{"name": "special"})
+		},
+		"left behind when all others were renamed": func(s *scene) {
+			s.patch(s.instance(sixTimes[0]), map[string]any{"subject": "first"})
+			s.settle(titled("team", map[int]string{0: "first"})...)
+			s.write(s.at(sixTimes[0]), map[string]any{"name": "special", "recurrence_update": "all_events"})
+			s.settle(titled("special", nil)...)
+			s.patch(s.master(), map[string]any{"subject": "team"})
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			under(t, simoutlook.Switches{Exceptions: simoutlook.ExceptionsKeep}, func(s *scene) {
+				if _, err := s.Outlook.Mailbox(world.Alice).Create(s.Context(), weekly("team", world.Carol)); err != nil {
+					s.Fatal(err)
+				}
+				s.settle(titled("team", nil)...)
+				rename(s)
+				s.settle(titled("team", map[int]string{0: "special"})...)
+				s.mails = len(s.Outlook.Mails())
+				s.write(s.at(sixTimes[2]), map[string]any{"start": "2000-01-17 10:00:00", "stop": "2000-01-17 11:00:00", "recurrence_update": "all_events"})
+				s.settle(
+					"2000-01-10T10:00 special", "2000-01-12T10:00 team", "2000-01-17T10:00 team",
+					"2000-01-19T10:00 team", "2000-01-24T10:00 team", "2000-01-26T10:00 team",
+				)
+				// One about all, one that Outlook sends besides about the first.
+				s.wantMails(2)
+			})
+		})
 	}
 }

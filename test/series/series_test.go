@@ -7,6 +7,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	simoutlook "github.com/nightpos/outlook-gateway/test/sim/outlook"
 	"github.com/nightpos/outlook-gateway/test/world"
 )
 
@@ -20,11 +21,14 @@ type scene struct {
 }
 
 // versions runs a test against each version of NightPOS.
-func versions(t *testing.T, run func(*scene)) {
+func versions(t *testing.T, run func(*scene)) { under(t, simoutlook.Switches{}, run) }
+
+// under does so with other habits of Outlook's.
+func under(t *testing.T, switches simoutlook.Switches, run func(*scene)) {
 	for _, version := range usualVersions {
 		t.Run(fmt.Sprintf("NightPOS %d", version), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				w := world.New(t, world.Options{Version: version, Seed: uint64(version)})
+				w := world.New(t, world.Options{Version: version, Seed: uint64(version), Switches: switches})
 				defer w.Close()
 				w.Quiet()
 				run(&scene{World: w, T: t})
