@@ -30,7 +30,7 @@ lint: ## go vet and golangci-lint.
 
 .PHONY: properties
 properties: ## Random histories of one meeting: make properties SEEDS=100000 SEED=7
-	go test ./reconciler -run 'TestHistories' -count=1 -rapid.checks=$(SEEDS) -rapid.seed=$(SEED) -timeout 0
+	go test ./reconciler -run 'Histories' -count=1 -rapid.checks=$(SEEDS) -rapid.seed=$(SEED) -timeout 0
 
 .PHONY: rules
 rules: ## Random rules of series against python-dateutil: make rules RULES=100000 SEED=7

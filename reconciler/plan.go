@@ -366,7 +366,10 @@ func (s State) planGuest() Plan {
 		merged := newMerge(guest.shown(SideOutlook), guest.shown(SideNightPOS), PolicyOutlook)
 		merged.scalarFields()
 		merged.people()
-		merged.answers(func(person Person) bool { return s.Member.Is(person) })
+		// An answer that the gateway gave is no news once Outlook shows it.
+		row, _ := s.ownRow()
+		byOutlook, _ := s.answerChanged(row)
+		merged.answers(func(person Person) bool { return byOutlook && s.Member.Is(person) })
 		plan := Plan{Role: RoleGuest, From: SideOutlook, keep: fateLive}
 		if change := merged.deltas[SideNightPOS]; len(change.fields) > 0 {
 			plan.NightPOS = &RecordWrite{

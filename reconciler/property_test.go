@@ -162,12 +162,17 @@ func (h *history) pass() {
 
 // step lets one thing happen.
 func (h *history) step() {
-	t := h.test
-	defer h.pass()
-	switch rapid.SampledFrom([]string{
+	h.happen(rapid.SampledFrom([]string{
 		"create outlook", "create nightpos", "edit outlook", "edit outlook", "edit nightpos", "edit nightpos", "delete outlook",
 		"archive", "unarchive", "unlink", "deliver", "deliver", "deliver", "work", "work", "work", "fault", "lose lease", "wait", "ask", "forget",
-	}).Draw(t, "step") {
+	}).Draw(h.test, "step"))
+}
+
+// happen lets what is named happen.
+func (h *history) happen(what string) {
+	t := h.test
+	defer h.pass()
+	switch what {
 	case "create outlook":
 		h.outlook.create(drawEvent(t, h.tag()), 0)
 	case "create nightpos":
@@ -399,6 +404,21 @@ func TestHistories(t *testing.T) {
 		h := newHistory(t)
 		for range rapid.IntRange(5, 60).Draw(t, "steps") {
 			h.step()
+		}
+		h.quiet()
+		h.check()
+	})
+}
+
+// TestOneEventHistories is TestHistories with a single event and nothing but edits and
+// faults, so that both sides often change the same field while writes fail.
+func TestOneEventHistories(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		h := newHistory(t)
+		h.outlook.create(drawEvent(t, h.tag()), 0)
+		h.quiet()
+		for range rapid.IntRange(3, 20).Draw(t, "steps") {
+			h.happen(rapid.SampledFrom([]string{"edit outlook", "edit nightpos", "deliver", "work", "fault", "lose lease", "wait"}).Draw(t, "step"))
 		}
 		h.quiet()
 		h.check()

@@ -379,18 +379,15 @@ func (k *seriesKeeper) slot(slot Date) (exception LinkedException, differs, agai
 	case k.brought(record.record):
 		return LinkedException{Lone: SideOutlook}, true, true
 	}
-	outlook, nightpos := k.own(NewBase(shown.event), shown.answer), k.own(NewBase(record.event), ownAnswer)
+	outlook := k.own(NewBase(shown.event), shown.answer)
 	_, written := k.written[slot]
 	if was, there := k.was.occurrences[slot]; there && !written && (k.plan.Copy == nil || k.plan.Copy.Action == "") {
 		read := k.own(NewBase(was.event), was.answer)
 		again = !maps.Equal(withoutAnswers(read), withoutAnswers(outlook))
 		outlook = read
 	}
-	if was, there := k.before.nightpos.occurrences[slot]; there && was.record.ID == record.record.ID && !k.writtenIDs[record.record.ID] {
-		read := k.own(NewBase(was.event), k.before.rowAnswer(was.event))
-		again = again || !maps.Equal(withoutAnswers(read), withoutAnswers(nightpos))
-		nightpos = read
-	}
+	nightpos, edited := k.ofRecord(slot, record)
+	again = again || edited
 	if k.dropped(slot, shown, nightpos) {
 		again = true
 	}
@@ -454,17 +451,38 @@ func (k *seriesKeeper) regular(slot Date) (outlook, nightpos Base) {
 	return outlook, nightpos
 }
 
-// unwritten keeps a change in NightPOS a change where Outlook did not take it.
+// ofRecord is what NightPOS showed of an occurrence: as it answered, where it was
+// written, else as it was read, and then whether it was edited since.
+func (k *seriesKeeper) ofRecord(slot Date, record occurrence) (base Base, edited bool) {
+	answered := k.own(NewBase(record.event), k.after.rowAnswer(record.event))
+	was, there := k.before.nightpos.occurrences[slot]
+	if !there || was.record.ID != record.record.ID || k.writtenIDs[record.record.ID] {
+		return answered, false
+	}
+	read := k.own(NewBase(was.event), k.before.rowAnswer(was.event))
+	return read, !maps.Equal(withoutAnswers(read), withoutAnswers(answered))
+}
+
+// unwritten keeps a change in NightPOS a change where Outlook did not take it, and
+// nothing else: what came from Outlook has arrived.
 func (k *seriesKeeper) unwritten(slot Date, shown occurrence, inOutlook bool) (exception LinkedException, differs, again bool) {
 	if !inOutlook {
 		return LinkedException{}, false, false
 	}
 	outlook := k.own(NewBase(shown.event), shown.answer)
 	former := &seriesMerge{SeriesState: k.before}
-	if _, nightpos := former.agreedAt(slot); nightpos != nil {
-		return LinkedException{Outlook: outlook, NightPOS: nightpos}, true, false
+	_, agreed := former.agreedAt(slot)
+	if agreed == nil {
+		agreed = outlook
 	}
-	return LinkedException{Outlook: outlook, NightPOS: outlook}, true, false
+	write := k.plan.Copy.Occurrences[slices.IndexFunc(k.plan.Copy.Occurrences, func(write OccurrenceWrite) bool { return write.Slot == slot })]
+	record, inNightPOS := k.after.nightpos.occurrences[slot]
+	if !inNightPOS || write.Action == ActionDelete {
+		return LinkedException{Outlook: outlook, NightPOS: agreed}, true, false
+	}
+	nightpos, edited := k.ofRecord(slot, record)
+	restore(nightpos, agreed, owedKeys(write.Action, write.Fields, outlook, NewBase(write.Event)))
+	return LinkedException{Outlook: outlook, NightPOS: nightpos}, true, edited
 }
 
 // rowAnswer is the member's reply to one occurrence in NightPOS.

@@ -226,31 +226,33 @@ func (s State) settleBases(link *Link, plan Plan, outlook *OutlookResult, nightp
 		readNightPOS = s.baseOfRecord(*s.Record, plan.Role)
 	}
 	newOutlook, newNightPOS := clone(readOutlook), clone(readNightPOS)
-	if plan.Outlook != nil && outlook != nil {
-		keys := writtenKeys(plan.Outlook.Action, plan.Outlook.Fields)
+	if write := plan.Outlook; write != nil && outlook != nil && outlook.Err == nil {
 		switch {
-		case outlook.Err != nil:
-			restore(newNightPOS, link.NightPOS, keys)
-			if plan.Outlook.Quiet {
-				// Repeated, it is still old news that nobody is mailed about.
-				delete(newOutlook, selfKey)
-			}
-		case plan.Outlook.Action == ActionAnswer:
-			newOutlook[selfKey] = digest(string(plan.Outlook.Answer))
+		case write.Action == ActionAnswer:
+			newOutlook[selfKey] = digest(string(write.Answer))
 		case outlook.Copy != nil:
-			overlay(newOutlook, s.baseOfCopy(*outlook.Copy, plan.Role), keys)
+			overlay(newOutlook, s.baseOfCopy(*outlook.Copy, plan.Role), writtenKeys(write.Action, write.Fields))
 		}
 	}
-	if plan.NightPOS != nil && nightpos != nil {
-		keys := writtenKeys(plan.NightPOS.Action, plan.NightPOS.Fields)
+	if write := plan.NightPOS; write != nil && nightpos != nil && nightpos.Err == nil {
 		switch {
-		case nightpos.Err != nil:
-			restore(newOutlook, link.Outlook, keys)
-		case plan.NightPOS.Action == ActionAnswer:
-			newNightPOS[selfKey] = digest(string(plan.NightPOS.Answer))
+		case write.Action == ActionAnswer:
+			newNightPOS[selfKey] = digest(string(write.Answer))
 		case nightpos.Record != nil:
-			overlay(newNightPOS, s.baseOfRecord(*nightpos.Record, plan.Role), keys)
+			overlay(newNightPOS, s.baseOfRecord(*nightpos.Record, plan.Role), writtenKeys(write.Action, write.Fields))
 		}
+	}
+	// What failed comes last: the other side's answer shows its own change too, which
+	// has yet to cross.
+	if write := plan.Outlook; write != nil && outlook != nil && outlook.Err != nil {
+		restore(newNightPOS, link.NightPOS, owedKeys(write.Action, write.Fields, readOutlook, NewBase(write.Event)))
+		if write.Quiet {
+			// Repeated, it is still old news that nobody is mailed about.
+			delete(newOutlook, selfKey)
+		}
+	}
+	if write := plan.NightPOS; write != nil && nightpos != nil && nightpos.Err != nil {
+		restore(newOutlook, link.Outlook, owedKeys(write.Action, write.Fields, readNightPOS, s.baseOfRecord(Record{Event: write.Event}, plan.Role)))
 	}
 	if speaksForAnswerOnly {
 		newOutlook, newNightPOS = answerBase(newOutlook), answerBase(newNightPOS)
@@ -316,6 +318,20 @@ func writtenKeys(action Action, fields FieldSet) func(key string) bool {
 			return true
 		}
 		return fields.Has(Field(field))
+	}
+}
+
+// owedKeys tells which keys of a base a write that failed leaves to be done. Of
+// people, answers and categories those are the entries that it was to change and no
+// others: what came from this side may have reached the other one meanwhile.
+func owedKeys(action Action, fields FieldSet, shown, wanted Base) func(key string) bool {
+	concerned := writtenKeys(action, fields)
+	if action != ActionUpdate {
+		return concerned
+	}
+	return func(key string) bool {
+		_, _, entry := strings.Cut(key, "/")
+		return concerned(key) && (!entry || shown[key] != wanted[key])
 	}
 }
 
