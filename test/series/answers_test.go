@@ -158,7 +158,7 @@ func TestAnswersToSeries(t *testing.T) {
 			if _, err := s.Outlook.Mailbox(world.Alice).Shift(s.Context(), s.master(), 0, time.Hour); err != nil {
 				s.Fatal(err)
 			}
-		}, answeredAt("tentative", moved(time.Hour, sixTimes...)), 3},
+		}, atNewTimes(answeredAt("tentative", moved(time.Hour, sixTimes...)), moved(time.Hour, sixTimes...)...), 3},
 		"accepted, then renamed by alice": {func(s *scene) {
 			s.respond(s.masterIn(world.Bob), "accept")
 			s.Quiet()
