@@ -131,6 +131,8 @@ func (s State) categories() []string {
 func (s State) planAside(role Role, why string) Plan {
 	plan := Plan{Role: role, Reason: why}
 	switch {
+	case s.Link == nil && s.notes(role):
+		plan.keep = fateAside
 	case s.Link == nil || s.ended() || s.Link.GraphID == "":
 	case role == RoleStandIn && s.organizerConnected() && s.elsewhere():
 		// The real invitation takes its place.
@@ -152,7 +154,10 @@ func (s State) planAside(role Role, why string) Plan {
 }
 
 // settleAside is the link of a meeting that is left as it is.
-func (s State) settleAside(wrote bool) *Link {
+func (s State) settleAside(role Role, wrote bool) *Link {
+	if s.Link == nil {
+		return s.note(role)
+	}
 	link := *s.Link
 	link.Aside = true
 	if wrote && len(link.Outlook) > 0 && len(link.NightPOS) > 0 {

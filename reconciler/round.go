@@ -479,7 +479,7 @@ func (r *round) consider(subject *subject) {
 	copied, record := state.Copy, state.Record
 	*state = r.frame(subject.items)
 	state.Copy, state.Record, state.Link = copied, record, subject.link
-	*state = state.released().veil()
+	*state = state.released().returned().veil()
 	plan := state.Plan()
 	if hinted(subject.items) {
 		if healing, differs := state.drifted(plan); differs {

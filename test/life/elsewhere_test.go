@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/nightpos/outlook-gateway/gateway"
 	"github.com/nightpos/outlook-gateway/service"
 )
 
@@ -174,4 +175,60 @@ func (w *world) idOf(address, title string) string {
 	}
 	w.Fatalf("%s has no %q", address, title)
 	return ""
+}
+
+// With the links lost, or after a reset that leaves everything, what stands in another
+// calendar is not made a second time, and goes on once it is moved back.
+func TestElsewhereWhileTheLinksAreLost(t *testing.T) {
+	for _, lost := range []string{"store emptied", "reset"} {
+		for _, from := range []string{"nightpos", "outlook"} {
+			t.Run(lost+", from "+from, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					w := newWorld(t, func(config *service.Config) { config.Settings.QuietFirstSync = false })
+					w.connect("alice", "")
+					w.connect("bob", "")
+					w.settle("alice", "connected")
+					if from == "nightpos" {
+						w.nightposEvent("alice", "Meeting", 5, nil, bob)
+					} else {
+						w.outlookEvent(alice, "Meeting", 5, bob, guest)
+					}
+					time.Sleep(time.Minute)
+					moved := w.moveAway(alice, w.idOf(alice, "Meeting"))
+					time.Sleep(time.Minute)
+					mails := len(w.outlook.Mails())
+					if lost == "reset" {
+						w.resetAlice(gateway.Reset{Events: "leave", NextSync: "all"})
+					} else {
+						w.renew()
+						time.Sleep(time.Hour)
+					}
+					w.connect("alice", "")
+					if lost != "reset" {
+						w.connect("bob", "")
+					}
+					time.Sleep(time.Hour)
+					record := w.nightpos.Events()[0]["id"].(int)
+					w.must(w.nightpos.Member("alice").Write(t.Context(), []int{record}, map[string]any{"location": "Bar"}))
+					time.Sleep(7 * time.Hour)
+					if got := len(w.outlook.Mails()) - mails; got != 0 {
+						t.Errorf("%d mails", got)
+					}
+					asked := w.outlook.Counts()["GET /me/calendars"]
+					w.call(http.MethodPost, "/users/alice/sync", "", http.StatusAccepted, nil)
+					time.Sleep(time.Minute)
+					if asked == 0 || w.outlook.Counts()["GET /me/calendars"] != asked {
+						t.Errorf("the calendars were listed %d times by first sweeps, %d times in all", asked, w.outlook.Counts()["GET /me/calendars"])
+					}
+					_, err := w.outlook.Mailbox(alice).Move(t.Context(), moved, "")
+					w.must(err)
+					time.Sleep(3 * time.Hour)
+					active, _ := w.inNightPOS("Meeting")
+					if a, b := w.inOutlook(alice, "Meeting"), w.inOutlook(bob, "Meeting"); a != 1 || b != 1 || active != 1 {
+						t.Errorf("moved back, Alice has it %d times, Bob %d times, NightPOS %d times", a, b, active)
+					}
+				})
+			})
+		}
+	}
 }
