@@ -1,6 +1,9 @@
 package reconciler
 
-import "slices"
+import (
+	"slices"
+	"time"
+)
 
 // What a person's choices keep from being synced stays as it is on both sides, and so
 // does what stands in another calendar of the mailbox than its main one. A pair that
@@ -95,6 +98,23 @@ func (s State) elsewhere() bool { return s.Copy != nil && s.Copy.Elsewhere }
 func (s State) organizerSkips() bool {
 	organizer, connected := s.ByAddress(s.Copy.Event.Organizer)
 	return connected && organizer.Choices.Private == PrivateSkip && concealed(s.Copy, s.Record)
+}
+
+// organizerIsSilent says that the organizer's lane has had all the time it can need to
+// bring the meeting as it now stands, so that waiting on is in vain. Only a change of
+// the copy, or a sweep that finds the meeting in NightPOS, is news then.
+func (s State) organizerIsSilent() bool {
+	organizer, connected := s.ByAddress(s.Copy.Event.Organizer)
+	if s.OrganizerTime <= 0 || !connected || organizer.Parked != "" {
+		return false
+	}
+	since := s.Copy.Modified
+	for _, began := range []time.Time{s.Member.First.Began, organizer.First.Began} {
+		if began.After(since) {
+			since = began
+		}
+	}
+	return s.Now.Sub(since) >= s.OrganizerTime
 }
 
 // allow says whether events with these categories are synced.

@@ -232,3 +232,121 @@ func TestElsewhereWhileTheLinksAreLost(t *testing.T) {
 		}
 	}
 }
+
+// A series that stands in another calendar while the links are lost is not made a second
+// time either.
+func TestASeriesElsewhereWhileTheLinksAreLost(t *testing.T) {
+	for _, from := range []string{"nightpos", "outlook"} {
+		t.Run("from "+from, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t, func(config *service.Config) { config.Settings.QuietFirstSync = false })
+				w.connect("alice", "")
+				w.settle("alice", "connected")
+				if from == "nightpos" {
+					w.nightposSeries("alice", "Series", 10, guest)
+				} else {
+					w.outlookSeries(alice, "Series", 10, guest)
+				}
+				time.Sleep(time.Hour)
+				before := w.seenSeries("Series")
+				moved := w.moveAway(alice, w.masterOf(alice, "Series"))
+				time.Sleep(time.Hour)
+				mails := len(w.outlook.Mails())
+				w.renew()
+				time.Sleep(time.Hour)
+				w.connect("alice", "")
+				time.Sleep(time.Hour)
+				record := w.inOrder("Series")[2]["id"].(int)
+				w.must(w.nightpos.Member("alice").Write(t.Context(), []int{record}, map[string]any{"location": "Bar"}))
+				time.Sleep(25 * time.Hour)
+				if got := w.seenSeries("Series"); got != before {
+					t.Errorf("the series is seen %+v, it was %+v", got, before)
+				}
+				if got := len(w.outlook.Mails()) - mails; got != 0 {
+					t.Errorf("%d mails", got)
+				}
+				reads := w.outlook.Counts()["GET /me/events/{event}"]
+				for range 3 {
+					w.call(http.MethodPost, "/users/alice/sync", "", http.StatusAccepted, nil)
+					time.Sleep(time.Minute)
+				}
+				if got := w.outlook.Counts()["GET /me/events/{event}"] - reads; got > 0 {
+					t.Errorf("3 sweeps read events %d times", got)
+				}
+				_, err := w.outlook.Mailbox(alice).Move(t.Context(), moved, "")
+				w.must(err)
+				time.Sleep(25 * time.Hour)
+				if got := w.seenSeries("Series"); got != before {
+					t.Errorf("moved back, the series is seen %+v, it was %+v", got, before)
+				}
+				w.must(w.nightpos.Member("alice").Write(t.Context(), []int{record}, map[string]any{"location": "Bar 2"}))
+				time.Sleep(time.Hour)
+				if shown := fmt.Sprint(w.outlook.Mailbox(alice).Events()); !strings.Contains(shown, "Bar 2") {
+					t.Error("a change of an occurrence in NightPOS does not reach Outlook")
+				}
+			})
+		})
+	}
+}
+
+func (w *world) masterOf(address, title string) string {
+	w.Helper()
+	for _, shown := range w.outlook.Mailbox(address).Events() {
+		if shown["subject"] == title && shown["type"] == "seriesMaster" {
+			return fmt.Sprint(shown["id"])
+		}
+	}
+	w.Fatalf("%s has no series %q", address, title)
+	return ""
+}
+
+// A guest's calendar does not ask for ever for a meeting that its organizer keeps in
+// another calendar, and has it once the organizer moves it to the main one.
+func TestAMeetingThatItsOrganizerKeepsElsewhere(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, func(config *service.Config) { config.Settings.QuietFirstSync = false })
+		w.connect("alice", "")
+		w.connect("bob", "")
+		w.settle("alice", "connected")
+		club, err := w.outlook.Mailbox(alice).CreateCalendar(t.Context(), "Club")
+		w.must(err)
+		start := day(5)
+		made, err := w.outlook.Mailbox(alice).CreateIn(t.Context(), fmt.Sprint(club["id"]), map[string]any{
+			"subject": "Tournament", "attendees": []any{map[string]any{"type": "required", "emailAddress": map[string]any{"address": bob, "name": "Bob"}}},
+			"start": map[string]any{"dateTime": start.Format("2006-01-02T15:04:05"), "timeZone": "UTC"},
+			"end":   map[string]any{"dateTime": start.Add(time.Hour).Format("2006-01-02T15:04:05"), "timeZone": "UTC"},
+		})
+		w.must(err)
+		for day := range 3 {
+			before := w.outlook.Counts()["GET /me/events/{event}"]
+			time.Sleep(24 * time.Hour)
+			reads := w.outlook.Counts()["GET /me/events/{event}"] - before
+			if active, _ := w.inNightPOS("Tournament"); active != 0 || day > 0 && reads > 3 {
+				t.Errorf("day %d: NightPOS has it %d times; %d reads", day, active, reads)
+			}
+		}
+		var log []gateway.ActivityLine
+		w.call(http.MethodGet, "/activity", "", http.StatusOK, &log)
+		said := 0
+		for _, line := range log {
+			if strings.Contains(line.Reason, "another calendar of the organizer's") {
+				said++
+			}
+		}
+		if said < 1 || said > 3 {
+			t.Errorf("the log says %d times why Bob's invitation is left alone", said)
+		}
+		_, err = w.outlook.Mailbox(alice).Move(t.Context(), fmt.Sprint(made["id"]), "")
+		w.must(err)
+		time.Sleep(25 * time.Hour)
+		w.must(w.outlook.Mailbox(bob).Respond(t.Context(), w.idOf(bob, "Tournament"), "accept"))
+		time.Sleep(time.Hour)
+		active, _ := w.inNightPOS("Tournament")
+		if a, b := w.inOutlook(alice, "Tournament"), w.inOutlook(bob, "Tournament"); active != 1 || a != 1 || b != 1 {
+			t.Errorf("moved to the main calendar, NightPOS has it %d times, Alice %d times, Bob %d times", active, a, b)
+		}
+		if shown := fmt.Sprint(w.nightpos.Events()[0]["attendees"]); strings.Contains(shown, "needsAction") {
+			t.Errorf("Bob has accepted, NightPOS lists %s", shown)
+		}
+	})
+}
