@@ -76,6 +76,20 @@ func (r *round) free(ctx context.Context, recordID int64, graphID string) (bool,
 	return pairs[recordID] == "" || pairs[recordID] == graphID, nil
 }
 
+// listElsewhere lists the other calendars of the mailbox as long as no sweep has been
+// made; later ones have links to go by.
+func (r *round) listElsewhere(ctx context.Context, known Sweeps) ([]Copy, error) {
+	calendars, there := r.engine.Outlook.(ElsewhereOutlook)
+	if !there || !known.Since.IsZero() {
+		return nil, nil
+	}
+	copies, err := calendars.ListElsewhere(ctx, r.member, r.engine.window())
+	if err != nil {
+		return nil, fmt.Errorf("listing other calendars: %w", err)
+	}
+	return copies, nil
+}
+
 // elsewheres are what a first sweep lists of other calendars: single events, and
 // series by their masters.
 type elsewheres struct {
@@ -122,4 +136,55 @@ func (r *round) matchElsewhere(ctx context.Context, apart *elsewheres, found []h
 		}
 	}
 	return found, nil
+}
+
+// mostAway is how many copies of pairs that are left as they are a preview reads when
+// it does not find them in the main calendar, and awayStep how many at a time.
+const (
+	mostAway = 200
+	awayStep = 20
+)
+
+// awayHalf is a record whose copy is not in the main calendar, and which is left as it
+// is.
+type awayHalf struct {
+	link   Link
+	record *Record
+}
+
+// previewAway says of such pairs where their copies are.
+func (r *round) previewAway(ctx context.Context, away []awayHalf) ([]Foreseen, error) {
+	var foreseen []Foreseen
+	unread := func(one awayHalf) {
+		foreseen = append(foreseen, Foreseen{
+			Action: ForesightSkip, Why: "it is not in the main calendar, and was not looked for elsewhere just now", Unreadable: true, Linked: true,
+			RecordID: one.link.RecordID, GraphID: one.link.GraphID, Event: one.record.Event, Mails: []string{},
+		})
+	}
+	look := away[:min(len(away), mostAway)]
+	for part := range slices.Chunk(look, awayStep) {
+		ids := make([]string, len(part))
+		for index, one := range part {
+			ids[index] = one.link.GraphID
+		}
+		copies, failed, err := r.engine.Outlook.Read(ctx, r.member, ids)
+		if err != nil {
+			return nil, fmt.Errorf("reading what is left as it is: %w", err)
+		}
+		for _, one := range part {
+			copied, there := copies[one.link.GraphID]
+			switch {
+			case there:
+				foreseen = append(foreseen, r.foreseeLinked(&one.link, &copied, one.record))
+			case failed[one.link.GraphID] != nil:
+				unread(one)
+			default:
+				foreseen = append(foreseen, r.foreseeLinked(&one.link, nil, one.record))
+			}
+		}
+	}
+	for _, one := range away[len(look):] {
+		unread(one)
+	}
+	return foreseen, nil
 }

@@ -201,7 +201,7 @@ func (w *seriesWork) leadToMaster(ctx context.Context, subject *seriesSubject) (
 
 // previewSeries says what a sweep would do about every series that the listings
 // show.
-func (r *round) previewSeries(ctx context.Context, listed *listedSeries, links []Link) ([]Foreseen, error) {
+func (r *round) previewSeries(ctx context.Context, listed *listedSeries, apart *elsewheres, links []Link) ([]Foreseen, error) {
 	if len(listed.copies)+len(listed.records)+len(links) == 0 {
 		return nil, nil
 	}
@@ -240,6 +240,9 @@ func (r *round) previewSeries(ctx context.Context, listed *listedSeries, links [
 		foreseen = append(foreseen, Foreseen{
 			Action: ForesightSkip, Why: "it cannot be read just now", Unreadable: true, GraphID: master, Mails: []string{}, Event: listed.copies[master][0].Event,
 		})
+	}
+	if found, err = work.unlinkedElsewhere(ctx, listed, apart, found); err != nil {
+		return nil, err
 	}
 	for _, one := range found {
 		foreseen = append(foreseen, foreseeSeries(work.candidate(one), one.match, one.ambiguous))

@@ -28,12 +28,10 @@ func (r *round) sweep(ctx context.Context) error {
 		copies, err = r.engine.Outlook.List(listing, r.member, window)
 		return err
 	})
-	if calendars, there := r.engine.Outlook.(ElsewhereOutlook); there && known.Since.IsZero() {
-		group.Go(func() (err error) {
-			elsewhere, err = calendars.ListElsewhere(listing, r.member, window)
-			return err
-		})
-	}
+	group.Go(func() (err error) {
+		elsewhere, err = r.listElsewhere(listing, known)
+		return err
+	})
 	group.Go(func() (err error) {
 		records, err = r.engine.NightPOS.List(listing, r.member, window)
 		return err

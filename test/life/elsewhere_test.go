@@ -367,3 +367,30 @@ func TestAMeetingThatItsOrganizerKeepsElsewhere(t *testing.T) {
 		}
 	})
 }
+
+// A preview says of what is elsewhere that it is elsewhere.
+func TestAPreviewOfWhatIsElsewhere(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, nil)
+		w.connect("alice", "")
+		w.settle("alice", "connected")
+		w.outlookEvent(alice, "Meeting", 5, guest)
+		w.outlookEvent(alice, "Deleted", 6, guest)
+		w.settle("alice", "connected")
+		time.Sleep(time.Hour)
+		id := w.idOf(alice, "Deleted")
+		w.moveAway(alice, w.idOf(alice, "Meeting"))
+		club, err := w.outlook.Mailbox(alice).CreateCalendar(t.Context(), "Music")
+		w.must(err)
+		shown, err := w.outlook.Mailbox(alice).Move(t.Context(), id, fmt.Sprint(club["id"]))
+		w.must(err)
+		time.Sleep(time.Hour)
+		w.must(w.outlook.Mailbox(alice).Delete(t.Context(), fmt.Sprint(shown["id"])))
+		time.Sleep(time.Hour)
+		for title, want := range map[string]string{"Meeting": "another calendar", "Deleted": "alone"} {
+			if got := w.preview("alice")[title]; !strings.Contains(got.Why, want) {
+				t.Errorf("of what is %q the preview says %+v", want, got)
+			}
+		}
+	})
+}
