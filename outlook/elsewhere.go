@@ -19,10 +19,13 @@ const mostCalendars = 50
 
 // ListElsewhere returns every copy in the window that stands in one of the mailbox's
 // calendars but its main one, as List does, of at most fifty calendars. Calendars of
-// others that were shared with its owner are left out, and so are those that are not
-// shown to the gateway or are gone by the time they are listed.
+// others that were shared with its owner are left out, and so are those that Graph
+// refuses to show or that are gone by the time they are listed.
 func (c *Client) ListElsewhere(ctx context.Context, member reconciler.Member, window reconciler.Window) ([]reconciler.Copy, error) {
 	calendars, err := pages[graphCalendar](ctx, c, member.ID, "GET calendars", "/me/calendars?$select=id,isDefaultCalendar,owner&$top="+strconv.Itoa(pageSize))
+	if unshown(err) {
+		return nil, nil
+	}
 	if err != nil {
 		return nil, fmt.Errorf("listing calendars: %w", err)
 	}
@@ -34,7 +37,7 @@ func (c *Client) ListElsewhere(ctx context.Context, member reconciler.Member, wi
 	var copies []reconciler.Copy
 	for _, one := range others[:min(len(others), mostCalendars)] {
 		events, err := pages[graphEvent](ctx, c, member.ID, "GET calendarView of calendar", "/me/calendars/"+url.PathEscape(one.ID)+viewOf(window))
-		if absent(err) || errors.Is(err, ErrForbidden) {
+		if unshown(err) {
 			continue
 		}
 		if err != nil {
@@ -46,6 +49,14 @@ func (c *Client) ListElsewhere(ctx context.Context, member reconciler.Member, wi
 		}
 	}
 	return copies, nil
+}
+
+// unshown says that Graph has no answer, now or later: waiting for one would hold up the
+// main calendar for ever.
+func unshown(err error) bool {
+	var answered *GraphError
+	var retry *reconciler.RetryError
+	return errors.As(err, &answered) && !errors.As(err, &retry) && !errors.Is(err, errUnauthorized) && !errors.Is(err, reconciler.ErrReconnect)
 }
 
 // main says that it is the mailbox's main calendar. Where Graph does not tell, it may
