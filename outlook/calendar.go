@@ -92,12 +92,21 @@ func absent(err error) bool {
 // included. A listing that fails anywhere, repeats itself or does not end is an
 // error. Errors follow the rules of reconciler.Outlook.
 func (c *Client) List(ctx context.Context, member reconciler.Member, window reconciler.Window) ([]reconciler.Copy, error) {
-	events, err := pages[graphEvent](ctx, c, member.ID, "GET calendarView",
-		"/me/calendarView"+eventQuery+"&$top="+strconv.Itoa(pageSize)+
-			"&startDateTime="+window.Start.UTC().Format(time.RFC3339)+"&endDateTime="+window.End.UTC().Format(time.RFC3339))
+	events, err := pages[graphEvent](ctx, c, member.ID, "GET calendarView", "/me"+viewOf(window))
 	if err != nil {
 		return nil, fmt.Errorf("listing events: %w", err)
 	}
+	return c.listed(events), nil
+}
+
+// viewOf asks a calendar for what overlaps a window.
+func viewOf(window reconciler.Window) string {
+	return "/calendarView" + eventQuery + "&$top=" + strconv.Itoa(pageSize) +
+		"&startDateTime=" + window.Start.UTC().Format(time.RFC3339) + "&endDateTime=" + window.End.UTC().Format(time.RFC3339)
+}
+
+// listed are the copies of a listing, each once.
+func (c *Client) listed(events []graphEvent) []reconciler.Copy {
 	copies := make([]reconciler.Copy, 0, len(events))
 	seen := map[string]int{}
 	for _, event := range events {
@@ -111,7 +120,7 @@ func (c *Client) List(ctx context.Context, member reconciler.Member, window reco
 		seen[found.ID] = len(copies)
 		copies = append(copies, found)
 	}
-	return copies, nil
+	return copies
 }
 
 var errEndless = errors.New("the pages of a listing repeat themselves or do not end")

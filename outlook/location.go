@@ -19,7 +19,9 @@ import (
 
 // graphCalendar is as much as is read of the calendar that holds an event.
 type graphCalendar struct {
-	Default *bool `json:"isDefaultCalendar"`
+	ID      string       `json:"id"`
+	Default *bool        `json:"isDefaultCalendar"`
+	Owner   graphAddress `json:"owner"`
 }
 
 // locating is what makes an $expand of a read ask for the calendar too.

@@ -1,6 +1,9 @@
 package reconciler
 
-import "slices"
+import (
+	"slices"
+	"time"
+)
 
 // What a person's choices keep from being synced stays as it is on both sides, and so
 // does what stands in another calendar of the mailbox than its main one. A pair that
@@ -97,6 +100,23 @@ func (s State) organizerSkips() bool {
 	return connected && organizer.Choices.Private == PrivateSkip && concealed(s.Copy, s.Record)
 }
 
+// organizerIsSilent says that the organizer's lane has had all the time it can need to
+// bring the meeting as it now stands, so that waiting on is in vain. Only a change of
+// the copy, or a sweep that finds the meeting in NightPOS, is news then.
+func (s State) organizerIsSilent() bool {
+	organizer, connected := s.ByAddress(s.Copy.Event.Organizer)
+	if s.OrganizerTime <= 0 || !connected || organizer.Parked != "" {
+		return false
+	}
+	since := s.Copy.Modified
+	for _, began := range []time.Time{s.Member.First.Began, organizer.First.Began} {
+		if began.After(since) {
+			since = began
+		}
+	}
+	return s.Now.Sub(since) >= s.OrganizerTime
+}
+
 // allow says whether events with these categories are synced.
 func (c Choices) allow(names []string) bool {
 	among := func(list []string) bool {
@@ -131,6 +151,8 @@ func (s State) categories() []string {
 func (s State) planAside(role Role, why string) Plan {
 	plan := Plan{Role: role, Reason: why}
 	switch {
+	case s.Link == nil && s.notes(role):
+		plan.keep = fateAside
 	case s.Link == nil || s.ended() || s.Link.GraphID == "":
 	case role == RoleStandIn && s.organizerConnected() && s.elsewhere():
 		// The real invitation takes its place.
@@ -152,7 +174,10 @@ func (s State) planAside(role Role, why string) Plan {
 }
 
 // settleAside is the link of a meeting that is left as it is.
-func (s State) settleAside(wrote bool) *Link {
+func (s State) settleAside(role Role, wrote bool) *Link {
+	if s.Link == nil {
+		return s.note(role)
+	}
 	link := *s.Link
 	link.Aside = true
 	if wrote && len(link.Outlook) > 0 && len(link.NightPOS) > 0 {

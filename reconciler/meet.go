@@ -63,7 +63,14 @@ func (r *round) meet(ctx context.Context, found []halves, add func(key string), 
 			lines++
 			commit.Activities = append(commit.Activities, r.heldLine(candidate, one))
 		}
-		if !one.ambiguous && candidate.plan.Idle() && !candidate.plan.Wait && candidate.plan.keep == fateLive {
+		noted := candidate.plan.keep == fateAside && candidate.state.elsewhere()
+		if noted && first && lines < heldLines {
+			lines++
+			line := r.heldLine(candidate, one)
+			line.Reason = candidate.plan.Reason
+			commit.Activities = append(commit.Activities, line)
+		}
+		if !one.ambiguous && candidate.plan.Idle() && !candidate.plan.Wait && (candidate.plan.keep == fateLive || noted) {
 			settled := candidate.state.Settle(candidate.plan, nil, nil)
 			if settled.Link != nil && settled.Err == nil {
 				settled.Link.Updated = r.engine.Now()
@@ -71,7 +78,9 @@ func (r *round) meet(ctx context.Context, found []halves, add func(key string), 
 				if settled.Link.ICalUID != "" {
 					meetings[settled.Link.ICalUID] = settled.Link.RecordID
 				}
-				progress.Linked++
+				if !noted {
+					progress.Linked++
+				}
 			}
 		}
 		if len(commit.Links) >= meetStep {
@@ -165,6 +174,9 @@ func ambiguities(found []halves, ofSeries []string) string {
 // or linked, does not wait.
 func (r *round) awaitListing(ctx context.Context) error {
 	if err := r.leaveStrangers(ctx); err != nil {
+		return err
+	}
+	if err := r.leaveElsewhere(ctx); err != nil {
 		return err
 	}
 	var old []*subject

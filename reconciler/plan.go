@@ -30,6 +30,9 @@ type State struct {
 	// Told says that somebody told of the meeting a moment ago, so that the organizer's
 	// lane may be about to look at it too.
 	Told bool
+	// OrganizerTime is how long the organizer's lane needs at most to bring a meeting;
+	// zero for no end of it.
+	OrganizerTime time.Duration
 	// Outlook and NightPOS tell what each side can show.
 	Outlook, NightPOS Projector
 	Policy            Policy

@@ -73,11 +73,19 @@ func (e *Engine) Preview(ctx context.Context, lane string) ([]Foreseen, error) {
 	if err != nil {
 		return nil, err
 	}
-	var copies []Copy
+	known, err := r.sweeps(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var copies, elsewhere []Copy
 	var records []Record
 	group, listing := errgroup.WithContext(ctx)
 	group.Go(func() (err error) {
 		copies, err = e.Outlook.List(listing, r.member, e.window())
+		return err
+	})
+	group.Go(func() (err error) {
+		elsewhere, err = r.listElsewhere(listing, known)
 		return err
 	})
 	group.Go(func() (err error) {
@@ -94,10 +102,13 @@ func (e *Engine) Preview(ctx context.Context, lane string) ([]Foreseen, error) {
 	for index := range records {
 		recordByID[records[index].ID] = &records[index]
 	}
+	apart := gatherElsewhere(elsewhere, copyByID)
 	listed := gatherSeries(copies, records)
 	var foreseen []Foreseen
 	var linked []Link
+	var away []awayHalf
 	err = e.Store.AllLinks(ctx, lane, func(link Link) error {
+		apart.forget(&link)
 		if link.Series != nil {
 			for _, id := range link.Series.Occurrences {
 				delete(recordByID, id)
@@ -118,24 +129,32 @@ func (e *Engine) Preview(ctx context.Context, lane string) ([]Foreseen, error) {
 		if copied == nil && record == nil {
 			return nil
 		}
-		candidate := r.candidate(halves{copied: copied, record: record})
-		candidate.link, candidate.skip = &link, false
-		candidate.items = []Item{{Attempts: 1}}
-		r.consider(candidate)
-		foreseen = append(foreseen, foresee(candidate, MatchNone, false))
+		if copied == nil && link.Aside {
+			away = append(away, awayHalf{link: link, record: record})
+			return nil
+		}
+		foreseen = append(foreseen, r.foreseeLinked(&link, copied, record))
 		return nil
 	})
 	if err != nil {
 		return nil, fmt.Errorf("reading links: %w", err)
 	}
+	set, err := r.previewAway(ctx, away)
+	if err != nil {
+		return nil, err
+	}
+	foreseen = append(foreseen, set...)
 	withoutOccurrences(copyByID, recordByID)
-	ofSeries, err := r.previewSeries(ctx, listed, linked)
+	ofSeries, err := r.previewSeries(ctx, listed, apart, linked)
 	if err != nil {
 		return nil, err
 	}
 	foreseen = append(foreseen, ofSeries...)
 	found, err := r.match(ctx, copyByID, recordByID)
 	if err != nil {
+		return nil, err
+	}
+	if found, err = r.matchElsewhere(ctx, apart, found); err != nil {
 		return nil, err
 	}
 	for _, one := range found {
@@ -151,6 +170,15 @@ func (e *Engine) Preview(ctx context.Context, lane string) ([]Foreseen, error) {
 		return strings.Compare(a.GraphID, b.GraphID)
 	})
 	return foreseen, nil
+}
+
+// foreseeLinked says what would be done about a linked pair.
+func (r *round) foreseeLinked(link *Link, copied *Copy, record *Record) Foreseen {
+	candidate := r.candidate(halves{copied: copied, record: record})
+	candidate.link, candidate.skip = link, false
+	candidate.items = []Item{{Attempts: 1}}
+	r.consider(candidate)
+	return foresee(candidate, MatchNone, false)
 }
 
 // foresee says in words what a plan is.

@@ -466,7 +466,8 @@ func (r *round) frame(items []Item) State {
 		},
 		Outlook: r.engine.Outlook, NightPOS: r.engine.NightPOS, Policy: r.engine.policy(), Now: r.engine.Now(),
 		Choices: r.member.Choices.Or(r.engine.Choices), Online: r.engine.Online,
-		Waited: slices.ContainsFunc(items, func(item Item) bool { return item.Attempts >= len(waitSteps) }),
+		OrganizerTime: r.engine.organizerTime(),
+		Waited:        slices.ContainsFunc(items, func(item Item) bool { return item.Attempts >= len(waitSteps) }),
 		Told: slices.ContainsFunc(items, func(item Item) bool {
 			return item.Attempts < len(waitSteps) && item.Priority < PriorityBackfill
 		}),
@@ -479,7 +480,7 @@ func (r *round) consider(subject *subject) {
 	copied, record := state.Copy, state.Record
 	*state = r.frame(subject.items)
 	state.Copy, state.Record, state.Link = copied, record, subject.link
-	*state = state.released().veil()
+	*state = state.released().returned().veil()
 	plan := state.Plan()
 	if hinted(subject.items) {
 		if healing, differs := state.drifted(plan); differs {

@@ -37,7 +37,7 @@ func (s *SeriesRecord) first() int64 {
 }
 
 // meetSeries is meet for series. A series counts as one event.
-func (r *round) meetSeries(ctx context.Context, listed *listedSeries, add func(key string), first bool) (Progress, []string, error) {
+func (r *round) meetSeries(ctx context.Context, listed *listedSeries, apart *elsewheres, add func(key string), first bool) (Progress, []string, error) {
 	if len(listed.copies)+len(listed.records) == 0 {
 		return Progress{}, nil, nil
 	}
@@ -51,6 +51,9 @@ func (r *round) meetSeries(ctx context.Context, listed *listedSeries, add func(k
 	}
 	for _, master := range failed {
 		add(OutlookKey(master))
+	}
+	if found, err = work.unlinkedElsewhere(ctx, listed, apart, found); err != nil {
+		return Progress{}, nil, err
 	}
 	var progress Progress
 	var ambiguous []string
@@ -79,7 +82,8 @@ func (r *round) meetSeries(ctx context.Context, listed *listedSeries, add func(k
 		if first && (one.ambiguous || subject.withheld.Why != "") && len(commit.Activities) < heldLines {
 			commit.Activities = append(commit.Activities, r.heldSeries(subject, one))
 		}
-		if one.ambiguous || !subject.plan.Idle() || subject.plan.Wait || subject.plan.keep != fateLive {
+		noted := subject.plan.keep == fateAside && subject.state.elsewhere()
+		if one.ambiguous || !subject.plan.Idle() || subject.plan.Wait || subject.plan.keep != fateLive && !noted {
 			continue
 		}
 		settled := subject.state.Settle(subject.plan, nil, nil)
@@ -94,7 +98,13 @@ func (r *round) meetSeries(ctx context.Context, listed *listedSeries, add func(k
 		if settled.Link.ICalUID != "" {
 			meetings[settled.Link.ICalUID] = settled.Link.RecordID
 		}
-		progress.Linked++
+		if !noted {
+			progress.Linked++
+		} else if first && len(commit.Activities) < heldLines {
+			line := r.heldSeries(subject, one)
+			line.Reason = subject.plan.Reason
+			commit.Activities = append(commit.Activities, line)
+		}
 	}
 	if len(meetings) > 0 {
 		if err := r.engine.Store.SetMeetings(ctx, meetings); err != nil {
@@ -191,7 +201,7 @@ func (w *seriesWork) leadToMaster(ctx context.Context, subject *seriesSubject) (
 
 // previewSeries says what a sweep would do about every series that the listings
 // show.
-func (r *round) previewSeries(ctx context.Context, listed *listedSeries, links []Link) ([]Foreseen, error) {
+func (r *round) previewSeries(ctx context.Context, listed *listedSeries, apart *elsewheres, links []Link) ([]Foreseen, error) {
 	if len(listed.copies)+len(listed.records)+len(links) == 0 {
 		return nil, nil
 	}
@@ -230,6 +240,9 @@ func (r *round) previewSeries(ctx context.Context, listed *listedSeries, links [
 		foreseen = append(foreseen, Foreseen{
 			Action: ForesightSkip, Why: "it cannot be read just now", Unreadable: true, GraphID: master, Mails: []string{}, Event: listed.copies[master][0].Event,
 		})
+	}
+	if found, err = work.unlinkedElsewhere(ctx, listed, apart, found); err != nil {
+		return nil, err
 	}
 	for _, one := range found {
 		foreseen = append(foreseen, foreseeSeries(work.candidate(one), one.match, one.ambiguous))

@@ -58,6 +58,9 @@ func (w *seriesWork) diversifySeries(original *SeriesCopy, people []Person) []Pe
 func (w *seriesWork) settleSeries(subject *seriesSubject, settled SeriesSettled) {
 	now := w.engine.Now()
 	if settled.Link != nil {
+		if subject.link.noted() && settled.DropID == 0 && subject.link.RecordID != settled.Link.RecordID {
+			settled.DropID = subject.link.RecordID
+		}
 		if settled.Drop {
 			w.commit.Drop = append(w.commit.Drop, settled.Link.RecordID)
 		} else if subject.link == nil || !sameLink(*subject.link, *settled.Link) {

@@ -268,6 +268,9 @@ func (w *seriesWork) bring(ctx context.Context, subject *seriesSubject) error {
 	if !w.confirmedSeries(subject) || !w.considerSeries(subject) {
 		return nil
 	}
+	if left, err := w.leaveSeriesElsewhere(ctx, subject); err != nil || left {
+		return err
+	}
 	if awaits, err := w.awaitSeries(ctx, subject); err != nil || awaits {
 		return err
 	}
@@ -312,6 +315,7 @@ func (w *seriesWork) considerSeries(subject *seriesSubject) bool {
 		released.Link.Series = nil
 		state.State = released
 	}
+	state.returnSeries()
 	plan := state.Plan()
 	if hinted(subject.items) {
 		if healing, _, differs := state.drifted(plan); differs {

@@ -36,8 +36,13 @@ func (s *SeriesState) Settle(plan SeriesPlan, outlook *SeriesCopyResult, nightpo
 	case fateNone:
 		return settled
 	case fateAside:
-		if settled.Err == nil {
-			settled.Link = s.settleAside(nightpos != nil)
+		switch {
+		case settled.Err != nil:
+		case s.Link == nil:
+			settled.Link = s.noteSeries(plan.Role)
+			settled.Occurrences = moved(nil, settled.Link)
+		default:
+			settled.Link = s.settleAside(plan.Role, nightpos != nil)
 		}
 		return settled
 	}

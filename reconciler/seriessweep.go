@@ -109,6 +109,11 @@ func (l *listedSeries) missing(link *Link) Side {
 	return ""
 }
 
+// both says that something of a linked series is listed on either side.
+func (l *listedSeries) both(link *Link) bool {
+	return len(l.copies[link.GraphID]) > 0 && len(l.records[link.Series.RecurrenceID]) > 0
+}
+
 // without takes an occurrence out of its series, and the series away once none is
 // left.
 func (l *listedSeries) without(record *Record) {

@@ -33,7 +33,7 @@ func (s State) Settle(plan Plan, outlook *OutlookResult, nightpos *RecordResult)
 		return settled
 	case fateAside:
 		if settled.Err == nil {
-			settled.Link = s.settleAside(nightpos != nil)
+			settled.Link = s.settleAside(plan.Role, nightpos != nil)
 		}
 		return settled
 	}

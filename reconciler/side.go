@@ -174,6 +174,13 @@ type Outlook interface {
 	Write(ctx context.Context, member Member, writes []OutlookWrite) []OutlookResult
 }
 
+// ElsewhereOutlook is implemented by an Outlook whose mailboxes have other calendars
+// than the main one, which alone is synced.
+type ElsewhereOutlook interface {
+	// ListElsewhere is List for those calendars; all its copies are Elsewhere.
+	ListElsewhere(ctx context.Context, member Member, window Window) ([]Copy, error)
+}
+
 // OutlookWrite is one write to a mailbox.
 type OutlookWrite struct {
 	Action Action

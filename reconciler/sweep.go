@@ -21,11 +21,15 @@ func (r *round) sweep(ctx context.Context) error {
 		return err
 	}
 	window := r.engine.window()
-	var copies []Copy
+	var copies, elsewhere []Copy
 	var records []Record
 	group, listing := errgroup.WithContext(ctx)
 	group.Go(func() (err error) {
 		copies, err = r.engine.Outlook.List(listing, r.member, window)
+		return err
+	})
+	group.Go(func() (err error) {
+		elsewhere, err = r.listElsewhere(listing, known)
 		return err
 	})
 	group.Go(func() (err error) {
@@ -35,7 +39,7 @@ func (r *round) sweep(ctx context.Context) error {
 	if err := group.Wait(); err != nil {
 		return fmt.Errorf("listing both calendars: %w", err)
 	}
-	items, err := r.differences(ctx, copies, records, &known)
+	items, err := r.differences(ctx, copies, elsewhere, records, &known)
 	if err != nil {
 		return err
 	}
@@ -67,8 +71,9 @@ func (r *round) sweep(ctx context.Context) error {
 }
 
 // differences pairs the two listings and returns an item for each pair that is
-// not in agreement. Halves that are found to be in agreement are linked at once.
-func (r *round) differences(ctx context.Context, copies []Copy, records []Record, known *Sweeps) ([]Item, error) {
+// not in agreement. Halves that are found to be in agreement are linked at once. Of
+// the copies elsewhere those count that are one with a record.
+func (r *round) differences(ctx context.Context, copies, elsewhere []Copy, records []Record, known *Sweeps) ([]Item, error) {
 	copyByID, recordByID := map[string]*Copy{}, map[int64]*Record{}
 	for index := range copies {
 		copyByID[copies[index].ID] = &copies[index]
@@ -81,9 +86,11 @@ func (r *round) differences(ctx context.Context, copies []Copy, records []Record
 	add := func(key string) {
 		items = append(items, Item{Key: key, Priority: PriorityBackfill, First: now})
 	}
+	apart := gatherElsewhere(elsewhere, copyByID)
 	series := gatherSeries(copies, records)
 	gone := &missing{}
 	err := r.engine.Store.AllLinks(ctx, r.lease.Lane, func(link Link) error {
+		apart.forget(&link)
 		if link.Series != nil {
 			// Known to the link, whether it stands in its recurrence or not.
 			for _, id := range link.Series.Occurrences {
@@ -92,6 +99,8 @@ func (r *round) differences(ctx context.Context, copies []Copy, records []Record
 			switch side := series.missing(&link); {
 			case side != "":
 				gone.add(side, link)
+			case link.Aside && !series.both(&link):
+				// Whatever keeps it from being synced keeps its other half out of sight.
 			default:
 				gone.pairs++
 				if !series.agreed(&link, r.engine.window()) || !r.seriesAsideTold(&link, series) {
@@ -139,11 +148,14 @@ func (r *round) differences(ctx context.Context, copies []Copy, records []Record
 	if err != nil {
 		return nil, err
 	}
+	if found, err = r.matchElsewhere(ctx, apart, found); err != nil {
+		return nil, err
+	}
 	progress, err := r.meet(ctx, found, add, known.Since.IsZero())
 	if err != nil {
 		return nil, err
 	}
-	ofSeries, ambiguous, err := r.meetSeries(ctx, series, add, known.Since.IsZero())
+	ofSeries, ambiguous, err := r.meetSeries(ctx, series, apart, add, known.Since.IsZero())
 	if err != nil {
 		return nil, err
 	}

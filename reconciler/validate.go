@@ -112,7 +112,7 @@ func (e *Engine) Compare(ctx context.Context, lane string, links []Link) (Valida
 			foreseen = append(foreseen, foresee(subject, MatchNone, false))
 		}
 	}
-	ofSeries, err := r.previewSeries(ctx, gatherSeries(nil, nil), series)
+	ofSeries, err := r.previewSeries(ctx, gatherSeries(nil, nil), gatherElsewhere(nil, nil), series)
 	if err != nil {
 		return Validation{}, err
 	}

@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/nightpos/outlook-gateway/gateway"
 	"github.com/nightpos/outlook-gateway/service"
 )
 
@@ -174,4 +175,226 @@ func (w *world) idOf(address, title string) string {
 	}
 	w.Fatalf("%s has no %q", address, title)
 	return ""
+}
+
+// With the links lost, or after a reset that leaves everything, what stands in another
+// calendar is not made a second time, and goes on once it is moved back.
+func TestElsewhereWhileTheLinksAreLost(t *testing.T) {
+	for _, lost := range []string{"store emptied", "reset"} {
+		for _, from := range []string{"nightpos", "outlook"} {
+			t.Run(lost+", from "+from, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					w := newWorld(t, func(config *service.Config) { config.Settings.QuietFirstSync = false })
+					w.connect("alice", "")
+					w.connect("bob", "")
+					w.settle("alice", "connected")
+					if from == "nightpos" {
+						w.nightposEvent("alice", "Meeting", 5, nil, bob)
+					} else {
+						w.outlookEvent(alice, "Meeting", 5, bob, guest)
+					}
+					time.Sleep(time.Minute)
+					moved := w.moveAway(alice, w.idOf(alice, "Meeting"))
+					time.Sleep(time.Minute)
+					mails := len(w.outlook.Mails())
+					if lost == "reset" {
+						w.resetAlice(gateway.Reset{Events: "leave", NextSync: "all"})
+					} else {
+						w.renew()
+						time.Sleep(time.Hour)
+					}
+					w.connect("alice", "")
+					if lost != "reset" {
+						w.connect("bob", "")
+					}
+					time.Sleep(time.Hour)
+					record := w.nightpos.Events()[0]["id"].(int)
+					w.must(w.nightpos.Member("alice").Write(t.Context(), []int{record}, map[string]any{"location": "Bar"}))
+					time.Sleep(2 * time.Hour)
+					if got := len(w.outlook.Mails()) - mails; got != 0 {
+						t.Errorf("%d mails", got)
+					}
+					asked := w.outlook.Counts()["GET /me/calendars"]
+					w.call(http.MethodPost, "/users/alice/sync", "", http.StatusAccepted, nil)
+					time.Sleep(time.Minute)
+					if asked == 0 || w.outlook.Counts()["GET /me/calendars"] != asked {
+						t.Errorf("the calendars were listed %d times by first sweeps, %d times in all", asked, w.outlook.Counts()["GET /me/calendars"])
+					}
+					_, err := w.outlook.Mailbox(alice).Move(t.Context(), moved, "")
+					w.must(err)
+					time.Sleep(3 * time.Hour)
+					active, _ := w.inNightPOS("Meeting")
+					if a, b := w.inOutlook(alice, "Meeting"), w.inOutlook(bob, "Meeting"); a != 1 || b != 1 || active != 1 {
+						t.Errorf("moved back, Alice has it %d times, Bob %d times, NightPOS %d times", a, b, active)
+					}
+				})
+			})
+		}
+	}
+}
+
+// A series that stands in another calendar while the links are lost is not made a second
+// time either.
+func TestASeriesElsewhereWhileTheLinksAreLost(t *testing.T) {
+	for _, from := range []string{"nightpos", "outlook"} {
+		t.Run("from "+from, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t, func(config *service.Config) { config.Settings.QuietFirstSync = false })
+				w.connect("alice", "")
+				w.settle("alice", "connected")
+				if from == "nightpos" {
+					w.nightposSeries("alice", "Series", 10, guest)
+				} else {
+					w.outlookSeries(alice, "Series", 10, guest)
+				}
+				time.Sleep(time.Hour)
+				before := w.times("Series")
+				moved := w.moveAway(alice, w.masterOf(alice, "Series"))
+				time.Sleep(time.Hour)
+				mails := len(w.outlook.Mails())
+				w.renew()
+				time.Sleep(time.Hour)
+				w.connect("alice", "")
+				time.Sleep(time.Hour)
+				record := w.inOrder("Series")[2]["id"].(int)
+				w.must(w.nightpos.Member("alice").Write(t.Context(), []int{record}, map[string]any{"location": "Bar"}))
+				time.Sleep(3 * time.Hour)
+				if got := w.times("Series"); got.inOutlook != 0 || got.active != before.active {
+					t.Errorf("the series is seen %+v, it was %+v", got, before)
+				}
+				if got := len(w.outlook.Mails()) - mails; got != 0 {
+					t.Errorf("%d mails", got)
+				}
+				reads := w.outlook.Counts()["GET /me/events/{event}"]
+				for range 3 {
+					w.call(http.MethodPost, "/users/alice/sync", "", http.StatusAccepted, nil)
+					time.Sleep(time.Minute)
+				}
+				if got := w.outlook.Counts()["GET /me/events/{event}"] - reads; got > 0 {
+					t.Errorf("3 sweeps read events %d times", got)
+				}
+				_, err := w.outlook.Mailbox(alice).Move(t.Context(), moved, "")
+				w.must(err)
+				time.Sleep(3 * time.Hour)
+				if got := w.times("Series"); got != before || got.masters != 1 {
+					t.Errorf("moved back, the series is seen %+v, it was %+v", got, before)
+				}
+				w.must(w.nightpos.Member("alice").Write(t.Context(), []int{record}, map[string]any{"location": "Bar 2"}))
+				time.Sleep(time.Hour)
+				if shown := fmt.Sprint(w.outlook.Mailbox(alice).View(day(0), day(90))); !strings.Contains(shown, "Bar 2") {
+					t.Error("a change of an occurrence in NightPOS does not reach Outlook")
+				}
+			})
+		})
+	}
+}
+
+// times is how often a series shows in Alice's main calendar and in NightPOS.
+type times struct{ inOutlook, masters, active int }
+
+func (w *world) times(title string) times {
+	w.Helper()
+	found, masters := times{}, map[any]bool{}
+	for _, shown := range w.outlook.Mailbox(alice).View(day(0), day(90)) {
+		if shown["subject"] == title {
+			found.inOutlook++
+			masters[shown["seriesMasterId"]] = true
+		}
+	}
+	found.masters = len(masters)
+	found.active, _ = w.inNightPOS(title)
+	return found
+}
+
+func (w *world) masterOf(address, title string) string {
+	w.Helper()
+	for _, shown := range w.outlook.Mailbox(address).Events() {
+		if shown["subject"] == title && shown["type"] == "seriesMaster" {
+			return fmt.Sprint(shown["id"])
+		}
+	}
+	w.Fatalf("%s has no series %q", address, title)
+	return ""
+}
+
+// A guest's calendar does not ask for ever for a meeting that its organizer keeps in
+// another calendar, and has it once the organizer moves it to the main one.
+func TestAMeetingThatItsOrganizerKeepsElsewhere(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, func(config *service.Config) { config.Settings.QuietFirstSync = false })
+		w.connect("alice", "")
+		w.connect("bob", "")
+		w.settle("alice", "connected")
+		club, err := w.outlook.Mailbox(alice).CreateCalendar(t.Context(), "Club")
+		w.must(err)
+		start := day(5)
+		made, err := w.outlook.Mailbox(alice).CreateIn(t.Context(), fmt.Sprint(club["id"]), map[string]any{
+			"subject": "Tournament", "attendees": []any{map[string]any{"type": "required", "emailAddress": map[string]any{"address": bob, "name": "Bob"}}},
+			"start": map[string]any{"dateTime": start.Format("2006-01-02T15:04:05"), "timeZone": "UTC"},
+			"end":   map[string]any{"dateTime": start.Add(time.Hour).Format("2006-01-02T15:04:05"), "timeZone": "UTC"},
+		})
+		w.must(err)
+		time.Sleep(2 * time.Hour)
+		before := w.outlook.Counts()["GET /me/events/{event}"]
+		for range 3 {
+			w.call(http.MethodPost, "/users/bob/sync", "", http.StatusAccepted, nil)
+			time.Sleep(20 * time.Minute)
+		}
+		reads := w.outlook.Counts()["GET /me/events/{event}"] - before
+		if active, _ := w.inNightPOS("Tournament"); active != 0 || reads > 3 {
+			t.Errorf("NightPOS has it %d times; 3 sweeps cost %d reads", active, reads)
+		}
+		var log []gateway.ActivityLine
+		w.call(http.MethodGet, "/activity", "", http.StatusOK, &log)
+		said := 0
+		for _, line := range log {
+			if strings.Contains(line.Reason, "another calendar of the organizer's") {
+				said++
+			}
+		}
+		if said < 1 || said > 3 {
+			t.Errorf("the log says %d times why Bob's invitation is left alone", said)
+		}
+		_, err = w.outlook.Mailbox(alice).Move(t.Context(), fmt.Sprint(made["id"]), "")
+		w.must(err)
+		time.Sleep(time.Hour)
+		w.call(http.MethodPost, "/users/bob/sync", "", http.StatusAccepted, nil)
+		time.Sleep(time.Hour)
+		w.must(w.outlook.Mailbox(bob).Respond(t.Context(), w.idOf(bob, "Tournament"), "accept"))
+		time.Sleep(time.Hour)
+		active, _ := w.inNightPOS("Tournament")
+		if a, b := w.inOutlook(alice, "Tournament"), w.inOutlook(bob, "Tournament"); active != 1 || a != 1 || b != 1 {
+			t.Errorf("moved to the main calendar, NightPOS has it %d times, Alice %d times, Bob %d times", active, a, b)
+		}
+		if shown := fmt.Sprint(w.nightpos.Events()[0]["attendees"]); strings.Contains(shown, "needsAction") {
+			t.Errorf("Bob has accepted, NightPOS lists %s", shown)
+		}
+	})
+}
+
+// A preview says of what is elsewhere that it is elsewhere.
+func TestAPreviewOfWhatIsElsewhere(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, nil)
+		w.connect("alice", "")
+		w.settle("alice", "connected")
+		w.outlookEvent(alice, "Meeting", 5, guest)
+		w.outlookEvent(alice, "Deleted", 6, guest)
+		w.settle("alice", "connected")
+		time.Sleep(time.Hour)
+		id := w.idOf(alice, "Deleted")
+		w.moveAway(alice, w.idOf(alice, "Meeting"))
+		club, err := w.outlook.Mailbox(alice).CreateCalendar(t.Context(), "Music")
+		w.must(err)
+		shown, err := w.outlook.Mailbox(alice).Move(t.Context(), id, fmt.Sprint(club["id"]))
+		w.must(err)
+		time.Sleep(time.Hour)
+		w.must(w.outlook.Mailbox(alice).Delete(t.Context(), fmt.Sprint(shown["id"])))
+		time.Sleep(time.Hour)
+		for title, want := range map[string]string{"Meeting": "another calendar", "Deleted": "alone"} {
+			if got := w.preview("alice")[title]; !strings.Contains(got.Why, want) {
+				t.Errorf("of what is %q the preview says %+v", want, got)
+			}
+		}
+	})
 }
