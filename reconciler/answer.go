@@ -28,9 +28,10 @@ func (s State) planAttendee() Plan {
 		plan.Reason = "the organizer's calendar keeps this meeting to itself: only what is new crosses"
 	case s.Record == nil && s.there() && s.Link == nil && s.organizerSkips():
 		plan.Reason = "the organizer's calendar keeps this meeting to itself: it is private in Outlook"
-	case s.Record == nil && s.there() && s.Link == nil && s.organizerIsSilent():
+	case s.Record == nil && s.there() && s.Link == nil && s.Late && s.organizerIsSilent():
 		plan.Reason = "the organizer's calendar has not brought this meeting to NightPOS: it may be in another calendar of the organizer's, and only the main calendar is synced"
 	case s.Record == nil && s.there() && s.Link == nil:
+		plan.late = s.organizerIsSilent()
 		plan.Wait, plan.Reason = true, "waiting for the organizer's calendar to bring this meeting to NightPOS"
 	case s.Record == nil && s.Link != nil:
 		plan.keep = fateDrop

@@ -61,7 +61,7 @@ func TestTheWaitForTheOrganizerEnds(t *testing.T) {
 		Copy:      &reconciler.Copy{ID: "a", ICalUID: "u", Event: reconciler.Event{Organizer: reconciler.Person{Address: organizer.Address}}},
 		ByAddress: func(reconciler.Person) (reconciler.Member, bool) { return organizer, true },
 		ByUser:    func(int64) (reconciler.Member, bool) { return organizer, true },
-		Now:       now, OrganizerTime: time.Hour,
+		Now:       now, OrganizerTime: time.Hour, Late: true,
 	}
 	for _, one := range []struct {
 		name   string
@@ -74,6 +74,8 @@ func TestTheWaitForTheOrganizerEnds(t *testing.T) {
 		{"the organizer connected long ago", func() { organizer.First.Began = now.Add(-time.Hour) }, false},
 		{"the guest has just connected", func() { state.Member.First.Began = now.Add(-time.Minute) }, true},
 		{"the guest connected long ago", func() { state.Member.First.Began = now.Add(-time.Hour) }, false},
+		{"it is only now looked at", func() { state.Late = false }, true},
+		{"it was looked at often", func() { state.Late = true }, false},
 		{"nothing is done for the organizer", func() { organizer.Parked = "paused" }, true},
 	} {
 		one.change()

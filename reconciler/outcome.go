@@ -32,6 +32,16 @@ var waitSteps = []time.Duration{
 	1600 * time.Millisecond, 3 * time.Second, 6 * time.Second, 15 * time.Second, time.Minute, 5 * time.Minute,
 }
 
+// lateSteps are the waits for the organizer's lane where a sweep alone speaks of a
+// meeting.
+var lateSteps = []time.Duration{10 * time.Second, 2 * time.Minute, 15 * time.Minute}
+
+// late says that an item was looked at often enough to be given up once the
+// organizer's lane has had its time.
+func late(item Item) bool {
+	return item.Attempts >= len(waitSteps) || item.Priority == PriorityBackfill && item.Attempts >= len(lateSteps)
+}
+
 // waitStep is how long an item waits next. Every further hint is an attempt as well:
 // a meeting that is told of many times while the organizer's lane is held up must
 // not wait for minutes because of that, so that its age counts and not its attempts
@@ -128,7 +138,11 @@ func (r *round) conclude(subject *subject, settled Settled, item Item) {
 	case settled.Again:
 		r.retry(item, 0, "")
 	case subject.plan.Wait && r.engine.awaits(item, subject.findable()):
-		r.retry(item, waitStep(item, r.engine.Now()), subject.plan.Reason)
+		step := waitStep(item, r.engine.Now())
+		if subject.plan.late && item.Priority == PriorityBackfill && !late(item) {
+			step = lateSteps[item.Attempts]
+		}
+		r.retry(item, step, subject.plan.Reason)
 	case subject.plan.Wait:
 		r.done(item.Key)
 	case r.unsettled(subject, item) && item.Attempts < len(settleSteps):

@@ -30,6 +30,9 @@ type State struct {
 	// Told says that somebody told of the meeting a moment ago, so that the organizer's
 	// lane may be about to look at it too.
 	Told bool
+	// Late says that the meeting was looked at often enough for one that is not new:
+	// after an outage the organizer's lane may only just be getting to it.
+	Late bool
 	// OrganizerTime is how long the organizer's lane needs at most to bring a meeting;
 	// zero for no end of it.
 	OrganizerTime time.Duration
@@ -61,6 +64,8 @@ type Plan struct {
 	Mails int
 	// Wait asks to look again later: the other half is expected soon.
 	Wait bool
+	// late says that what is waited for should have come by now.
+	late bool
 	// Reason says in words why nothing is done about a difference.
 	Reason string
 	// keep is what becomes of the link; see Settle.

@@ -466,8 +466,8 @@ func (r *round) frame(items []Item) State {
 		},
 		Outlook: r.engine.Outlook, NightPOS: r.engine.NightPOS, Policy: r.engine.policy(), Now: r.engine.Now(),
 		Choices: r.member.Choices.Or(r.engine.Choices), Online: r.engine.Online,
-		OrganizerTime: r.engine.organizerTime(),
-		Waited:        slices.ContainsFunc(items, func(item Item) bool { return item.Attempts >= len(waitSteps) }),
+		OrganizerTime: r.engine.organizerTime(), Late: slices.ContainsFunc(items, late),
+		Waited: slices.ContainsFunc(items, func(item Item) bool { return item.Attempts >= len(waitSteps) }),
 		Told: slices.ContainsFunc(items, func(item Item) bool {
 			return item.Attempts < len(waitSteps) && item.Priority < PriorityBackfill
 		}),
