@@ -138,11 +138,7 @@ func (r *round) conclude(subject *subject, settled Settled, item Item) {
 	case settled.Again:
 		r.retry(item, 0, "")
 	case subject.plan.Wait && r.engine.awaits(item, subject.findable()):
-		step := waitStep(item, r.engine.Now())
-		if subject.plan.late && item.Priority == PriorityBackfill && !late(item) {
-			step = lateSteps[item.Attempts]
-		}
-		r.retry(item, step, subject.plan.Reason)
+		r.await(item, subject.plan)
 	case subject.plan.Wait:
 		r.done(item.Key)
 	case r.unsettled(subject, item) && item.Attempts < len(settleSteps):
@@ -150,6 +146,15 @@ func (r *round) conclude(subject *subject, settled Settled, item Item) {
 	default:
 		r.done(item.Key)
 	}
+}
+
+// await has a hint wait for the organizer's lane.
+func (r *round) await(item Item, plan Plan) {
+	step := waitStep(item, r.engine.Now())
+	if plan.late && item.Priority == PriorityBackfill && !late(item) {
+		step = lateSteps[item.Attempts]
+	}
+	r.retry(item, step, plan.Reason)
 }
 
 // awaits says that a hint waits on for the organizer's lane.

@@ -108,8 +108,10 @@ func (w *seriesWork) concludeSeries(subject *seriesSubject, settled SeriesSettle
 		w.retry(item, 0, "")
 	case settled.undeleted != nil:
 		w.refused(item, settled.undeleted, true)
-	case subject.plan.Wait && item.Attempts < len(waitSteps):
-		w.retry(item, waitStep(item, w.engine.Now()), subject.plan.Reason)
+	case subject.plan.Wait && w.engine.awaits(item, subject.findable()):
+		w.await(item, subject.plan.Plan)
+	case subject.plan.Wait:
+		w.done(item.Key)
 	case subject.unsettled(item) && item.Attempts < len(settleSteps):
 		w.retry(item, settleSteps[item.Attempts], "")
 	case subject.behind(item) && w.engine.Now().Sub(item.First) < staleTime:
@@ -119,6 +121,9 @@ func (w *seriesWork) concludeSeries(subject *seriesSubject, settled SeriesSettle
 		w.done(item.Key)
 	}
 }
+
+// findable says the same of a series as of a single event.
+func (s *seriesSubject) findable() bool { return s.state.Series == nil || s.state.Series.ICalUID != "" }
 
 // staleTime is for how long Graph may show a series as it was before one of its
 // occurrences changed.

@@ -473,6 +473,8 @@ func (p *seriesPair) edit(step int) (name string, mails int) {
 		return name, 1
 	case "shift all in NightPOS", "other days in NightPOS":
 		rule, first := p.nightpos.Rule, p.outlook.Event.When
+		// Outlook may bring back what was deleted, which is then deleted once more.
+		deleted := len(p.outlook.Cancelled)
 		if last, ends := rule.Last(); !ends || last.Before(slots[0]) {
 			return "nothing", 0
 		}
@@ -484,7 +486,7 @@ func (p *seriesPair) edit(step int) (name string, mails int) {
 			first.Start, first.End = first.Start.Add(time.Hour), first.End.Add(time.Hour)
 		}
 		p.rebuild(rule, first)
-		return name, 1 + 2*len(p.outlook.Exceptions)
+		return name, 1 + 2*(len(p.outlook.Exceptions)+deleted)
 	case "cut in NightPOS":
 		if len(live) > 12 {
 			return "nothing", 0
@@ -501,7 +503,8 @@ func (p *seriesPair) edit(step int) (name string, mails int) {
 			if each.Archived {
 				each.Archived = false
 				p.stamp(each)
-				return name, 0
+				// Outlook's rule may have ended before it, and then has to go on again.
+				return name, 1 + 2*(len(p.outlook.Exceptions)+len(p.outlook.Cancelled))
 			}
 		}
 		return "nothing", 0
