@@ -108,10 +108,8 @@ func (w *seriesWork) concludeSeries(subject *seriesSubject, settled SeriesSettle
 		w.retry(item, 0, "")
 	case settled.undeleted != nil:
 		w.refused(item, settled.undeleted, true)
-	case subject.plan.Wait && w.engine.awaits(item, subject.findable()):
+	case subject.plan.Wait && w.engine.awaitsSeries(item):
 		w.await(item, subject.plan.Plan)
-	case subject.plan.Wait:
-		w.done(item.Key)
 	case subject.unsettled(item) && item.Attempts < len(settleSteps):
 		w.retry(item, settleSteps[item.Attempts], "")
 	case subject.behind(item) && w.engine.Now().Sub(item.First) < staleTime:
@@ -122,8 +120,14 @@ func (w *seriesWork) concludeSeries(subject *seriesSubject, settled SeriesSettle
 	}
 }
 
-// findable says the same of a series as of a single event.
-func (s *seriesSubject) findable() bool { return s.state.Series == nil || s.state.Series.ICalUID != "" }
+// awaitsSeries says that a hint waits on for the organizer's lane: by its age too,
+// since the hints about one invitation to a series may be more than there are steps.
+func (e *Engine) awaitsSeries(item Item) bool {
+	return item.Attempts < len(waitSteps) || e.Now().Sub(item.First) < seriesWaitTime
+}
+
+// seriesWaitTime is how long all waitSteps take.
+const seriesWaitTime = 387 * time.Second
 
 // staleTime is for how long Graph may show a series as it was before one of its
 // occurrences changed.
