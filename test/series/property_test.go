@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -503,8 +504,9 @@ func (p *seriesPair) edit(step int) (name string, mails int) {
 			if each.Archived {
 				each.Archived = false
 				p.stamp(each)
-				// Outlook's rule may have ended before it, and then has to go on again.
-				return name, 1 + 2*(len(p.outlook.Exceptions)+len(p.outlook.Cancelled))
+				// Outlook's rule may have ended before it, and then has to go on again; and
+				// it may have missed what was told of all since.
+				return name, 2 + 2*(len(p.outlook.Exceptions)+len(p.outlook.Cancelled))
 			}
 		}
 		return "nothing", 0
@@ -520,10 +522,20 @@ func TestSeriesComeTogetherAfterAnyEdit(t *testing.T) {
 		if p.copyWrites+p.recordWrites != 1 {
 			t.Fatalf("the first look made %d writes, want 1", p.copyWrites+p.recordWrites)
 		}
+		// singled is how many edits of single occurrences there were before.
+		singled := 0
 		for step := range rapid.IntRange(1, 8).Draw(t, "steps") {
 			name, mails := p.edit(step)
 			p.settle()
 			p.wantEqual(name)
+			// Outlook may forget what was done to single occurrences when all change, and
+			// has to be told again, as in the histories.
+			if mails > 0 {
+				mails += 2 * singled
+			}
+			if strings.Contains(name, " one ") || strings.HasPrefix(name, "cut") || strings.HasPrefix(name, "bring") {
+				singled++
+			}
 			if p.mails > mails {
 				t.Fatalf("%s caused %d mails, want at most %d", name, p.mails, mails)
 			}

@@ -3,4 +3,4 @@
 package weeks_test
 
 // usualWeeks is how many weeks are simulated where nothing else is asked for.
-const usualWeeks = 50
+const usualWeeks = 30
