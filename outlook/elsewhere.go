@@ -59,10 +59,6 @@ func unshown(err error) bool {
 	return errors.As(err, &answered) && !errors.As(err, &retry) && !errors.Is(err, errUnauthorized) && !errors.Is(err, reconciler.ErrReconnect)
 }
 
-// main says that it is the mailbox's main calendar. Where Graph does not tell, it may
-// be: what it holds is listed anyway.
-func (g graphCalendar) main() bool { return g.Default == nil || *g.Default }
-
 // ownerOf is the owner of the main calendar.
 func ownerOf(calendars []graphCalendar) string {
 	index := slices.IndexFunc(calendars, func(one graphCalendar) bool { return one.Default != nil && *one.Default })

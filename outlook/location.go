@@ -24,6 +24,10 @@ type graphCalendar struct {
 	Owner   graphAddress `json:"owner"`
 }
 
+// main says that it is the mailbox's main calendar. Where Graph does not tell, it may
+// be: what it holds is listed anyway.
+func (g graphCalendar) main() bool { return g.Default == nil || *g.Default }
+
 // locating is what makes an $expand of a read ask for the calendar too.
 var locating = url.PathEscape(",calendar($select=id,isDefaultCalendar)")
 

@@ -96,7 +96,7 @@ func (c *Client) copyOf(event graphEvent, recordID int64) reconciler.Copy {
 		Cancelled: event.IsCancelled, Recurring: event.Type != "" && event.Type != "singleInstance",
 		Online: event.IsOnlineMeeting || joinURL(event) != "",
 		Event:  shown, Raw: raw, Preview: c.previewOf(event),
-		Elsewhere: event.Calendar != nil && event.Calendar.Default != nil && !*event.Calendar.Default,
+		Elsewhere: event.Calendar != nil && !event.Calendar.main(),
 	}
 	found.Aliased = !event.IsOrganizer && alias.MatchString(event.Organizer.EmailAddress.Address)
 	if event.Type == typeMaster {

@@ -126,8 +126,13 @@ func (e *Engine) awaitsSeries(item Item) bool {
 	return item.Attempts < len(waitSteps) || e.Now().Sub(item.First) < seriesWaitTime
 }
 
-// seriesWaitTime is how long all waitSteps take.
-const seriesWaitTime = 387 * time.Second
+// seriesWaitTime is how long all waitSteps take, some six minutes.
+var seriesWaitTime = func() (all time.Duration) {
+	for _, step := range waitSteps {
+		all += step
+	}
+	return all
+}()
 
 // staleTime is for how long Graph may show a series as it was before one of its
 // occurrences changed.
