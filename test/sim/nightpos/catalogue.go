@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -132,9 +133,22 @@ func (t *transaction) zone() *time.Location {
 	if user := t.get("res.users", t.uid); name == "" && user != nil {
 		name = textOf(user.values["tz"])
 	}
-	location, err := time.LoadLocation(name)
+	return location(name)
+}
+
+// locations are those that were loaded, by name: reading them takes longer than most
+// of what is done with them.
+var locations sync.Map
+
+// location is a zone by its name; UTC if there is none of it.
+func location(name string) *time.Location {
+	if known, there := locations.Load(name); there {
+		return known.(*time.Location)
+	}
+	found, err := time.LoadLocation(name)
 	if err != nil {
 		return time.UTC
 	}
-	return location
+	locations.Store(name, found)
+	return found
 }

@@ -206,11 +206,7 @@ func ruleName(values map[string]any) string {
 
 // ruleZone is where a recurrence's clock hangs.
 func ruleZone(values map[string]any) *time.Location {
-	location, err := time.LoadLocation(textOf(values["event_tz"]))
-	if err != nil {
-		return time.UTC
-	}
-	return location
+	return location(textOf(values["event_tz"]))
 }
 
 // startOfPeriod is where the counting of a rule begins: the week's Sunday, or

@@ -159,6 +159,7 @@ func (s *Server) deliverCancellation(m *mailbox, from *event, actor string, pati
 		return // invited again meanwhile
 	}
 	m.follow(from)
+	s.cancelStrays(m, from, actor)
 	existing := m.byICalUID(from.iCalUID)
 	if existing == nil {
 		return

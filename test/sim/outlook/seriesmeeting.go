@@ -204,16 +204,34 @@ func ofCopy(name string) bool {
 	return name == answeredAlone || slices.Contains(personalProperties, name)
 }
 
-// dropStrays removes the single events that occurrences of a series were, now
-// that the series itself has come.
+// strays are the single events that occurrences of a series were to somebody who had
+// nothing else of it, the earliest first, but for those that are off.
+func (m *mailbox) strays(of *event) []*event {
+	var found []*event
+	for _, e := range m.events {
+		if series, slot := splitUID(e.iCalUID); !slot.IsZero() && series == of.iCalUID && !e.cancelled {
+			found = append(found, e)
+		}
+	}
+	slices.SortFunc(found, func(a, b *event) int { return a.start.Compare(b.start) })
+	return found
+}
+
+// dropStrays removes them, now that the series itself has come, or what it became.
 func (s *Server) dropStrays(m *mailbox, from *event, actor string) {
+	for _, stray := range m.strays(from) {
+		s.remove(m, stray, actor)
+	}
+}
+
+// cancelStrays shows that they are off, as all of the series is.
+func (s *Server) cancelStrays(m *mailbox, from *event, actor string) {
 	if from.recurrence == nil {
 		return
 	}
-	for _, slot := range sortedDays(from.exceptions) {
-		uid := occurrenceUID(from.iCalUID, slot)
-		if stray := m.events[m.byUID[uid]]; stray != nil {
-			s.remove(m, stray, actor)
-		}
+	for _, stray := range m.strays(from) {
+		next := stray.clone()
+		next.showCancelled()
+		s.save(m, next, actor)
 	}
 }
