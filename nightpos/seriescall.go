@@ -67,8 +67,19 @@ func (p *preparedSeries) operations() *seriesCall {
 	p.checkRecords(call)
 	p.updateRecords(call)
 	call.write(write.Leave, values{"active": false, "recurrence_id": false, "recurrency": false})
-	if p.dissolves() {
+	switch {
+	case p.dissolves():
 		p.dissolve(call)
+		return call
+	case p.single():
+		var ids []int64
+		for _, record := range write.Current.Occurrences {
+			ids = append(ids, record.ID)
+		}
+		call.reading = len(call.operations)
+		for _, one := range readOperations(ids, nil) {
+			call.add(one)
+		}
 		return call
 	}
 	common, lines := shared(p.creates)

@@ -68,9 +68,16 @@ func (p *preparedSeries) dissolves() bool {
 	return p.write.ID != 0 && p.write.Rule != nil && p.write.Rule.Equal(reconciler.Rule{})
 }
 
+// single says that the write is to a record that is a single one, and stays that: of
+// what was a series, somebody left no more.
+func (p *preparedSeries) single() bool {
+	return p.write.ID == 0 && p.write.Current != nil && p.write.Current.ID == 0 && len(p.write.Join) == 0 &&
+		(p.write.Rule == nil || p.write.Rule.Equal(reconciler.Rule{}))
+}
+
 var (
 	errNoRule    = errors.New("a series cannot be made without a rule")
-	errDissolved = errors.New("a series that is dissolved takes in no occurrences")
+	errDissolved = errors.New("a series that is dissolved, or was, takes in no occurrences")
 )
 
 func (c *Client) prepareSeries(ctx context.Context, write reconciler.SeriesRecordWrite) (*preparedSeries, error) {
@@ -78,9 +85,9 @@ func (c *Client) prepareSeries(ctx context.Context, write reconciler.SeriesRecor
 	switch {
 	case len(write.Delete) > 0:
 		return one, nil
-	case write.ID == 0 && write.Rule == nil:
+	case write.ID == 0 && write.Rule == nil && !one.single():
 		return nil, errNoRule
-	case one.dissolves() && len(write.Create)+len(write.Join) > 0:
+	case (one.dissolves() || one.single()) && len(write.Create)+len(write.Join) > 0:
 		return nil, errDissolved
 	}
 	for index, update := range write.Writes {
@@ -111,7 +118,7 @@ func (c *Client) prepareSeries(ctx context.Context, write reconciler.SeriesRecor
 		vals["recurrency"], vals["follow_recurrence"] = true, true
 		one.creates = append(one.creates, vals)
 	}
-	if write.Rule != nil && !one.dissolves() {
+	if write.Rule != nil && !one.dissolves() && !one.single() {
 		rule, err := c.ruleValues(ctx, write)
 		if err != nil {
 			return nil, err
@@ -199,7 +206,7 @@ func (c *Client) writeSeries(ctx context.Context, one *preparedSeries) (reconcil
 	if len(one.write.Delete) > 0 {
 		return reconciler.SeriesRecordResult{}, nil
 	}
-	if one.dissolves() {
+	if one.dissolves() || one.single() {
 		records, err := c.records(ctx, results[call.reading:])
 		if err != nil {
 			return reconciler.SeriesRecordResult{}, err
