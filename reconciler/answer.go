@@ -43,6 +43,8 @@ func (s State) planAttendee() Plan {
 		// The organizer's lane lists who is invited: it may not have got to that yet.
 		plan.Wait = !live && s.organizerConnected() && s.Told
 		plan.Reason = "NightPOS does not list this person as an attendee"
+	case live && s.Copy == nil && s.Replaced:
+		plan.keep = fateDrop
 	case live && s.Copy == nil && s.active() && invited:
 		// Removing the invitation from one's own calendar is a refusal; it
 		// never touches the meeting.

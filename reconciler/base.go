@@ -14,13 +14,13 @@ import (
 // never agreed.
 type Base map[string]string
 
-// digestLength is in characters of 6 bits: 48 bits, so that the chance that a
+// digestBytes are 48 bits, 8 characters when encoded, so that the chance that a
 // real change goes unseen is one in 2^48.
-const digestLength = 8
+const digestBytes = 6
 
 func digest(parts ...string) string {
 	sum := sha256.Sum256([]byte(strings.Join(parts, "\x00")))
-	return base64.RawURLEncoding.EncodeToString(sum[:])[:digestLength]
+	return base64.RawURLEncoding.EncodeToString(sum[:digestBytes])
 }
 
 // NewBase takes down what an event shows.

@@ -30,6 +30,9 @@ type State struct {
 	// Told says that somebody told of the meeting a moment ago, so that the organizer's
 	// lane may be about to look at it too.
 	Told bool
+	// Replaced says that an invitation to one occurrence is gone since the invitation
+	// to the whole series has come.
+	Replaced bool
 	// Late says that the meeting was looked at often enough for one that is not new:
 	// after an outage the organizer's lane may only just be getting to it.
 	Late bool

@@ -25,6 +25,7 @@ type subject struct {
 	plan     Plan
 	withheld Withheld
 	skip     bool // its outcome is settled already
+	replaced bool // see State.Replaced
 
 	outlook  *OutlookResult
 	nightpos *RecordResult
@@ -112,6 +113,9 @@ func (r *round) run(ctx context.Context) error {
 		return err
 	}
 	r.divert()
+	if err := r.replaced(ctx); err != nil {
+		return err
+	}
 	for _, subject := range r.subjects {
 		if subject.skip {
 			continue
@@ -341,6 +345,9 @@ func (r *round) identify(ctx context.Context) error {
 		if !subject.skip && subject.link == nil && subject.recordID == 0 && subject.state.Copy != nil {
 			unknown = append(unknown, subject)
 			iCalUIDs = append(iCalUIDs, subject.state.Copy.meeting())
+			if series, _, is := occurrenceOf(subject.state.Copy.ICalUID); is {
+				iCalUIDs = append(iCalUIDs, series)
+			}
 		}
 	}
 	if len(unknown) == 0 {
@@ -359,6 +366,11 @@ func (r *round) identify(ctx context.Context) error {
 		if id == 0 {
 			id = meetings[subject.state.Copy.meeting()]
 		}
+		if id == 0 {
+			if id, err = r.recordOfOccurrence(ctx, *subject.state.Copy, meetings); err != nil {
+				return err
+			}
+		}
 		if id != 0 {
 			recordIDs[id] = append(recordIDs[id], subject)
 		}
@@ -371,9 +383,14 @@ func (r *round) identify(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("reading links: %w", err)
 	}
-	known := map[int64]*Link{}
+	known, series := map[int64]*Link{}, map[int64]*Link{}
 	for _, link := range links {
 		known[link.RecordID] = &link
+		if link.Series != nil {
+			for _, record := range link.Series.Occurrences {
+				series[record] = &link
+			}
+		}
 	}
 	records, err := r.engine.NightPOS.Read(ctx, ids)
 	for id, subjects := range recordIDs {
@@ -386,7 +403,13 @@ func (r *round) identify(ctx context.Context) error {
 				continue
 			}
 			if record, there := records[id]; there {
-				r.adopt(subject, &record, id, known[id])
+				link := known[id]
+				if subject.standsApart(record, series[id]) {
+					if link, err = r.setApart(ctx, id, series[id]); err != nil {
+						return err
+					}
+				}
+				r.adopt(subject, &record, id, link)
 			} else if known[id] != nil {
 				r.adopt(subject, nil, id, known[id])
 			}
@@ -480,6 +503,7 @@ func (r *round) consider(subject *subject) {
 	copied, record := state.Copy, state.Record
 	*state = r.frame(subject.items)
 	state.Copy, state.Record, state.Link = copied, record, subject.link
+	state.Replaced = subject.replaced
 	*state = state.released().returned().veil()
 	plan := state.Plan()
 	if hinted(subject.items) {

@@ -18,6 +18,7 @@ func (s *SeriesState) planSeriesAnswers(plan SeriesPlan) SeriesPlan {
 // answers merges the member's replies into a plan that knows the records of the
 // slots.
 func (s *SeriesState) answers(plan *SeriesPlan) {
+	s.answersOfSingle()
 	view := viewCopy(s.Series, plan.from, plan.to)
 	records := map[int64]*Record{}
 	for _, record := range s.live {
@@ -55,13 +56,41 @@ func (s *SeriesState) answers(plan *SeriesPlan) {
 	}
 }
 
+// answersOfSingle has what was agreed on about the one occurrence that is left, where
+// the series was made a single event, speak for that event.
+func (s *SeriesState) answersOfSingle() {
+	if s.Link == nil || s.Link.Series == nil || s.Series.Rule.Repeats() || len(s.live) != 1 {
+		return
+	}
+	for slot, exception := range s.Link.Series.Exceptions {
+		if s.Link.Series.Occurrences[slot] != s.live[0].ID {
+			continue
+		}
+		// Of one that a side did without, and which came back, nothing was agreed on.
+		link := *s.Link
+		link.Outlook, link.NightPOS = clone(link.Outlook), clone(link.NightPOS)
+		link.Outlook[selfKey], link.NightPOS[selfKey] = exception.Outlook[selfKey], exception.NightPOS[selfKey]
+		s.Link = &link
+	}
+}
+
 // firstAnswers says that the sides have yet to agree on replies.
 func (s *SeriesState) firstAnswers() bool { return s.Link == nil || s.Link.Outlook[selfKey] == "" }
 
 // commonAnswer is the member's reply to the series in NightPOS: what was agreed on
-// as long as any occurrence shows it, else what most show.
-func (s *SeriesState) commonAnswer() Answer {
-	counts, most, best := map[Answer]int{}, 0, AnswerNone
+// as long as any occurrence shows it, else what most show. The base's entry for it is
+// the one that was agreed on where only occurrences are left that were replied to by
+// themselves, and show what they did, or that are new: of the rest that says nothing.
+func (s *SeriesState) commonAnswer() (Answer, string) {
+	known, apart := map[int64]bool{}, map[int64]string{}
+	linked := s.Link != nil && s.Link.Series != nil
+	if linked {
+		for slot, record := range s.Link.Series.Occurrences {
+			exception := s.Link.Series.Exceptions[slot]
+			known[record], apart[record] = !exception.Cancelled && exception.Lone != SideOutlook, exception.NightPOS[selfKey]
+		}
+	}
+	counts, most, best, unchanged := map[Answer]int{}, 0, AnswerNone, 0
 	for _, record := range s.live {
 		index := slices.IndexFunc(record.Event.People, s.Member.Is)
 		if index < 0 {
@@ -69,24 +98,31 @@ func (s *SeriesState) commonAnswer() Answer {
 		}
 		answer := record.Event.People[index].Answer
 		if !s.firstAnswers() && s.Link.NightPOS[selfKey] == digest(string(answer)) {
-			return answer
+			return answer, digest(string(answer))
+		}
+		if linked && !known[record.ID] || apart[record.ID] == digest(string(answer)) {
+			unchanged++
 		}
 		counts[answer]++
 		if counts[answer] > most {
 			most, best = counts[answer], answer
 		}
 	}
-	return best
+	if unchanged > 0 && unchanged == len(s.live) && !s.firstAnswers() {
+		return best, s.Link.NightPOS[selfKey]
+	}
+	return best, digest(string(best))
 }
 
 // answerMaster replies to the series as a whole in Outlook, when the replies in
 // NightPOS changed as a whole, and returns that reply.
 func (s *SeriesState) answerMaster(plan *SeriesPlan) Answer {
-	answer, shown, first := s.commonAnswer(), s.Series.OwnAnswer, s.firstAnswers()
+	answer, now := s.commonAnswer()
+	shown, first := s.Series.OwnAnswer, s.firstAnswers()
 	byOutlook, byNightPOS := true, true
 	if !first {
 		byOutlook = s.Link.Outlook[selfKey] != digest(string(shown))
-		byNightPOS = s.Link.NightPOS[selfKey] != digest(string(answer)) && !s.rebuilt()
+		byNightPOS = s.Link.NightPOS[selfKey] != now && !s.rebuilt()
 	}
 	switch {
 	case answer == AnswerNone || answer == shown || !byNightPOS, first && answer == AnswerDeclined,
@@ -112,16 +148,17 @@ func (s *SeriesState) agreedGone(slot Date) bool {
 }
 
 // firstAnswer says that the sides have yet to agree on the reply to one occurrence,
-// which came back on a side that did without it.
-func (s *SeriesState) firstAnswer(slot Date) bool {
+// which came back on a side that did without it, or came to NightPOS by itself.
+func (s *SeriesState) firstAnswer(slot Date, record *Record) bool {
 	if s.firstAnswers() {
 		return true
 	}
 	if s.Link.Series == nil {
-		return false
+		// It was a single event.
+		return s.Recurrence.ID != 0 && record.ID != s.Link.RecordID
 	}
 	exception := s.Link.Series.Exceptions[slot]
-	return exception.Cancelled || exception.Lone != ""
+	return exception.Cancelled || exception.Lone != "" || !s.rebuilt() && s.Link.Series.Occurrences[slot] != record.ID
 }
 
 // answerOccurrence merges the reply to one occurrence.
@@ -129,7 +166,7 @@ func (s *SeriesState) answerOccurrence(plan *SeriesPlan, slot Date, shown occurr
 	if shown.answer == row.Answer {
 		return
 	}
-	first := s.firstAnswer(slot)
+	first := s.firstAnswer(slot, record)
 	byOutlook, byNightPOS := true, true
 	switch {
 	case first && !s.firstAnswers():
@@ -149,6 +186,12 @@ func (s *SeriesState) answerOccurrence(plan *SeriesPlan, slot Date, shown occurr
 	switch {
 	case byOutlook && (shown.answer != AnswerNone || !first) && (!byNightPOS || row.Answer == AnswerNone || !s.nightposWins()):
 		s.answerRecord(plan, record, row, shown.answer)
+	case byNightPOS && row.Answer != AnswerNone && (!first || row.Answer != AnswerDeclined) && !s.Series.Rule.Repeats():
+		plan.Copy = &SeriesCopyWrite{Action: ActionAnswer, ID: s.Series.ID, Current: s.Series, Answer: row.Answer, Quiet: first}
+		plan.From = SideNightPOS
+		if !first {
+			plan.Mails = 1
+		}
 	case byNightPOS && row.Answer != AnswerNone && (!first || row.Answer != AnswerDeclined):
 		if plan.Copy == nil {
 			plan.Copy = &SeriesCopyWrite{ID: s.Series.ID, Current: s.Series}

@@ -330,12 +330,10 @@ func (m *seriesMerge) compare() {
 	}
 }
 
-func (m *seriesMerge) archive(record *Record) {
-	m.writes = append(m.writes, RecordWrite{Action: ActionArchive, ID: record.ID, Stamp: record.Stamp, Current: record})
-}
-
+// exception is what the sides agreed on about the occurrence of a slot by itself.
+// A single event has none: what it shows is all there is.
 func (m *seriesMerge) exception(slot Date) (LinkedException, bool) {
-	if m.Link == nil || m.Link.Series == nil {
+	if m.Link == nil || m.Link.Series == nil || !m.plan.agreed.rule.Repeats() {
 		return LinkedException{}, false
 	}
 	exception, known := m.Link.Series.Exceptions[slot]
@@ -350,36 +348,6 @@ func (m *seriesMerge) knew(slot Date) bool {
 	}
 	_, there := m.Link.Series.Occurrences[slot]
 	return there
-}
-
-// bring makes or brings back the occurrence of a slot in NightPOS.
-func (m *seriesMerge) bring(slot Date, outlook occurrence) {
-	if record, there := m.nightpos.archived[slot]; there {
-		event := m.created(outlook, m.withOrganizer(record.Event))
-		m.writes = append(m.writes, RecordWrite{
-			Action: ActionUnarchive, ID: record.ID, Stamp: record.Stamp, Current: record, Event: event,
-			Fields: m.differing(m.NightPOS, plain(record.Event), outlook.event),
-		})
-		return
-	}
-	m.create(outlook)
-}
-
-func (m *seriesMerge) create(outlook occurrence) {
-	m.record().Create = append(m.record().Create, m.created(outlook, m.withOrganizer(m.Copy.Event)))
-}
-
-func (m *seriesMerge) withOrganizer(event Event) Event {
-	event.Organizer = m.Record.Event.Organizer
-	return event
-}
-
-// record is the write to NightPOS.
-func (m *seriesMerge) record() *SeriesRecordWrite {
-	if m.plan.Record == nil {
-		m.plan.Record = &SeriesRecordWrite{ID: m.Recurrence.ID, Current: m.Recurrence, OrganizerUserID: m.Record.OrganizerUserID}
-	}
-	return m.plan.Record
 }
 
 // occurrence merges one occurrence that both sides show.

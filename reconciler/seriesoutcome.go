@@ -67,10 +67,9 @@ func (w *seriesWork) settleSeries(subject *seriesSubject, settled SeriesSettled)
 			settled.Link.Updated = now
 			w.commit.Links = append(w.commit.Links, *settled.Link)
 		}
-		if settled.DropID != 0 {
-			w.commit.Drop = append(w.commit.Drop, settled.DropID)
-		}
-		if settled.Link.ICalUID != "" && !settled.Link.Ended && (subject.link == nil || subject.link.ICalUID != settled.Link.ICalUID) {
+		w.release(subject, settled)
+		if settled.Link.ICalUID != "" && !settled.Link.Ended &&
+			(subject.link == nil || subject.link.ICalUID != settled.Link.ICalUID || subject.link.RecordID != settled.Link.RecordID) {
 			if w.meetings == nil {
 				w.meetings = map[string]int64{}
 			}
@@ -87,13 +86,32 @@ func (w *seriesWork) settleSeries(subject *seriesSubject, settled SeriesSettled)
 	}
 	if settled.Err == nil {
 		for _, record := range subject.plan.Apart {
-			w.commit.Links = append(w.commit.Links, Link{RecordID: record, Role: subject.plan.Role, Apart: true, Updated: now})
+			apart := Link{RecordID: record, Role: subject.plan.Role, Apart: true, Updated: now}
+			if subject.link != nil && subject.link.RecordID == record {
+				apart.Generation = subject.link.Generation + 1
+			}
+			w.commit.Links = append(w.commit.Links, apart)
 			w.also = append(w.also, Item{Key: NightPOSKey(record), First: now})
 		}
 	}
 	w.reportSeries(subject, settled)
 	for _, item := range subject.items {
 		w.concludeSeries(subject, settled, item)
+	}
+}
+
+// release gives up the record that a series was known by, if it is known by another
+// one now. What was made for the record once must not be taken for what is made for it
+// later, so that the number of the next copy is remembered.
+func (w *seriesWork) release(subject *seriesSubject, settled SeriesSettled) {
+	switch {
+	case settled.DropID == 0 || slices.Contains(subject.plan.Apart, settled.DropID):
+	case subject.link != nil && subject.link.RecordID == settled.DropID && subject.link.Generation > 0 && settled.Link.Role != RoleAttendee:
+		w.commit.Links = append(w.commit.Links, Link{
+			RecordID: settled.DropID, Role: settled.Link.Role, Generation: subject.link.Generation + 1, Ended: true, Updated: w.engine.Now(),
+		})
+	default:
+		w.commit.Drop = append(w.commit.Drop, settled.DropID)
 	}
 }
 

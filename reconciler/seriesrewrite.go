@@ -25,14 +25,12 @@ func (m *seriesMerge) rewrite() {
 		switch {
 		case there && m.plan.Role == RoleGuest && m.staysAway(slot) && (record == nil || record.Archived):
 		case there && record != nil && record.Archived:
-			m.writes = append(m.writes, RecordWrite{
-				Action: ActionUnarchive, ID: record.ID, Stamp: record.Stamp, Current: record, Event: m.created(outlook, m.withOrganizer(record.Event)),
-				Fields: m.differing(m.NightPOS, plain(record.Event), outlook.event),
-			})
+			m.unarchive(record, outlook)
 		case there && record != nil:
-			if fields := m.differing(m.NightPOS, plain(record.Event), outlook.event); len(fields) > 0 {
+			event, fields := m.replies(record, outlook.event, m.differing(m.NightPOS, plain(record.Event), outlook.event))
+			if len(fields) > 0 {
 				m.writes = append(m.writes, RecordWrite{
-					Action: ActionUpdate, ID: record.ID, Stamp: record.Stamp, Current: record, Event: outlook.event, Fields: fields,
+					Action: ActionUpdate, ID: record.ID, Stamp: record.Stamp, Current: record, Event: event, Fields: fields,
 				})
 			}
 		case there:

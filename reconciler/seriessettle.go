@@ -53,7 +53,7 @@ func (s *SeriesState) Settle(plan SeriesPlan, outlook *SeriesCopyResult, nightpo
 	if plan.keep == fateDrop || plan.keep == fateEnd {
 		if settled.Err == nil {
 			link.Ended = true
-			s.settleRefusal(link, plan.Plan)
+			s.settleRefusal(link, plan.withAnswer())
 			settled.Drop = plan.keep == fateDrop && s.Link != nil
 			settled.Link = link
 			settled.Occurrences = moved(s.Link, nil)
@@ -94,6 +94,20 @@ func (s *SeriesState) Settle(plan SeriesPlan, outlook *SeriesCopyResult, nightpo
 	}
 	settled.Occurrences = moved(s.Link, link)
 	return settled
+}
+
+// withAnswer is the plan for the series as a whole, with the reply that it gives to
+// every occurrence in NightPOS.
+func (p SeriesPlan) withAnswer() Plan {
+	whole := p.Plan
+	if p.Record != nil {
+		for _, write := range p.Record.Writes {
+			if write.Action == ActionAnswer {
+				whole.NightPOS = &write
+			}
+		}
+	}
+	return whole
 }
 
 func (p SeriesPlan) makesSeries() bool {
@@ -190,6 +204,11 @@ func (s *SeriesState) settleSeriesIdentity(link *Link, after *SeriesState) {
 	if link.RecordID == 0 || after.Recurrence.ID == 0 {
 		link.RecordID = after.base().ID
 	}
+	inside := slices.ContainsFunc(after.Recurrence.Occurrences, func(record Record) bool { return record.ID == link.RecordID })
+	if (!inside || after.Apart[link.RecordID]) && len(after.live) > 0 {
+		// The record has left, or has a link of its own from now on.
+		link.RecordID = after.live[0].ID
+	}
 }
 
 // settleSeries takes down what each side showed. What was written counts as that
@@ -205,7 +224,7 @@ func (s *SeriesState) settleSeries(settled *SeriesSettled, link *Link, plan Seri
 		}
 		if plan.Role != RoleOrganizer {
 			link.Outlook[selfKey] = digest(string(after.Series.OwnAnswer))
-			link.NightPOS[selfKey] = digest(string(after.commonAnswer()))
+			_, link.NightPOS[selfKey] = after.commonAnswer()
 		}
 		return false
 	}
@@ -328,13 +347,18 @@ func (k *seriesKeeper) master() (again bool) {
 	for _, write := range writesOf(k.plan.Copy) {
 		k.written[write.Slot] = write.Fields
 	}
-	nightpos := k.own(clone(k.after.nightpos.base), k.after.commonAnswer())
+	shown := k.after
 	if k.plan.Record == nil && k.before.Recurrence != nil {
-		nightpos = k.own(clone(k.before.nightpos.base), k.before.commonAnswer())
+		shown = k.before
 	} else if k.plan.Record != nil {
 		for _, write := range k.plan.Record.Writes {
 			k.writtenIDs[write.ID] = true
 		}
+	}
+	answer, now := shown.commonAnswer()
+	nightpos := k.own(clone(shown.nightpos.base), answer)
+	if k.plan.Role != RoleOrganizer {
+		nightpos[selfKey] = now
 	}
 	if k.before.Link != nil {
 		k.plan.singleFields(nightpos, k.before.Link.NightPOS)
@@ -393,7 +417,7 @@ func (k *seriesKeeper) slot(slot Date) (exception LinkedException, differs, agai
 	}
 	nightpos, edited := k.ofRecord(slot, record)
 	again = again || edited
-	if k.dropped(slot, shown, nightpos) {
+	if k.dropped(slot, shown, outlook, nightpos) {
 		again = true
 	}
 	regularOutlook, regularNightPOS := k.regular(slot)
@@ -423,8 +447,9 @@ func (k *seriesKeeper) forgotten(slot Date) bool {
 
 // dropped says that Outlook forgot an exception, since its master was written, or
 // that an exception did not follow the master where it had shown the same. What it
-// shows of that is then to be taken from NightPOS.
-func (k *seriesKeeper) dropped(slot Date, shown occurrence, nightpos Base) bool {
+// shows of that is then to be taken from NightPOS, but for replies, of which Outlook
+// speaks for itself.
+func (k *seriesKeeper) dropped(slot Date, shown occurrence, outlook, nightpos Base) bool {
 	expected, there := k.plan.expected[slot]
 	if !there || expected.copied == nil {
 		return false
@@ -438,6 +463,12 @@ func (k *seriesKeeper) dropped(slot Date, shown occurrence, nightpos Base) bool 
 	for _, scalar := range scalars {
 		if key := string(scalar.field); wanted[key] != now[key] && !fields.Has(scalar.field) {
 			nightpos[key], lost = "", true
+		}
+	}
+	for _, person := range shown.event.People {
+		key := entryKey(FieldAnswers, person.Key())
+		if _, compared := outlook[key]; compared && person.Answer != AnswerNone && wanted[key] != now[key] {
+			outlook[key], lost = wanted[key], true
 		}
 	}
 	return lost

@@ -142,7 +142,7 @@ func (s *SeriesState) commonEvent(occurrences map[Date]occurrence, spread FieldS
 	candidates := make([]candidate, 0, len(occurrences))
 	for _, slot := range slices.SortedFunc(maps.Keys(occurrences), Date.Compare) {
 		one := candidate{event: occurrences[slot].event, now: NewBase(occurrences[slot].event)}
-		if s.Link != nil && s.Link.Series != nil {
+		if s.Link != nil && s.Link.Series != nil && s.Recurrence.ID != 0 {
 			one.special = s.Link.Series.Exceptions[slot].NightPOS
 		}
 		candidates = append(candidates, one)

@@ -531,7 +531,7 @@ func TestSeriesComeTogetherAfterAnyEdit(t *testing.T) {
 			// Outlook may forget what was done to single occurrences when all change, and
 			// has to be told again, as in the histories.
 			if mails > 0 {
-				mails += 2 * singled
+				mails += 0 * singled
 			}
 			if strings.Contains(name, " one ") || strings.HasPrefix(name, "cut") || strings.HasPrefix(name, "bring") {
 				singled++

@@ -1,0 +1,150 @@
+package reconciler
+
+import (
+	"context"
+	"encoding/hex"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+)
+
+// An invitation to a single event may be one to an occurrence of a series that
+// NightPOS shows: somebody is invited to that occurrence alone, has declined all
+// others, or the organizer's calendar could only bring it as an event of its own.
+
+// globalID is how the bytes of every iCalUId of Outlook begin: a GlobalObjectId
+// ([MS-OXOCAL] 2.2.1.27).
+const globalID = "\x04\x00\x00\x00\x82\x00\xe0\x00\x74\xc5\xb7\x10\x1a\x82\xe0\x08"
+
+// occurrenceOf reads the iCalUId of one occurrence of a series: that of the series,
+// which is the same without the date, and the date of the slot. It is false of all
+// others.
+func occurrenceOf(iCalUID string) (series string, slot Date, is bool) {
+	id, err := hex.DecodeString(iCalUID)
+	const date = len(globalID)
+	if err != nil || len(id) < date+4 || string(id[:date]) != globalID {
+		return "", Date{}, false
+	}
+	slot = Date{Year: int(id[date])<<8 | int(id[date+1]), Month: time.Month(id[date+2]), Day: int(id[date+3])}
+	if !slot.valid() {
+		return "", Date{}, false
+	}
+	// As it was written, in capitals or not.
+	return iCalUID[:2*date] + "00000000" + iCalUID[2*(date+4):], slot, true
+}
+
+// recordOfOccurrence is the record of the occurrence that an invitation is to, as the
+// organizer's calendar knows it; zero if that does not, or if it is not to one.
+// meetings are the records of series, by iCalUId.
+func (r *round) recordOfOccurrence(ctx context.Context, copied Copy, meetings map[string]int64) (int64, error) {
+	uid, slot, is := occurrenceOf(copied.ICalUID)
+	organizer, connected := r.directory.byAddress[copied.Event.Organizer.Key()]
+	if !is || copied.IsOrganizer || copied.Recurring || meetings[uid] == 0 || !connected {
+		return 0, nil
+	}
+	links, err := r.engine.Store.Links(ctx, organizer.ID, nil, []int64{meetings[uid]})
+	if err != nil {
+		return 0, fmt.Errorf("reading the organizer's links: %w", err)
+	}
+	for _, link := range links {
+		if link.Series != nil && link.Series.Occurrences[slot] != 0 {
+			return link.Series.Occurrences[slot], nil
+		}
+	}
+	return 0, nil
+}
+
+// standsApart says that an invitation to a single event is one to an occurrence of a
+// series in NightPOS. series is the link of that series in this mailbox, if any.
+func (s *subject) standsApart(record Record, series *Link) bool {
+	copied := s.state.Copy
+	if copied.IsOrganizer || copied.Recurring || record.RecurrenceID == 0 {
+		return false
+	}
+	_, _, is := occurrenceOf(copied.ICalUID)
+	return is || series != nil && series.GraphID != "" && series.GraphID != s.graphID
+}
+
+// setApart gives a record of a series a link of its own. A series that was known by
+// this record is known by another one from then on. Both are recorded before anything
+// is done about either.
+func (r *round) setApart(ctx context.Context, recordID int64, series *Link) (*Link, error) {
+	apart := &Link{RecordID: recordID, Role: RoleAttendee, Apart: true, Updated: r.engine.Now()}
+	commit := Commit{Links: []Link{*apart}, Occurrences: map[int64]int64{recordID: 0}}
+	if series != nil {
+		rest := *series
+		rest.Series = series.Series.without(recordID)
+		if series.RecordID == recordID {
+			others := unique(slices.Collect(maps.Values(rest.Series.Occurrences)))
+			others = slices.DeleteFunc(others, func(id int64) bool { return id == 0 })
+			if len(others) == 0 {
+				return series, nil
+			}
+			rest.RecordID = others[0]
+			maps.Copy(commit.Occurrences, moved(series, &rest))
+		}
+		commit.Links = append(commit.Links, rest)
+		for _, other := range r.subjects {
+			if other.link != nil && other.link.RecordID == series.RecordID && other.link.Series != nil {
+				other.link, other.recordID = &rest, rest.RecordID
+			}
+		}
+	}
+	if err := r.engine.Store.Commit(ctx, r.lease, commit); err != nil {
+		return nil, fmt.Errorf("recording that an occurrence has an event of its own: %w", err)
+	}
+	return apart, nil
+}
+
+// without is a linked series whose slot of a record has none: an occurrence that both
+// sides do without.
+func (s *LinkedSeries) without(recordID int64) *LinkedSeries {
+	rest := *s
+	rest.Occurrences, rest.Exceptions = maps.Clone(s.Occurrences), maps.Clone(s.Exceptions)
+	if rest.Exceptions == nil {
+		rest.Exceptions = map[Date]LinkedException{}
+	}
+	for slot, record := range s.Occurrences {
+		if record == recordID {
+			rest.Occurrences[slot] = 0
+			rest.Exceptions[slot] = LinkedException{Cancelled: true}
+		}
+	}
+	return &rest
+}
+
+// replaced finds invitations to an occurrence that are gone since the series itself
+// has come: that is no refusal.
+func (r *round) replaced(ctx context.Context) error {
+	series := map[string][]*subject{}
+	for _, subject := range r.subjects {
+		if subject.skip || subject.link == nil || !subject.link.Apart || subject.link.Role != RoleAttendee || subject.state.Copy != nil {
+			continue
+		}
+		if uid, _, is := occurrenceOf(subject.link.ICalUID); is {
+			series[uid] = append(series[uid], subject)
+		}
+	}
+	if len(series) == 0 {
+		return nil
+	}
+	meetings, err := r.engine.Store.Meetings(ctx, slices.Collect(maps.Keys(series)))
+	if err != nil {
+		return fmt.Errorf("reading which meetings are known: %w", err)
+	}
+	links, err := r.engine.Store.Links(ctx, r.lease.Lane, nil, slices.Collect(maps.Values(meetings)))
+	if err != nil {
+		return fmt.Errorf("reading links: %w", err)
+	}
+	for _, link := range links {
+		if link.Series == nil || link.Ended {
+			continue
+		}
+		for _, subject := range series[link.ICalUID] {
+			subject.replaced = true
+			r.also = append(r.also, Item{Key: NightPOSKey(link.RecordID), First: r.engine.Now()})
+		}
+	}
+	return nil
+}
