@@ -32,6 +32,10 @@ lint: ## go vet and golangci-lint.
 properties: ## Random histories of one meeting: make properties SEEDS=100000 SEED=7
 	go test ./reconciler -run 'Histories' -count=1 -rapid.checks=$(SEEDS) -rapid.seed=$(SEED) -timeout 0
 
+.PHONY: series
+series: ## Random histories of a series, with the whole system and with plans alone: make series SEEDS=10000 SEED=7
+	go test ./test/series -run '^(TestHistories|TestSeriesComeTogetherAfterAnyEdit)$$' -count=1 -histories=$(SEEDS) -history=$(SEED) -rapid.checks=$(SEEDS) -rapid.seed=$(SEED) -timeout 0
+
 .PHONY: rules
 rules: ## Random rules of series against python-dateutil: make rules RULES=100000 SEED=7
 	go test ./test/recurrence -count=1 -v -rules=$(RULES) -seed=$(SEED) -timeout 0

@@ -107,7 +107,7 @@ type historian struct {
 func (h *historian) live() {
 	defer func() {
 		if h.Failed() {
-			h.T.Logf("the history: %s", strings.Join(h.told, ", "))
+			h.Logf("the history: %s", strings.Join(h.told, ", "))
 		}
 	}()
 	if h.random.IntN(2) == 0 {
