@@ -39,62 +39,100 @@ func occurrenceOf(iCalUID string) (series string, slot Date, is bool) {
 // meetings are the records of series, by iCalUId.
 func (r *round) recordOfOccurrence(ctx context.Context, copied Copy, meetings map[string]int64) (int64, error) {
 	uid, slot, is := occurrenceOf(copied.ICalUID)
-	organizer, connected := r.directory.byAddress[copied.Event.Organizer.Key()]
-	if !is || copied.IsOrganizer || copied.Recurring || meetings[uid] == 0 || !connected {
+	if !is || copied.IsOrganizer || copied.Recurring || meetings[uid] == 0 {
 		return 0, nil
 	}
-	links, err := r.engine.Store.Links(ctx, organizer.ID, nil, []int64{meetings[uid]})
-	if err != nil {
-		return 0, fmt.Errorf("reading the organizer's links: %w", err)
-	}
+	links, err := r.linksOfOrganizer(ctx, copied, meetings[uid])
 	for _, link := range links {
 		if link.Series != nil && link.Series.Occurrences[slot] != 0 {
-			return link.Series.Occurrences[slot], nil
+			return link.Series.Occurrences[slot], err
 		}
 	}
-	return 0, nil
+	return 0, err
+}
+
+// linksOfOrganizer are the links to a record in the organizer's calendar.
+func (r *round) linksOfOrganizer(ctx context.Context, copied Copy, recordID int64) ([]Link, error) {
+	organizer, connected := r.directory.byAddress[copied.Event.Organizer.Key()]
+	if !connected {
+		return nil, nil
+	}
+	links, err := r.engine.Store.Links(ctx, organizer.ID, nil, []int64{recordID})
+	if err != nil {
+		return nil, fmt.Errorf("reading the organizer's links: %w", err)
+	}
+	return links, nil
 }
 
 // standsApart says that an invitation to a single event is one to an occurrence of a
-// series in NightPOS. series is the link of that series in this mailbox, if any.
-func (s *subject) standsApart(record Record, series *Link) bool {
-	copied := s.state.Copy
+// series in NightPOS, of which this mailbox has nothing else, or only the rest.
+// known are the links of this mailbox to that record.
+func (r *round) standsApart(ctx context.Context, subject *subject, record Record, known []*Link) (bool, error) {
+	copied := *subject.state.Copy
 	if copied.IsOrganizer || copied.Recurring || record.RecurrenceID == 0 {
-		return false
+		return false, nil
 	}
-	_, _, is := occurrenceOf(copied.ICalUID)
-	return is || series != nil && series.GraphID != "" && series.GraphID != s.graphID
+	_, _, dated := occurrenceOf(copied.ICalUID)
+	for _, link := range known {
+		switch {
+		case link.Series == nil && !link.Ended, link.Role != RoleAttendee:
+			// It has a link of its own, which is to end first; or the member's event is not
+			// the organizer's.
+			return false, nil
+		case link.Series != nil && !link.Ended && dated:
+			// The series is here, or was a moment ago: its own hint is on its way.
+			r.also = append(r.also, Item{Key: NightPOSKey(link.RecordID), First: r.engine.Now()})
+			return false, nil
+		}
+	}
+	if dated {
+		return true, nil
+	}
+	links, err := r.linksOfOrganizer(ctx, copied, record.ID)
+	return slices.ContainsFunc(links, func(link Link) bool { return link.Apart && link.RecordID == record.ID }), err
 }
 
 // setApart gives a record of a series a link of its own. A series that was known by
-// this record is known by another one from then on. Both are recorded before anything
-// is done about either.
-func (r *round) setApart(ctx context.Context, recordID int64, series *Link) (*Link, error) {
+// this record is known by another one from then on, and forgotten if it has ended and
+// there is none. Both are recorded before anything is done about either.
+func (r *round) setApart(ctx context.Context, recordID int64, known []*Link) (*Link, error) {
 	apart := &Link{RecordID: recordID, Role: RoleAttendee, Apart: true, Updated: r.engine.Now()}
 	commit := Commit{Links: []Link{*apart}, Occurrences: map[int64]int64{recordID: 0}}
-	if series != nil {
+	for _, series := range known {
+		if series.Series == nil {
+			continue
+		}
 		rest := *series
 		rest.Series = series.Series.without(recordID)
 		if series.RecordID == recordID {
-			others := unique(slices.Collect(maps.Values(rest.Series.Occurrences)))
-			others = slices.DeleteFunc(others, func(id int64) bool { return id == 0 })
+			others := slices.DeleteFunc(unique(slices.Collect(maps.Values(rest.Series.Occurrences))), func(id int64) bool { return id == 0 })
 			if len(others) == 0 {
-				return series, nil
+				continue
 			}
 			rest.RecordID = others[0]
 			maps.Copy(commit.Occurrences, moved(series, &rest))
 		}
 		commit.Links = append(commit.Links, rest)
-		for _, other := range r.subjects {
-			if other.link != nil && other.link.RecordID == series.RecordID && other.link.Series != nil {
-				other.link, other.recordID = &rest, rest.RecordID
-			}
-		}
+		r.relink(series.RecordID, &rest)
 	}
 	if err := r.engine.Store.Commit(ctx, r.lease, commit); err != nil {
 		return nil, fmt.Errorf("recording that an occurrence has an event of its own: %w", err)
 	}
 	return apart, nil
+}
+
+// relink has all that this round knows of a series know it by its new link.
+func (r *round) relink(recordID int64, link *Link) {
+	for _, subject := range r.subjects {
+		if subject.link != nil && subject.link.RecordID == recordID && subject.link.Series != nil {
+			subject.link, subject.recordID = link, link.RecordID
+		}
+	}
+	for _, subject := range r.series {
+		if subject.link != nil && subject.link.RecordID == recordID && subject.link.Series != nil {
+			subject.link = link
+		}
+	}
 }
 
 // without is a linked series whose slot of a record has none: an occurrence that both
@@ -114,15 +152,21 @@ func (s *LinkedSeries) without(recordID int64) *LinkedSeries {
 	return &rest
 }
 
+// replacedTime is how long an invitation to an occurrence may be gone before that is
+// a refusal: the invitation to the whole series, which takes its place, may be on its
+// way.
+const replacedTime = 5 * time.Second
+
 // replaced finds invitations to an occurrence that are gone since the series itself
 // has come: that is no refusal.
 func (r *round) replaced(ctx context.Context) error {
 	series := map[string][]*subject{}
 	for _, subject := range r.subjects {
-		if subject.skip || subject.link == nil || !subject.link.Apart || subject.link.Role != RoleAttendee || subject.state.Copy != nil {
+		link := subject.link
+		if subject.skip || link == nil || !link.Apart || link.Ended || link.Role != RoleAttendee || subject.state.Copy != nil {
 			continue
 		}
-		if uid, _, is := occurrenceOf(subject.link.ICalUID); is {
+		if uid, _, is := occurrenceOf(link.ICalUID); is {
 			series[uid] = append(series[uid], subject)
 		}
 	}
@@ -146,5 +190,22 @@ func (r *round) replaced(ctx context.Context) error {
 			r.also = append(r.also, Item{Key: NightPOSKey(link.RecordID), First: r.engine.Now()})
 		}
 	}
+	for _, subjects := range series {
+		for _, subject := range subjects {
+			r.putOff(subject)
+		}
+	}
 	return nil
+}
+
+// putOff has what is not known to be replaced looked at again a moment later.
+func (r *round) putOff(subject *subject) {
+	now := r.engine.Now()
+	if subject.replaced || !slices.ContainsFunc(subject.items, func(item Item) bool { return now.Sub(item.First) < replacedTime }) {
+		return
+	}
+	subject.skip = true
+	for _, item := range subject.items {
+		r.retry(item, replacedTime, "")
+	}
 }

@@ -364,12 +364,12 @@ func (r *round) identify(ctx context.Context) error {
 	for _, subject := range unknown {
 		id := subject.state.Copy.RecordID
 		if id == 0 {
-			id = meetings[subject.state.Copy.meeting()]
-		}
-		if id == 0 {
 			if id, err = r.recordOfOccurrence(ctx, *subject.state.Copy, meetings); err != nil {
 				return err
 			}
+		}
+		if id == 0 {
+			id = meetings[subject.state.Copy.meeting()]
 		}
 		if id != 0 {
 			recordIDs[id] = append(recordIDs[id], subject)
@@ -383,12 +383,15 @@ func (r *round) identify(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("reading links: %w", err)
 	}
-	known, series := map[int64]*Link{}, map[int64]*Link{}
+	known, all := map[int64]*Link{}, map[int64][]*Link{}
 	for _, link := range links {
 		known[link.RecordID] = &link
+		all[link.RecordID] = append(all[link.RecordID], &link)
 		if link.Series != nil {
 			for _, record := range link.Series.Occurrences {
-				series[record] = &link
+				if record != link.RecordID {
+					all[record] = append(all[record], &link)
+				}
 			}
 		}
 	}
@@ -404,10 +407,12 @@ func (r *round) identify(ctx context.Context) error {
 			}
 			if record, there := records[id]; there {
 				link := known[id]
-				if subject.standsApart(record, series[id]) {
-					if link, err = r.setApart(ctx, id, series[id]); err != nil {
-						return err
-					}
+				apart, failed := r.standsApart(ctx, subject, record, all[id])
+				if failed == nil && apart {
+					link, failed = r.setApart(ctx, id, all[id])
+				}
+				if failed != nil {
+					return failed
 				}
 				r.adopt(subject, &record, id, link)
 			} else if known[id] != nil {

@@ -56,6 +56,12 @@ func (s *SeriesState) answers(plan *SeriesPlan) {
 	}
 }
 
+// becomesSingle says that Outlook shows a single event by now, and NightPOS still the
+// series: which of its records stays is the organizer's to decide.
+func (s *SeriesState) becomesSingle() bool {
+	return s.Link != nil && s.Link.Series != nil && !s.Series.Rule.Repeats() && s.Recurrence.ID != 0
+}
+
 // answersOfSingle has what was agreed on about the one occurrence that is left, where
 // the series was made a single event, speak for that event.
 func (s *SeriesState) answersOfSingle() {

@@ -218,7 +218,7 @@ func (w *seriesWork) leaveSplit(subject *seriesSubject) {
 func (w *seriesWork) isOf(ctx context.Context, link *Link, subject *seriesSubject) (bool, error) {
 	series := subject.state.Series
 	switch recurrence := subject.state.Recurrence.ID; {
-	case link.Apart, recurrence == 0:
+	case link.Apart, recurrence == 0, link.Ended && link.GraphID == "":
 		return false, nil
 	case series != nil && link.GraphID != "" && link.GraphID != series.ID:
 		return false, nil
@@ -277,7 +277,9 @@ func (w *seriesWork) apartOf(ctx context.Context, subject *seriesSubject) error 
 		return fmt.Errorf("reading links: %w", err)
 	}
 	for _, link := range links {
-		if link.Apart {
+		// An invitation to an occurrence that was refused says nothing about the series
+		// that came later.
+		if link.Apart && (!link.Ended || link.Role != RoleAttendee) {
 			subject.state.Apart[link.RecordID] = true
 		}
 	}

@@ -104,11 +104,15 @@ func (w *seriesWork) settleSeries(subject *seriesSubject, settled SeriesSettled)
 // one now. What was made for the record once must not be taken for what is made for it
 // later, so that the number of the next copy is remembered.
 func (w *seriesWork) release(subject *seriesSubject, settled SeriesSettled) {
+	role := settled.Link.Role
+	makes := role == RoleOrganizer || role == RoleStandIn
 	switch {
-	case settled.DropID == 0 || slices.Contains(subject.plan.Apart, settled.DropID):
-	case subject.link != nil && subject.link.RecordID == settled.DropID && subject.link.Generation > 0 && settled.Link.Role != RoleAttendee:
+	case settled.DropID == 0 || slices.Contains(subject.plan.Apart, settled.DropID),
+		slices.ContainsFunc(w.commit.Links, func(link Link) bool { return link.RecordID == settled.DropID }):
+		// It has another link from now on.
+	case subject.link != nil && subject.link.RecordID == settled.DropID && subject.link.Generation > 0 && makes:
 		w.commit.Links = append(w.commit.Links, Link{
-			RecordID: settled.DropID, Role: settled.Link.Role, Generation: subject.link.Generation + 1, Ended: true, Updated: w.engine.Now(),
+			RecordID: settled.DropID, Role: role, Generation: subject.link.Generation + 1, Ended: true, Updated: w.engine.Now(),
 		})
 	default:
 		w.commit.Drop = append(w.commit.Drop, settled.DropID)

@@ -6,7 +6,11 @@ func (s *SeriesState) viewKept(view *recurrenceView, reference schedule) {
 	view.kept, view.schedule = true, reference
 	var known map[Date]int64
 	if s.Link != nil && s.Link.Series != nil {
-		view.from, view.to, known = s.Link.Series.From, s.Link.Series.To, s.Link.Series.Occurrences
+		view.from, view.to = s.Link.Series.From, s.Link.Series.To
+		if !s.rebuilt() || s.settled || s.invited() {
+			// A series that NightPOS made anew has put its base on another slot.
+			known = s.Link.Series.Occurrences
+		}
 	} else {
 		view.from, view.to = s.span()
 	}
@@ -27,7 +31,6 @@ func (s *SeriesState) viewKept(view *recurrenceView, reference schedule) {
 	switch gone := s.goneAfter(latest, view); {
 	case latest.After(view.to):
 		// Somebody made it longer, or NightPOS now holds more of it.
-		latest = s.withoutGap(view, pattern, latest)
 		view.to = latest
 		if end, ends := reference.rule.Last(); ends && latest.After(end) {
 			view.rule, view.moved = endAt(reference.rule, latest), true
@@ -36,29 +39,6 @@ func (s *SeriesState) viewKept(view *recurrenceView, reference schedule) {
 		// One deletion is that of an occurrence; more at the end cut the series.
 		view.rule, view.moved, view.to = endAt(reference.rule, latest), true, latest
 	}
-}
-
-// withoutGap is the last slot up to which a series that reaches further than before
-// has all its occurrences. What stands beyond, brought back one by one, is better an
-// event of its own: Outlook would tell of all that lie between, and then that they
-// are off.
-func (s *SeriesState) withoutGap(view *recurrenceView, pattern schedule, latest Date) Date {
-	if s.rebuilt() {
-		return latest
-	}
-	reached, gap := view.to, false
-	for _, slot := range pattern.slots(view.to.Add(1), latest, maxSlots) {
-		shown, there := view.occurrences[slot]
-		gap = gap || !there
-		switch {
-		case !gap:
-			reached = slot
-		case there:
-			view.extra = append(view.extra, shown.record)
-			delete(view.occurrences, slot)
-		}
-	}
-	return reached
 }
 
 // goneAfter is how many occurrences that were there when the sides last agreed

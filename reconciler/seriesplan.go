@@ -103,6 +103,11 @@ func (s *SeriesState) Plan() SeriesPlan {
 	}
 	switch fate.Role {
 	case RoleAttendee:
+		if s.becomesSingle() {
+			return SeriesPlan{Plan: Plan{
+				Role: plan.Role, Wait: true, Reason: "waiting for the organizer's calendar to make this series a single event in NightPOS",
+			}}
+		}
 		plan = s.planSeriesAnswers(plan)
 		if fate.listed {
 			plan.listed, plan.From, plan.Record = true, SideOutlook, s.joinAll()
@@ -330,24 +335,8 @@ func (s *SeriesState) planCreateSeriesCopy(plan SeriesPlan, create OutlookWrite)
 			plan.Mails += s.mails(wanted)
 		}
 	}
-	if plan.Role == RoleOrganizer && plan.Mails > 0 && len(view.occurrences) < s.gaps(plan.Copy) {
-		return s.planApart(plan)
-	}
 	plan.Refused = append(plan.Refused, dropCrossing(plan.Copy, view.seriesView)...)
 	return plan
-}
-
-// gaps is how often attendees hear of a series that is made with occurrences missing:
-// once of all, and again of each that is off. An event for each that is left may be
-// less.
-func (s *SeriesState) gaps(write *SeriesCopyWrite) int {
-	told := 1
-	for _, occurrence := range write.Occurrences {
-		if occurrence.Action == ActionDelete {
-			told++
-		}
-	}
-	return told
 }
 
 // mostSingles is how many occurrences of a series that Outlook has no rule for are
@@ -371,23 +360,17 @@ func (s *SeriesState) inexpressible(of schedule) string {
 // planSingles has each occurrence of a short series brought to Outlook as an event
 // of its own, and tells why a long one stays where it is.
 func (s *SeriesState) planSingles(plan SeriesPlan, reason string) SeriesPlan {
+	plan.Plan = Plan{Role: plan.Role}
+	plan.Copy, plan.Apart = nil, nil
 	if len(s.live) > mostSingles {
-		plan = SeriesPlan{Plan: Plan{Role: plan.Role}}
 		plan.Reason = reason + "; it has more occurrences than are brought to Outlook as single events"
 		return plan
 	}
-	plan = s.planApart(plan)
+	for _, record := range s.live {
+		plan.Apart = append(plan.Apart, record.ID)
+	}
 	plan.Refused = []string{reason + "; each occurrence stands in Outlook as a single event"}
 	return plan
-}
-
-// planApart has an event of its own in Outlook stand for each occurrence.
-func (s *SeriesState) planApart(plan SeriesPlan) SeriesPlan {
-	apart := SeriesPlan{Plan: Plan{Role: plan.Role}}
-	for _, record := range s.live {
-		apart.Apart = append(apart.Apart, record.ID)
-	}
-	return apart
 }
 
 func (s *SeriesState) seriesPast(view seriesView, last Date) bool {

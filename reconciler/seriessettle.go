@@ -225,8 +225,15 @@ func (s *SeriesState) settleSeries(settled *SeriesSettled, link *Link, plan Seri
 		if plan.Role != RoleOrganizer {
 			link.Outlook[selfKey] = digest(string(after.Series.OwnAnswer))
 			_, link.NightPOS[selfKey] = after.commonAnswer()
+			return false
 		}
-		return false
+		// Outlook shows the replies to all again, where there was one to the occurrence.
+		for _, person := range after.Series.Event.People {
+			if key := entryKey(FieldAnswers, person.Key()); person.Answer != AnswerNone && link.Outlook[key] != link.NightPOS[key] {
+				link.Outlook[key], again = "", true
+			}
+		}
+		return again
 	}
 	keeper := &seriesKeeper{
 		before: s, after: after, plan: plan, link: link,

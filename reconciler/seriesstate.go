@@ -94,12 +94,16 @@ func (s *SeriesState) lastOf(of schedule) When {
 }
 
 // base is the record that speaks for the series: NightPOS's own base, or the
-// first one.
+// first one. Those that have an event of their own in Outlook speak for nothing else.
 func (s *SeriesState) base() *Record {
 	records := s.Recurrence.Occurrences
-	index := slices.IndexFunc(records, func(record Record) bool { return record.ID == s.Recurrence.BaseID && !record.Archived })
+	speaks := func(record Record) bool { return !record.Archived && !s.Apart[record.ID] }
+	index := slices.IndexFunc(records, func(record Record) bool { return record.ID == s.Recurrence.BaseID && speaks(record) })
 	if index < 0 {
-		index = slices.IndexFunc(records, func(record Record) bool { return !record.Archived })
+		index = slices.IndexFunc(records, speaks)
+	}
+	if index < 0 {
+		index = slices.IndexFunc(records, func(record Record) bool { return !s.Apart[record.ID] })
 	}
 	return &records[max(index, 0)]
 }

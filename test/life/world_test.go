@@ -258,9 +258,9 @@ func (w *world) user(login string) gateway.User {
 func (w *world) settle(login, state string) gateway.User {
 	w.Helper()
 	for end := time.Now().Add(30 * time.Minute); ; {
-		user := w.user(login)
 		quiet, err := w.service.Quiet(w.Context())
 		w.must(err)
+		user := w.user(login)
 		if string(user.State) == state && (quiet || state != "connected") && w.outlook.Delivery().Waiting == 0 {
 			return user
 		}

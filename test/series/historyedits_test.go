@@ -39,10 +39,12 @@ var alone = [...]seriesEdit{
 		h.attempt(err)
 	}},
 	{"renamed this and following in Outlook", 0, false, func(h *historian, start, title string) {
+		h.deleted += len(h.inOutlook())
 		_, err := h.Outlook.Mailbox(world.Alice).UpdateFollowing(h.Context(), h.instance(start), map[string]any{"subject": title})
 		h.attempt(err)
 	}},
 	{"deleted this and following in Outlook", 0, false, func(h *historian, start, _ string) {
+		h.deleted += len(h.inOutlook())
 		h.attempt(h.Outlook.Mailbox(world.Alice).DeleteFollowing(h.Context(), h.instance(start)))
 	}},
 	{"renamed one in NightPOS", 1, false, func(h *historian, start, title string) {

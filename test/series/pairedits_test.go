@@ -120,7 +120,16 @@ func (p *seriesPair) editInNightPOS(name, title string, slots []reconciler.Date,
 			rule, _ = rule.Shift(-1)
 			by, all = -24*time.Hour, forgotten // no slot is one of before
 		}
+		// NightPOS begins anew with its base, and loses what comes before that.
+		lost := map[int64]bool{}
+		for _, each := range live {
+			lost[each.Event.When.Start.Add(by).Unix()] = true
+		}
 		p.rebuild(rule, func(when reconciler.When) reconciler.When { return delayed(when, by) })
+		for _, each := range p.live() {
+			delete(lost, each.Event.When.Start.Unix())
+		}
+		all += len(lost)
 		return name, all, nil
 	case "cut in NightPOS":
 		if len(live) > 12 {

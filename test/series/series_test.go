@@ -45,20 +45,24 @@ var (
 // weekly is a series as a person makes it in Outlook: Mondays and Wednesdays at
 // 10:00 in Brussels, six times.
 func weekly(title string, people ...string) map[string]any {
-	attendees := []any{}
-	for _, address := range people {
-		attendees = append(attendees, map[string]any{"type": "required", "emailAddress": map[string]any{"address": address}})
-	}
 	return map[string]any{
 		"subject":   title,
 		"start":     map[string]any{"dateTime": "2000-01-10T10:00:00", "timeZone": "Romance Standard Time"},
 		"end":       map[string]any{"dateTime": "2000-01-10T11:00:00", "timeZone": "Romance Standard Time"},
-		"attendees": attendees,
+		"attendees": guestsOf(people...),
 		"recurrence": map[string]any{
 			"pattern": map[string]any{"type": "weekly", "interval": 1, "daysOfWeek": []any{"monday", "wednesday"}, "firstDayOfWeek": "monday"},
 			"range":   map[string]any{"type": "numbered", "startDate": "2000-01-10", "numberOfOccurrences": 6, "recurrenceTimeZone": "Romance Standard Time"},
 		},
 	}
+}
+
+func guestsOf(addresses ...string) []any {
+	attendees := []any{}
+	for _, address := range addresses {
+		attendees = append(attendees, map[string]any{"type": "required", "emailAddress": map[string]any{"address": address}})
+	}
+	return attendees
 }
 
 // inOutlook is what alice's mailbox shows.
