@@ -243,7 +243,8 @@ func (s *SeriesState) usual() When {
 			most, best = counts[key], when
 		}
 	}
-	if most == 0 && there {
+	if there && (most == 0 || most == 1 && len(s.live) > 1 && !s.rebuilt()) {
+		// Who moves all has NightPOS make them anew: one that moved is one exception more.
 		return agreed.first
 	}
 	return best
