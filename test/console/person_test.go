@@ -208,7 +208,8 @@ func leadsToTheFirstEvent(t *testing.T, b *tab, x texts) {
 	other.headed("Pick an account")
 	other.pick(alice)
 	other.headed("Alice's calendar is connected to alice@nightpos.example")
-	w.settle("alice", "connected")
+	// What the first sync still finds is no change.
+	w.until("alice", "is through with the first sync", func(user gateway.User) bool { return user.FirstSync != nil && user.FirstSync.Finished })
 	w.outlookEvent(alice, "The first event", 1)
 	other.press("See how it goes")
 	other.says("The first event")
