@@ -194,6 +194,22 @@ func (p *seriesPair) saveOccurrence(slot reconciler.Date, change func(*reconcile
 	p.saved()
 }
 
+// unseen is how many exceptions show what all others do, but for a reply: that they
+// were different once, and are told of again, nobody can see.
+func (p *seriesPair) unseen() int {
+	count := 0
+	if p.outlook == nil {
+		return 0
+	}
+	for slot := range p.own {
+		exception := p.outlook.Exceptions[slot].Event
+		if exception.Title == p.outlook.Event.Title && exception.When.Start.Equal(p.at(slot).Start) {
+			count++
+		}
+	}
+	return count
+}
+
 // cancel deletes an occurrence in Outlook.
 func (p *seriesPair) cancel(slot reconciler.Date) {
 	delete(p.outlook.Exceptions, slot)
