@@ -100,8 +100,9 @@ type historian struct {
 	answered []string
 	// owed are replies of his that his mailbox had nothing for.
 	owed int
-	// deleted is how many single occurrences were.
-	deleted int
+	// deleted is how many single occurrences were, and cut how many at most were taken
+	// off the end in Outlook.
+	deleted, cut int
 }
 
 func (h *historian) live() {
@@ -216,6 +217,9 @@ func (h *historian) edit(step int) int {
 	edit.make(h, start, title)
 	if edit.mails == 0 {
 		return 0
+	}
+	if edit.name == broughtBack {
+		modified += h.cut
 	}
 	if edit.whole {
 		return edit.mails + modified

@@ -39,12 +39,12 @@ var alone = [...]seriesEdit{
 		h.attempt(err)
 	}},
 	{"renamed this and following in Outlook", 0, false, func(h *historian, start, title string) {
-		h.deleted += len(h.inOutlook())
+		h.cut += len(h.inOutlook())
 		_, err := h.Outlook.Mailbox(world.Alice).UpdateFollowing(h.Context(), h.instance(start), map[string]any{"subject": title})
 		h.attempt(err)
 	}},
 	{"deleted this and following in Outlook", 0, false, func(h *historian, start, _ string) {
-		h.deleted += len(h.inOutlook())
+		h.cut += len(h.inOutlook())
 		h.attempt(h.Outlook.Mailbox(world.Alice).DeleteFollowing(h.Context(), h.instance(start)))
 	}},
 	{"renamed one in NightPOS", 1, false, func(h *historian, start, title string) {
@@ -77,10 +77,13 @@ var alone = [...]seriesEdit{
 	}},
 }
 
+// broughtBack may have the series go on past where it was cut, for one occurrence.
+const broughtBack = "brought one back in NightPOS"
+
 // together are edits of a series with guests, and those that make it longer, shorter
 // or no series.
 var together = []seriesEdit{
-	{"brought one back in NightPOS", 1, true, func(h *historian, _, _ string) {
+	{broughtBack, 1, true, func(h *historian, _, _ string) {
 		if id := h.archived(); id != 0 {
 			h.attempt(h.NightPOS.Member("alice").Unarchive(h.Context(), id))
 		}

@@ -205,7 +205,9 @@ func ofCopy(name string) bool {
 }
 
 // strays are the single events that occurrences of a series were to somebody who had
-// nothing else of it, the earliest first, but for those that are off.
+// nothing else of it, the earliest first, but for those that are off. That they go or
+// are off with the series is what an attendee sees; how Graph tells of it is not
+// established.
 func (m *mailbox) strays(of *event) []*event {
 	var found []*event
 	for _, e := range m.events {
