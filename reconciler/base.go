@@ -4,7 +4,6 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"strconv"
-	"strings"
 	"time"
 )
 
@@ -18,23 +17,44 @@ type Base map[string]string
 // real change goes unseen is one in 2^48.
 const digestBytes = 6
 
+// emptyDigest stands for most fields of most events.
+var emptyDigest = computeDigest(nil)
+
 func digest(parts ...string) string {
-	sum := sha256.Sum256([]byte(strings.Join(parts, "\x00")))
+	// Most values fit, so that nothing is allocated but the digest.
+	var buffer [128]byte
+	value := buffer[:0]
+	for i, part := range parts {
+		if i > 0 {
+			value = append(value, 0)
+		}
+		value = append(value, part...)
+	}
+	if len(value) == 0 {
+		return emptyDigest
+	}
+	return computeDigest(value)
+}
+
+func computeDigest(value []byte) string {
+	sum := sha256.Sum256(value)
 	return base64.RawURLEncoding.EncodeToString(sum[:digestBytes])
 }
 
+// wholeFields is how many fields have one digest each.
+const wholeFields = 8
+
 // NewBase takes down what an event shows.
 func NewBase(event Event) Base {
-	base := Base{
-		string(FieldTitle):       digest(event.Title),
-		string(FieldBody):        digest(event.Body),
-		string(FieldWhen):        whenDigest(event.When),
-		string(FieldPlace):       digest(event.Place),
-		string(FieldPrivacy):     digest(string(event.Privacy)),
-		string(FieldShowAs):      digest(string(event.ShowAs)),
-		string(FieldReminders):   remindersDigest(event.Reminders),
-		string(FieldMeetingLink): digest(event.MeetingLink),
-	}
+	base := make(Base, wholeFields+2*len(event.People)+len(event.Categories))
+	base[string(FieldTitle)] = digest(event.Title)
+	base[string(FieldBody)] = digest(event.Body)
+	base[string(FieldWhen)] = whenDigest(event.When)
+	base[string(FieldPlace)] = digest(event.Place)
+	base[string(FieldPrivacy)] = digest(string(event.Privacy))
+	base[string(FieldShowAs)] = digest(string(event.ShowAs))
+	base[string(FieldReminders)] = remindersDigest(event.Reminders)
+	base[string(FieldMeetingLink)] = digest(event.MeetingLink)
 	for _, person := range event.People {
 		if key := person.Key(); key != "" {
 			base[entryKey(FieldPeople, key)] = digest(string(person.Type))
