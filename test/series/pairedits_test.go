@@ -135,11 +135,11 @@ func (p *seriesPair) editInNightPOS(name, title string, slots []reconciler.Date,
 		if len(live) > 12 {
 			return "nothing", 0, nil
 		}
-		last := live[len(live)-3]
+		last := live[len(live)-3].Event.When // live points into what shrinks
 		p.nightpos.Occurrences = slices.DeleteFunc(p.nightpos.Occurrences, func(each reconciler.Record) bool {
-			return each.Event.When.Start.After(last.Event.When.Start)
+			return each.Event.When.Start.After(last.Start)
 		})
-		p.nightpos.Rule.Count, p.nightpos.Rule.Until = 0, reconciler.SlotDate(last.Event.When)
+		p.nightpos.Rule.Count, p.nightpos.Rule.Until = 0, reconciler.SlotDate(last)
 		return name, 1 + all, nil
 	case "bring back in NightPOS":
 		for index := range p.nightpos.Occurrences {
