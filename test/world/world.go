@@ -109,6 +109,7 @@ type World struct {
 	NightPOS *simnightpos.Server
 	Gateway  *service.Service
 	closers  []func()
+	silent   int // changes that nobody is told of, as far as they were looked for
 }
 
 // New starts everything and connects people. It ends with the test's own Close,
@@ -309,8 +310,18 @@ func (w *World) Ask(method, path, body string) {
 // patience is how long everything may take to come to rest.
 const patience = 30 * time.Minute
 
-// Quiet waits until nothing is on its way anywhere.
+// Quiet waits until nothing is on its way anywhere. What a switch of Outlook lets
+// happen without telling anybody comes with a sweep: then it sweeps.
 func (w *World) Quiet() {
+	w.test.Helper()
+	w.calm()
+	if silent := w.Outlook.Delivery().Silent; silent != w.silent {
+		w.silent = silent
+		w.Sweep()
+	}
+}
+
+func (w *World) calm() {
 	w.test.Helper()
 	end := time.Now().Add(patience)
 	for calm := 0; calm < 3; {

@@ -53,6 +53,7 @@ type Delivery struct {
 	Lost      int // given up: after 4 h, a full queue, an expired subscription
 	Waiting   int // on their way, being retried, or paused
 	Posts     int // POSTs sent
+	Silent    int // changes that a switch keeps from being told to anybody
 }
 
 // Delivery returns the counters of the notifications.

@@ -273,6 +273,7 @@ func (s *Server) removeOccurrence(m *mailbox, e *event, actor string) {
 	m.bury(tombstone{key: e.key(), version: m.version, untold: untold})
 	s.changed(m, next, "updated", actor)
 	if silent {
+		s.delivery.Silent++
 		next.reported = master.reported
 		return
 	}
