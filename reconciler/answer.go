@@ -23,6 +23,7 @@ func (s State) planAttendee() Plan {
 	plan := Plan{Role: s.attendeeRole()}
 	row, invited := s.ownRow()
 	live := s.Link != nil && !s.ended()
+	agreed := live && len(s.Link.Outlook)+len(s.Link.NightPOS) > 0
 	switch {
 	case s.Record == nil && s.there() && s.Link == nil && s.organizerKeepsAlone():
 		plan.Reason = "the organizer's calendar keeps this meeting to itself: only what is new crosses"
@@ -41,7 +42,7 @@ func (s State) planAttendee() Plan {
 		return s.planJoin()
 	case s.there() && s.active():
 		// The organizer's lane lists who is invited: it may not have got to that yet.
-		plan.Wait = !live && s.organizerConnected() && s.Told
+		plan.Wait = !agreed && s.organizerConnected() && s.Told
 		plan.Reason = "NightPOS does not list this person as an attendee"
 	case live && s.Copy == nil && s.Replaced:
 		plan.keep = fateDrop
@@ -53,6 +54,8 @@ func (s State) planAttendee() Plan {
 			plan.From = SideOutlook
 			plan.NightPOS = &RecordWrite{Action: ActionAnswer, ID: s.Record.ID, Current: s.Record, Attendee: row, Answer: AnswerDeclined}
 		}
+	case live && s.Copy == nil && s.active() && s.Link.Apart && !agreed:
+		plan.Reason = "the invitation is gone, which NightPOS is told once it lists this person"
 	case live && !s.there():
 		plan.keep = fateEnd
 	}

@@ -92,11 +92,15 @@ func (r *round) standsApart(ctx context.Context, subject *subject, record Record
 	return slices.ContainsFunc(links, func(link Link) bool { return link.Apart && link.RecordID == record.ID }), err
 }
 
-// setApart gives a record of a series a link of its own. A series that was known by
+// setApart gives a record of a series a link of its own, to the invitation that is to
+// it alone: it may be a while until the organizer's lane lists who is invited, and
+// what happens to the invitation meanwhile is news then. A series that was known by
 // this record is known by another one from then on, and forgotten if it has ended and
 // there is none. Both are recorded before anything is done about either.
-func (r *round) setApart(ctx context.Context, recordID int64, known []*Link) (*Link, error) {
-	apart := &Link{RecordID: recordID, Role: RoleAttendee, Apart: true, Updated: r.engine.Now()}
+func (r *round) setApart(ctx context.Context, recordID int64, copied Copy, known []*Link) (*Link, error) {
+	apart := &Link{
+		RecordID: recordID, GraphID: copied.ID, ICalUID: copied.ICalUID, Role: RoleAttendee, Generation: 1, Apart: true, Updated: r.engine.Now(),
+	}
 	commit := Commit{Links: []Link{*apart}, Occurrences: map[int64]int64{recordID: 0}}
 	for _, series := range known {
 		if series.Series == nil {

@@ -409,7 +409,7 @@ func (r *round) identify(ctx context.Context) error {
 				link := known[id]
 				apart, failed := r.standsApart(ctx, subject, record, all[id])
 				if failed == nil && apart {
-					link, failed = r.setApart(ctx, id, all[id])
+					link, failed = r.setApart(ctx, id, *subject.state.Copy, all[id])
 				}
 				if failed != nil {
 					return failed

@@ -253,6 +253,10 @@ func (s State) settleBases(link *Link, plan Plan, outlook *OutlookResult, nightp
 	}
 	if write := plan.NightPOS; write != nil && nightpos != nil && nightpos.Err != nil {
 		restore(newOutlook, link.Outlook, owedKeys(write.Action, write.Fields, readNightPOS, s.baseOfRecord(Record{Event: write.Event}, plan.Role)))
+		if plan.listed {
+			// NightPOS has yet to be told; that it shows no reply is no agreement.
+			delete(newNightPOS, selfKey)
+		}
 	}
 	if speaksForAnswerOnly {
 		newOutlook, newNightPOS = answerBase(newOutlook), answerBase(newNightPOS)

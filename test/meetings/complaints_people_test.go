@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/nightpos/outlook-gateway/gateway"
+	simnightpos "github.com/nightpos/outlook-gateway/test/sim/nightpos"
 	"github.com/nightpos/outlook-gateway/test/world"
 )
 
@@ -57,9 +58,17 @@ func TestComplaint18OddAddresses(t *testing.T) {
 func TestComplaint19InvitedThroughAList(t *testing.T) {
 	const list = "all-night@nightpos.example"
 	lists := map[string][]string{list: {alice, bob, dave, erin}}
-	for name, connect := range map[string][]string{"before": {"alice", "bob", "dave"}, "after": {"alice"}} {
+	for name, options := range map[string]world.Options{
+		"connected before": {Connect: []string{"alice", "bob", "dave"}},
+		"connected after":  {Connect: []string{"alice"}},
+		// Each lane reads the meeting before the other has listed its own person.
+		"both at once": {Connect: []string{"alice", "bob", "dave"}, NightPOS: func(config *simnightpos.Config) {
+			config.Latency = func(string, string) time.Duration { return time.Second }
+		}},
+	} {
+		options.Lists = lists
 		t.Run(name, func(t *testing.T) {
-			versions(t, world.Options{Connect: connect, Lists: lists}, func(s *scene) {
+			versions(t, options, func(s *scene) {
 				s.wantMails(func() {
 					s.meet(alice, "met", 5, carol, list)
 					s.Quiet()
