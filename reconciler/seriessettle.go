@@ -166,6 +166,7 @@ func (s *SeriesState) afterwards(plan SeriesPlan, outlook *SeriesCopyResult, nig
 	if after.Series == nil || after.Recurrence == nil {
 		return after
 	}
+	after.special = plan.special(after.Series)
 	link := &Link{Role: plan.Role, NightPOS: Base{}}
 	if s.Link != nil {
 		*link = *s.Link
@@ -188,6 +189,21 @@ func (s *SeriesState) afterwards(plan SeriesPlan, outlook *SeriesCopyResult, nig
 	after.Link, after.settled = link, true
 	after.prepare()
 	return after
+}
+
+// special are the records that were written for an occurrence which Outlook shows by
+// itself: what they show now says nothing about the rest.
+func (p SeriesPlan) special(series *SeriesCopy) map[int64]bool {
+	found := map[int64]bool{}
+	if p.Record == nil {
+		return found
+	}
+	for slot, id := range p.known {
+		if _, own := series.Exceptions[slot]; own {
+			found[id] = slices.ContainsFunc(p.Record.Writes, func(write RecordWrite) bool { return write.ID == id })
+		}
+	}
+	return found
 }
 
 func (s *SeriesState) settleSeriesIdentity(link *Link, after *SeriesState) {

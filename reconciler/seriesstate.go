@@ -25,6 +25,9 @@ type SeriesState struct {
 	// settled says that both sides have just been brought to the schedule of the
 	// link.
 	settled bool
+	// special are the records whose content was just taken from an occurrence that
+	// Outlook shows by itself.
+	special map[int64]bool
 	// What prepare finds out.
 	live     []*Record
 	nightpos recurrenceView

@@ -145,6 +145,9 @@ func (s *SeriesState) commonEvent(occurrences map[Date]occurrence, spread FieldS
 		if s.Link != nil && s.Link.Series != nil && s.Recurrence.ID != 0 {
 			one.special = s.Link.Series.Exceptions[slot].NightPOS
 		}
+		if s.special[occurrences[slot].record.ID] {
+			one.special = one.now
+		}
 		candidates = append(candidates, one)
 	}
 	if len(candidates) == 0 {

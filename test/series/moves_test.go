@@ -85,3 +85,28 @@ func TestWhatTheBaseShowsByItselfIsNotSpread(t *testing.T) {
 		})
 	}
 }
+
+// TestASeriesOfExceptionsIsMoved: each occurrence was renamed by itself, so that none
+// shows what the series does; on other days all are new, and show it again.
+func TestASeriesOfExceptionsIsMoved(t *testing.T) {
+	versions(t, func(s *scene) {
+		series := weekly("team", world.Carol)
+		series["recurrence"].(map[string]any)["pattern"].(map[string]any)["daysOfWeek"] = []any{"monday"}
+		series["recurrence"].(map[string]any)["range"].(map[string]any)["numberOfOccurrences"] = 3
+		if _, err := s.Outlook.Mailbox(world.Alice).Create(s.Context(), series); err != nil {
+			s.Fatal(err)
+		}
+		s.settle()
+		for _, time := range []string{"2000-01-17T09:00", "2000-01-24T09:00", "2000-01-10T09:00"} {
+			s.patch(s.instance(time), map[string]any{"subject": "special on " + time[:10]})
+			s.settle()
+		}
+		s.mails = len(s.Outlook.Mails())
+		s.write(s.at("2000-01-10T09:00"), map[string]any{"start": "2000-01-11 09:00:00", "stop": "2000-01-11 10:00:00", "recurrence_update": "all_events"})
+		s.settle()
+		if shown := s.inOutlook(); len(shown) != 3 {
+			s.Errorf("Outlook shows %q, want 3 occurrences\n%s", shown, s.Log())
+		}
+		s.wantMails(1)
+	})
+}
