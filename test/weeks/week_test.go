@@ -226,7 +226,7 @@ func (w *week) episodeOfEdits() {
 		// Nobody heard of it: the next round of changes finds it. The next sweep finds
 		// what was unlinked, and tries again what was refused for good.
 		wait := foundAfter
-		if drawn.trouble == oddAnswers || slices.ContainsFunc(w.episode, func(done edit) bool { return done.what == "unlink" }) {
+		if w.forgetful || drawn.trouble == oddAnswers || slices.ContainsFunc(w.episode, func(done edit) bool { return done.what == "unlink" }) {
 			wait = sweepEvery + time.Minute
 		}
 		time.Sleep(wait)

@@ -69,6 +69,9 @@ type world struct {
 	started  uint64
 	// skew is how far the clocks of replicas but the first are ahead.
 	skew time.Duration
+	// forgetful says that rounds of changes may not be told of deletions: those that
+	// nobody told of are found by a sweep then.
+	forgetful bool
 }
 
 // newWorld starts everything and connects alice and bob. Two replicas share the
@@ -82,7 +85,7 @@ func newWorld(t *testing.T, seed uint64, replicas int) *world {
 func newWorldWith(t *testing.T, seed uint64, replicas int, usual simoutlook.Switches) *world {
 	setting := settingOf(seed)
 	setting.Apply(&usual)
-	w := &world{t: t, context: context.Background(), weather: newWeather(seed)}
+	w := &world{t: t, context: context.Background(), weather: newWeather(seed), forgetful: usual.DeltaDeletionsMissing > 0}
 	switch seed % 16 {
 	case 7:
 		w.skew = 5 * time.Minute

@@ -55,11 +55,15 @@ func TestYear6_12TheWindowMovesOn(t *testing.T) {
 			}
 			before, sweeps := w.untold(), w.outlook.Counts()["GET /me/calendarView"]
 			time.Sleep(7 * time.Hour)
+			swept := w.forgetful && month%4 == 3
+			if swept {
+				time.Sleep(w.config.SweepEvery)
+			}
 			w.checkEqual()
 			if found := w.untold() - before; found == 0 {
 				t.Errorf("month %d: what nobody told of is no finding of a sweep", month)
 			}
-			if listed := w.outlook.Counts()["GET /me/calendarView"] - sweeps; month != 4 && listed > 2 {
+			if listed := w.outlook.Counts()["GET /me/calendarView"] - sweeps; month != 4 && !swept && listed > 2 {
 				t.Errorf("month %d: %d listings for what a round of changes tells", month, listed)
 			}
 			// The access tokens of this test live for a year, which is not over then.
