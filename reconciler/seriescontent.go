@@ -350,6 +350,13 @@ func (m *seriesMerge) knew(slot Date) bool {
 	return there
 }
 
+// comesBack says that neither side had the slot's occurrence when the sides last agreed,
+// so that NightPOS's record may know of no reply.
+func (m *seriesMerge) comesBack(slot Date) bool {
+	exception, known := m.exception(slot)
+	return m.linked() && m.Link.Series != nil && (!m.knew(slot) || known && exception.Cancelled)
+}
+
 // occurrence merges one occurrence that both sides show.
 func (m *seriesMerge) occurrence(slot Date, outlook, nightpos occurrence) {
 	agreedOutlook, agreedNightPOS := m.agreedAt(slot)
@@ -373,6 +380,8 @@ func (m *seriesMerge) occurrence(slot Date, outlook, nightpos occurrence) {
 			sides[0].agreed, sides[1].agreed = Base{patternKey: ""}, sides[1].now
 		}
 		unspread(sides[0], sides[1], m.nightpos.spread)
+	}
+	if (m.rebuilt() || m.comesBack(slot)) && m.plan.Role != RoleGuest {
 		sides[0].agreed = withoutReplies(sides[0].agreed, outlook.event.People)
 	}
 	merged := newMerge(sides[0], sides[1], m.policy)
