@@ -380,6 +380,10 @@ func (k *seriesKeeper) master() (again bool) {
 	}
 	answer, now := shown.commonAnswer()
 	nightpos := k.own(clone(shown.nightpos.base), answer)
+	if k.plan.Record == nil && k.plan.Role == RoleOrganizer {
+		// Every occurrence shows something else by itself.
+		maps.Copy(nightpos, k.plan.taken)
+	}
 	if k.plan.Role != RoleOrganizer {
 		nightpos[selfKey] = now
 	}

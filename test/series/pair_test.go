@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"pgregory.net/rapid"
@@ -81,6 +82,8 @@ type seriesPair struct {
 	// are those that were changed by more than a reply, of which it tells again.
 	forgetting simoutlook.ExceptionRule
 	own        map[reconciler.Date]bool
+	// edits are those that people make here.
+	edits []string
 	// copyWrites and recordWrites are those to either side since the last edit, mails
 	// what Outlook sent for them, and foretold what the plans said of that.
 	copyWrites, recordWrites, mails, foretold int
@@ -462,7 +465,46 @@ func (p *seriesPair) wantEqual(after string) {
 		p.test.Fatalf("after %s the sides differ:\nOutlook  %q\nNightPOS %q", after, without(here, there), without(there, here))
 	}
 	p.wantReplies(after)
+	p.wantAgreement(after)
 }
+
+// wantAgreement says that what the sides are said to have agreed on is the same on
+// both, which is what the next change is told by. A reply that only NightPOS shows
+// is one that Outlook forgot; replies are given occurrence by occurrence.
+func (p *seriesPair) wantAgreement(after string) {
+	p.test.Helper()
+	if p.link == nil || p.link.Series == nil || len(p.refused) > 0 {
+		return
+	}
+	want := func(what, key, outlook, nightpos string) {
+		if outlook != nightpos {
+			p.test.Fatalf("after %s the sides are said to agree on %s, but for %s: %s in Outlook, %s in NightPOS", after, what, key, outlook, nightpos)
+		}
+	}
+	title := string(reconciler.FieldTitle)
+	want("the series", title, p.link.Outlook[title], p.link.NightPOS[title])
+	for slot, exception := range p.link.Series.Exceptions {
+		if exception.Lone != "" || exception.Cancelled {
+			continue
+		}
+		want(slot.String(), title, exception.Outlook[title], exception.NightPOS[title])
+		for key, reply := range exception.Outlook {
+			if strings.HasPrefix(key, string(reconciler.FieldAnswers)+"/") && reply != noReply {
+				want(slot.String(), key, reply, exception.NightPOS[key])
+			}
+		}
+	}
+}
+
+// noReply is what a base keeps of somebody who has not replied.
+var noReply = func() string {
+	for key, value := range reconciler.NewBase(reconciler.Event{People: []reconciler.Person{{Address: world.Carol}}}) {
+		if strings.HasPrefix(key, string(reconciler.FieldAnswers)) {
+			return value
+		}
+	}
+	return ""
+}()
 
 // wantReplies says that NightPOS shows what carol replied. What Outlook forgets stays.
 func (p *seriesPair) wantReplies(after string) {
@@ -492,6 +534,11 @@ func newSeriesPair(t *rapid.T) *seriesPair {
 		ShowAs: reconciler.ShowAsBusy, Organizer: reconciler.Person{Address: alice.Address}, People: []reconciler.Person{{Address: world.Carol}},
 	}
 	p.forgetting = rapid.SampledFrom(forgetting).Draw(t, "forgetting")
+	p.edits = edits
+	if rapid.Bool().Draw(t, "few edits") {
+		// What only many edits of the same kinds lead to is found sooner.
+		p.edits = rapid.SliceOfN(rapid.SampledFrom(edits), 2, 5).Draw(t, "edits")
+	}
 	rule := reconciler.Rule{
 		Frequency: reconciler.Weekly, Interval: 1, Weekdays: []time.Weekday{time.Monday, time.Wednesday},
 		Start: reconciler.Date{Year: 2027, Month: 1, Day: 11}, Count: rapid.IntRange(4, 9).Draw(t, "count"),

@@ -12,6 +12,14 @@ import (
 	simoutlook "github.com/nightpos/outlook-gateway/test/sim/outlook"
 )
 
+// edits are what people do to a series, by name.
+var edits = []string{
+	"rename all in Outlook", "rename one in Outlook", "move one in Outlook", "delete one in Outlook", "shift all in Outlook", "shorten in Outlook",
+	"lengthen in Outlook", "other days in Outlook", "answer all in Outlook", "answer one in Outlook", "make single in Outlook", "split in Outlook",
+	"rename all in NightPOS", "rename one in NightPOS", "move one in NightPOS", "delete one in NightPOS", "archive one in NightPOS", "shift all in NightPOS",
+	"other days in NightPOS", "lengthen in NightPOS", "cut in NightPOS", "bring back in NightPOS", "make single in NightPOS", "split in NightPOS",
+}
+
 // edit makes one random edit, as a person would, and says which, with how many mails
 // it may cost: the master's write tells again of each exception, which may need a
 // write of its own besides, and so may what Outlook forgets by it. What was split off
@@ -25,13 +33,7 @@ func (p *seriesPair) edit(step int) (name string, mails int, split *seriesPair) 
 	if len(slots) < 3 || len(live) < 3 {
 		return "nothing", 0, nil
 	}
-	edits := []string{
-		"rename all in Outlook", "rename one in Outlook", "move one in Outlook", "delete one in Outlook", "shift all in Outlook", "shorten in Outlook",
-		"lengthen in Outlook", "other days in Outlook", "answer all in Outlook", "answer one in Outlook", "make single in Outlook", "split in Outlook",
-		"rename all in NightPOS", "rename one in NightPOS", "move one in NightPOS", "delete one in NightPOS", "archive one in NightPOS", "shift all in NightPOS",
-		"other days in NightPOS", "lengthen in NightPOS", "cut in NightPOS", "bring back in NightPOS", "make single in NightPOS", "split in NightPOS",
-	}
-	if name = rapid.SampledFrom(edits).Draw(p.test, "edit"); strings.HasSuffix(name, "Outlook") {
+	if name = rapid.SampledFrom(p.edits).Draw(p.test, "edit"); strings.HasSuffix(name, "Outlook") {
 		return p.editInOutlook(name, title, slots)
 	}
 	return p.editInNightPOS(name, title, slots, live)
@@ -225,7 +227,7 @@ func (p *seriesPair) splitInNightPOS(record *reconciler.Record, title string) *s
 func (p *seriesPair) another() *seriesPair {
 	return &seriesPair{
 		test: p.test, apart: map[int64]bool{}, own: map[reconciler.Date]bool{}, now: p.now, version: p.version, serial: p.serial + 1000,
-		forgetting: p.forgetting,
+		forgetting: p.forgetting, edits: p.edits,
 	}
 }
 

@@ -34,7 +34,7 @@ func TestSeriesComeTogetherAfterAnyEdit(t *testing.T) {
 			t.Fatalf("the first look made %d writes, want 1", p.copyWrites+p.recordWrites)
 		}
 		pairs := []*seriesPair{p}
-		for step := range rapid.IntRange(1, 8).Draw(t, "steps") {
+		for step := range rapid.IntRange(1, 10).Draw(t, "steps") {
 			name, mails, split := pairs[rapid.IntRange(0, len(pairs)-1).Draw(t, "series")].edit(step)
 			if split != nil {
 				pairs = append(pairs, split)

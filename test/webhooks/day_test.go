@@ -84,7 +84,7 @@ func (s *stopwatch) lags() []time.Duration {
 // which loses 30 % of its webhooks and sends another 30 % twice. What was not told
 // is found by the regular looks, which nobody hurries here.
 func TestDayOfBadWebhooks(t *testing.T) {
-	for _, version := range []int{17, 18, 19} {
+	for _, version := range world.Versions(17, 18, 19) {
 		t.Run(fmt.Sprint(version), func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {

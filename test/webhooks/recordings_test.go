@@ -33,7 +33,7 @@ type scene struct {
 
 // every plays a scene with each version of NightPOS.
 func every(t *testing.T, change func(version int, config *simnightpos.Config), play func(s *scene, version int)) {
-	for _, version := range []int{17, 18, 19} {
+	for _, version := range world.Versions(17, 18, 19) {
 		t.Run(fmt.Sprint(version), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				options := world.Options{Version: version, Seed: uint64(version)}
@@ -336,7 +336,7 @@ func Test041And321Private(t *testing.T) {
 // While the built-in sync of a person has a token it works, paused or not: the
 // gateway connects that person only once it is stopped.
 func Test600And601BuiltInSync(t *testing.T) {
-	for _, version := range []int{17, 18, 19} {
+	for _, version := range world.Versions(17, 18, 19) {
 		t.Run(fmt.Sprint(version), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := world.New(t, world.Options{Version: version, Connect: []string{"bob"}})
