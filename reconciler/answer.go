@@ -23,7 +23,7 @@ func (s State) planAttendee() Plan {
 	plan := Plan{Role: s.attendeeRole()}
 	row, invited := s.ownRow()
 	live := s.Link != nil && !s.ended()
-	agreed := live && len(s.Link.Outlook)+len(s.Link.NightPOS) > 0
+	agreed := live && s.Link.agreed()
 	switch {
 	case s.Record == nil && s.there() && s.Link == nil && s.organizerKeepsAlone():
 		plan.Reason = "the organizer's calendar keeps this meeting to itself: only what is new crosses"
@@ -55,6 +55,7 @@ func (s State) planAttendee() Plan {
 			plan.NightPOS = &RecordWrite{Action: ActionAnswer, ID: s.Record.ID, Current: s.Record, Attendee: row, Answer: AnswerDeclined}
 		}
 	case live && s.Copy == nil && s.active() && s.Link.Apart && !agreed:
+		plan.Wait = s.organizerConnected() && s.Told
 		plan.Reason = "the invitation is gone, which NightPOS is told once it lists this person"
 	case live && !s.there():
 		plan.keep = fateEnd

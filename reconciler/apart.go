@@ -96,7 +96,8 @@ func (r *round) standsApart(ctx context.Context, subject *subject, record Record
 // it alone: it may be a while until the organizer's lane lists who is invited, and
 // what happens to the invitation meanwhile is news then. A series that was known by
 // this record is known by another one from then on, and forgotten if it has ended and
-// there is none. Both are recorded before anything is done about either.
+// there is none. Both are recorded before anything is done about either, and before
+// them which record stands for the invitation, for all who are invited to it as well.
 func (r *round) setApart(ctx context.Context, recordID int64, copied Copy, known []*Link) (*Link, error) {
 	apart := &Link{
 		RecordID: recordID, GraphID: copied.ID, ICalUID: copied.ICalUID, Role: RoleAttendee, Generation: 1, Apart: true, Updated: r.engine.Now(),
@@ -119,10 +120,31 @@ func (r *round) setApart(ctx context.Context, recordID int64, copied Copy, known
 		commit.Links = append(commit.Links, rest)
 		r.relink(series.RecordID, &rest)
 	}
+	if _, _, dated := occurrenceOf(copied.ICalUID); dated {
+		if err := r.engine.Store.SetMeetings(ctx, map[string]int64{copied.ICalUID: recordID}); err != nil {
+			return nil, fmt.Errorf("recording which occurrence an invitation is to: %w", err)
+		}
+	}
 	if err := r.engine.Store.Commit(ctx, r.lease, commit); err != nil {
 		return nil, fmt.Errorf("recording that an occurrence has an event of its own: %w", err)
 	}
 	return apart, nil
+}
+
+// invitedAgain takes the next invitation to an occurrence for the one that is linked,
+// as long as the sides have not agreed on anything: NightPOS, which does not list the
+// person yet, was never told that the former one is gone.
+func (r *round) invitedAgain(ctx context.Context, copied Copy, link *Link) (*Link, error) {
+	if link == nil || !link.Apart || link.Ended || link.agreed() || link.GraphID == copied.ID || link.ICalUID == "" || link.ICalUID != copied.ICalUID {
+		return link, nil
+	}
+	again := *link
+	again.GraphID, again.ChangeKey, again.Saved, again.Preview = copied.ID, "", time.Time{}, ""
+	again.Updated = r.engine.Now()
+	if err := r.engine.Store.Commit(ctx, r.lease, Commit{Links: []Link{again}}); err != nil {
+		return nil, fmt.Errorf("recording that somebody is invited to an occurrence again: %w", err)
+	}
+	return &again, nil
 }
 
 // relink has all that this round knows of a series know it by its new link.

@@ -70,6 +70,12 @@ func NewBase(event Event) Base {
 // entryKey names one person or category within its field.
 func entryKey(field Field, entry string) string { return string(field) + "/" + digest(entry) }
 
+// holds says that a key of a base is that of an entry of the field. The member's own
+// reply is none.
+func (f Field) holds(key string) bool {
+	return len(key) > len(f)+1 && key[:len(f)] == string(f) && key[len(f)] == '/' && key != selfKey
+}
+
 func whenDigest(when When) string {
 	return digest(strconv.FormatBool(when.AllDay), when.Start.UTC().Format(time.RFC3339), when.End.UTC().Format(time.RFC3339), when.Zone)
 }

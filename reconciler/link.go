@@ -51,6 +51,9 @@ type Link struct {
 	Updated time.Time
 }
 
+// agreed says that the sides have agreed on anything yet.
+func (l *Link) agreed() bool { return len(l.Outlook)+len(l.NightPOS) > 0 }
+
 // LinkedSeries is what the sides last agreed on about a series as a whole. The
 // bases of its Link are about what every occurrence shows that is no exception.
 type LinkedSeries struct {

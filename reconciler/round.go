@@ -406,7 +406,10 @@ func (r *round) identify(ctx context.Context) error {
 				continue
 			}
 			if record, there := records[id]; there {
-				link := known[id]
+				link, failed := r.invitedAgain(ctx, *subject.state.Copy, known[id])
+				if failed != nil {
+					return failed
+				}
 				apart, failed := r.standsApart(ctx, subject, record, all[id])
 				if failed == nil && apart {
 					link, failed = r.setApart(ctx, id, *subject.state.Copy, all[id])

@@ -229,7 +229,7 @@ func (m *seriesMerge) master() {
 	}
 	m.before = viewCopy(m.Series, m.plan.from, m.plan.to)
 	m.after = viewCopy(m.Series, m.plan.from, m.plan.to)
-	m.plan.taken = m.takenFrom(merged.deltas[SideNightPOS])
+	m.plan.takeFrom(merged.deltas[SideNightPOS], m.NightPOS)
 	change, _ := m.openly(merged.deltas[SideOutlook], plain(m.Copy.Event))
 	if m.plan.Role == RoleGuest {
 		m.stays(len(change.fields) > 0)

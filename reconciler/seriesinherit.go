@@ -38,9 +38,8 @@ func answeredAs(people, elsewhere []Person) []Person {
 // present names the entries that a base has of a field.
 func present(field Field, base Base) string {
 	names := ""
-	prefix := string(field) + "/"
 	for _, key := range slices.Sorted(maps.Keys(base)) {
-		if len(key) > len(prefix) && key[:len(prefix)] == prefix && key != selfKey {
+		if field.holds(key) {
 			names += key + ";"
 		}
 	}
@@ -76,16 +75,37 @@ func followed(outlook, nightpos *shown, after Base) {
 	}
 }
 
-// takenFrom is what NightPOS is to show of the series as a whole, of what changed at
+// takeFrom notes what NightPOS is to show of the series as a whole, of what changed at
 // the master.
-func (s *SeriesState) takenFrom(change *delta) Base {
-	shown, taken := NewBase(s.NightPOS.Project(change.event)), Base{}
+func (p *SeriesPlan) takeFrom(change *delta, nightpos Projector) {
+	if len(change.fields) == 0 {
+		return
+	}
+	shown := NewBase(nightpos.Project(change.event))
+	p.taken, p.takenEntries = Base{}, FieldSet{}
 	for _, scalar := range scalars {
 		if change.fields.Has(scalar.field) {
-			taken[string(scalar.field)] = shown[string(scalar.field)]
+			p.taken[string(scalar.field)] = shown[string(scalar.field)]
 		}
 	}
-	return taken
+	for _, field := range []Field{FieldPeople, FieldCategories} {
+		if change.fields.Has(field) {
+			p.takenEntries[field] = true
+			for key, entry := range shown {
+				if field.holds(key) {
+					p.taken[key] = entry
+				}
+			}
+		}
+	}
+}
+
+// take has a base of NightPOS show what was taken from the master.
+func (p *SeriesPlan) take(base Base) {
+	for field := range p.takenEntries {
+		maps.DeleteFunc(base, func(key, _ string) bool { return field.holds(key) })
+	}
+	maps.Copy(base, p.taken)
 }
 
 // spread is what NightPOS gave to all occurrences when it made the series anew after

@@ -124,6 +124,14 @@ type candidate struct {
 	now   Base
 	// special is what it showed when the sides last agreed, if it was an exception.
 	special Base
+	// just is what it is an exception in, where it was just written.
+	just *special
+}
+
+// regular says that it may show what the series as a whole does, of which that is what
+// was agreed.
+func (c candidate) regular(value func(Base) string, agreed string) bool {
+	return len(c.special) == 0 || value(c.special) == agreed || c.just != nil && !c.just.differs(value)
 }
 
 // commonEvent picks what the series as a whole shows in NightPOS, field by field:
@@ -145,7 +153,7 @@ func (s *SeriesState) commonEvent(occurrences map[Date]occurrence, spread FieldS
 		if s.Link != nil && s.Link.Series != nil && s.Recurrence.ID != 0 {
 			one.special = s.Link.Series.Exceptions[slot].NightPOS
 		}
-		if s.special[occurrences[slot].record.ID] {
+		if one.just = s.special[occurrences[slot].record.ID]; one.just != nil {
 			one.special = one.now
 		}
 		candidates = append(candidates, one)
@@ -212,7 +220,7 @@ func pick(candidates []candidate, agreed Base, value func(Base) string) (chosen 
 	if len(agreed) > 0 {
 		wanted := value(agreed)
 		regular = slices.DeleteFunc(slices.Clone(candidates), func(one candidate) bool {
-			return len(one.special) > 0 && value(one.special) != wanted
+			return !one.regular(value, wanted)
 		})
 		if len(regular) == 0 {
 			changed := slices.IndexFunc(candidates, func(one candidate) bool { return value(one.now) != value(one.special) })
@@ -238,11 +246,10 @@ func pick(candidates []candidate, agreed Base, value func(Base) string) (chosen 
 
 // entriesOf is what a base holds of a field that is merged entry by entry.
 func entriesOf(field Field) func(Base) string {
-	prefix := string(field) + "/"
 	return func(base Base) string {
 		text := ""
 		for _, key := range slices.Sorted(maps.Keys(base)) {
-			if len(key) > len(prefix) && key[:len(prefix)] == prefix && key != selfKey {
+			if field.holds(key) {
 				text += key + "=" + base[key] + ";"
 			}
 		}

@@ -188,6 +188,9 @@ func (r *round) agreed(link *Link, copied *Copy, record *Record) bool {
 	if !candidate.plan.Idle() || candidate.plan.Wait || !candidate.state.asideTold(candidate.plan) {
 		return false
 	}
+	if candidate.plan.keep == fateLive && link != nil && !link.agreed() {
+		return false // nothing to write, and still to be taken down
+	}
 	return candidate.plan.keep == fateNone || link != nil
 }
 

@@ -90,17 +90,7 @@ func TestWhatTheBaseShowsByItselfIsNotSpread(t *testing.T) {
 // shows what the series does; on other days all are new, and show it again.
 func TestASeriesOfExceptionsIsMoved(t *testing.T) {
 	versions(t, func(s *scene) {
-		series := weekly("team", world.Carol)
-		series["recurrence"].(map[string]any)["pattern"].(map[string]any)["daysOfWeek"] = []any{"monday"}
-		series["recurrence"].(map[string]any)["range"].(map[string]any)["numberOfOccurrences"] = 3
-		if _, err := s.Outlook.Mailbox(world.Alice).Create(s.Context(), series); err != nil {
-			s.Fatal(err)
-		}
-		s.settle()
-		for _, time := range []string{"2000-01-17T09:00", "2000-01-24T09:00", "2000-01-10T09:00"} {
-			s.patch(s.instance(time), map[string]any{"subject": "special on " + time[:10]})
-			s.settle()
-		}
+		s.renameEach()
 		s.mails = len(s.Outlook.Mails())
 		s.write(s.at("2000-01-10T09:00"), map[string]any{"start": "2000-01-11 09:00:00", "stop": "2000-01-11 10:00:00", "recurrence_update": "all_events"})
 		s.settle()
@@ -108,5 +98,44 @@ func TestASeriesOfExceptionsIsMoved(t *testing.T) {
 			s.Errorf("Outlook shows %q, want 3 occurrences\n%s", shown, s.Log())
 		}
 		s.wantMails(1)
+	})
+}
+
+// renameEach makes a series of three Mondays and renames each by itself.
+func (s *scene) renameEach() {
+	s.Helper()
+	series := weekly("team", world.Carol)
+	series["recurrence"].(map[string]any)["pattern"].(map[string]any)["daysOfWeek"] = []any{"monday"}
+	series["recurrence"].(map[string]any)["range"].(map[string]any)["numberOfOccurrences"] = 3
+	if _, err := s.Outlook.Mailbox(world.Alice).Create(s.Context(), series); err != nil {
+		s.Fatal(err)
+	}
+	s.settle()
+	for _, time := range []string{"2000-01-17T09:00", "2000-01-24T09:00", "2000-01-10T09:00"} {
+		s.patch(s.instance(time), map[string]any{"subject": "special on " + time[:10]})
+		s.settle()
+	}
+}
+
+// TestACategoryOfASeriesOfExceptions: all of them take it from the master, and so it is
+// one of the series as a whole; taken off all in NightPOS, it goes from the master too.
+func TestACategoryOfASeriesOfExceptions(t *testing.T) {
+	versions(t, func(s *scene) {
+		s.renameEach()
+		s.patch(s.master(), map[string]any{"categories": []any{"Red category"}})
+		s.settle()
+		first := s.at("2000-01-10T09:00")
+		for _, event := range s.NightPOS.Events() {
+			if tags := event["categ_ids"].([]int); len(tags) != 1 {
+				s.Fatalf("%v has the categories %v in NightPOS, want one\n%s", event["name"], tags, s.Log())
+			}
+		}
+		s.write(first, map[string]any{"categ_ids": []any{[]any{5}}, "recurrence_update": "all_events"})
+		s.settle()
+		master, err := s.Outlook.Mailbox(world.Alice).Event(s.master())
+		s.try(err)
+		if left := master["categories"]; len(left.([]string)) != 0 {
+			s.Errorf("the master shows the categories %v, want none\n%s", left, s.Log())
+		}
 	})
 }

@@ -2,6 +2,7 @@ package series_test
 
 import (
 	"maps"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -77,6 +78,77 @@ func TestTheWholeSeriesAfterOneOccurrence(t *testing.T) {
 				inviteToOne(s)
 				s.Quiet()
 				play(s)
+			})
+		})
+	}
+}
+
+// TestTheOrganizerLeavesAndAnotherGuestConnects: the invitation to the occurrence is
+// still one to the record that everybody shares.
+func TestTheOrganizerLeavesAndAnotherGuestConnects(t *testing.T) {
+	invited(t, []string{"alice", "bob"}, func(s *scene) {
+		inviteToOne(s)
+		s.Quiet()
+		s.patch(s.instance(sixTimes[2]), map[string]any{"attendees": guestsOf(world.Carol, world.Bob, "dave@nightpos.example")})
+	}, func(s *scene) {
+		before := s.inNightPOS()
+		s.Ask("DELETE", "/users/alice", "")
+		s.Connect("dave")
+		s.Quiet()
+		s.Sweep()
+		if after := s.inNightPOS(); !slices.Equal(after, before) {
+			s.Errorf("NightPOS shows %q, want %q\n%s", after, before, s.Log())
+		}
+	})
+}
+
+// TestAnInvitationThatTheOrganizersLaneHasYetToList: bob is invited to the third
+// occurrence while alice's sync is paused, for so long that his lane no longer waits.
+func TestAnInvitationThatTheOrganizersLaneHasYetToList(t *testing.T) {
+	later := func(s *scene) {
+		s.Quiet()
+		time.Sleep(20 * time.Minute)
+	}
+	resumed := func(s *scene) {
+		s.Ask("POST", "/users/alice/resume", "")
+		s.Quiet()
+		s.Sweep()
+	}
+	accept := func(s *scene) { s.respond(s.instanceIn(world.Bob, sixTimes[2]), "accept") }
+	refuse := func(s *scene) { s.remove(s.instanceIn(world.Bob, sixTimes[2])) }
+	refuseInNightPOS := func(s *scene) { s.answer(sixTimes[2], "declined", "") }
+	inviteAgain := func(s *scene) { s.patch(s.instance(sixTimes[2]), map[string]any{"subject": "changed"}) }
+	for name, play := range map[string]struct {
+		steps []func(*scene)
+		want  string
+	}{
+		"accepted":                              {steps: []func(*scene){accept, later, resumed}, want: "accepted"},
+		"refused":                               {steps: []func(*scene){refuse, later, resumed}, want: "declined"},
+		"refused, and invited again":            {steps: []func(*scene){refuse, later, inviteAgain, later, resumed}, want: "needsAction"},
+		"refused, invited again and accepted":   {steps: []func(*scene){refuse, later, inviteAgain, later, accept, later, resumed}, want: "accepted"},
+		"not answered, and refused in NightPOS": {steps: []func(*scene){later, resumed, refuseInNightPOS}, want: "declined"},
+		"accepted, and refused in NightPOS":     {steps: []func(*scene){accept, later, resumed, refuseInNightPOS}, want: "declined"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			invited(t, []string{"alice", "bob"}, func(s *scene) {
+				if _, err := s.Outlook.Mailbox(world.Alice).Create(s.Context(), weekly("team", world.Carol)); err != nil {
+					s.Fatal(err)
+				}
+			}, func(s *scene) {
+				s.Ask("POST", "/users/alice/pause", "")
+				s.patch(s.instance(sixTimes[2]), map[string]any{"attendees": guestsOf(world.Carol, world.Bob)})
+				s.Quiet()
+				for _, step := range play.steps {
+					step(s)
+				}
+				s.wantReplies(map[string]string{sixTimes[2]: play.want})
+				shown := map[string]string{sixTimes[2]: play.want}
+				if play.want == "declined" {
+					shown = map[string]string{}
+				}
+				if got := s.repliesOf(world.Bob); !maps.Equal(got, shown) {
+					s.Errorf("bob's mailbox shows %v, want %v\n%s", got, shown, s.Log())
+				}
 			})
 		})
 	}
