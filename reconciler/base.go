@@ -3,6 +3,7 @@ package reconciler
 import (
 	"crypto/sha256"
 	"encoding/base64"
+	"maps"
 	"strconv"
 	"time"
 )
@@ -70,10 +71,32 @@ func NewBase(event Event) Base {
 // entryKey names one person or category within its field.
 func entryKey(field Field, entry string) string { return string(field) + "/" + digest(entry) }
 
+// entryFields are merged entry by entry.
+var entryFields = []Field{FieldPeople, FieldCategories}
+
 // holds says that a key of a base is that of an entry of the field. The member's own
 // reply is none.
 func (f Field) holds(key string) bool {
 	return len(key) > len(f)+1 && key[:len(f)] == string(f) && key[len(f)] == '/' && key != selfKey
+}
+
+// restoreFields gives a base back what an earlier one had of some fields.
+func restoreFields(base, earlier Base, fields FieldSet) {
+	for field := range fields {
+		switch field {
+		case FieldAnswers:
+			// Replies are nobody's to restore.
+		case FieldPeople, FieldCategories:
+			maps.DeleteFunc(base, func(key, _ string) bool { return field.holds(key) })
+			for key, entry := range earlier {
+				if field.holds(key) {
+					base[key] = entry
+				}
+			}
+		default:
+			base[string(field)] = earlier[string(field)]
+		}
+	}
 }
 
 func whenDigest(when When) string {

@@ -285,7 +285,7 @@ func (s State) planContent(role Role) Plan {
 		Action: ActionUpdate, ID: s.Copy.ID, ChangeKey: s.Copy.ChangeKey, Current: s.Copy,
 		Event: change.event, Fields: change.fields,
 	}
-	plan.Mails = s.mailsOfUpdate(change)
+	plan.Mails = s.mailsOfUpdate(s.Copy.Event, change)
 	if plan.From == "" {
 		plan.From = SideNightPOS
 	}
@@ -450,12 +450,12 @@ func (s State) mails(event Event) int {
 
 // mailsOfUpdate is how many people Outlook writes to for an update: those who
 // come and go when nothing but the people changes, otherwise everybody.
-func (s State) mailsOfUpdate(change *delta) int {
+func (s State) mailsOfUpdate(shown Event, change *delta) int {
 	if s.hidden != nil {
 		return s.mails(*s.hidden)
 	}
 	before := map[string]bool{}
-	for _, person := range s.Copy.Event.People {
+	for _, person := range shown.People {
 		before[person.Key()] = true
 	}
 	after := map[string]bool{}

@@ -256,7 +256,7 @@ func (m *seriesMerge) master() {
 		m.plan.From = SideNightPOS
 	}
 	if m.plan.Copy != nil {
-		m.plan.Mails = m.mailsOfUpdate(&delta{event: m.plan.Copy.Event, fields: m.plan.Copy.Fields}) + m.mailsOfExceptions()
+		m.plan.Mails = m.mailsOfUpdate(m.Copy.Event, &delta{event: m.plan.Copy.Event, fields: m.plan.Copy.Fields}) + m.mailsOfExceptions()
 		if m.plan.Role != RoleOrganizer {
 			m.plan.Mails = 0
 		}
@@ -377,7 +377,10 @@ func (m *seriesMerge) occurrence(slot Date, outlook, nightpos occurrence) {
 	followed(sides[0], sides[1], NewBase(outlook.event))
 	if m.rebuilt() && m.plan.Role != RoleGuest {
 		if exception, there := m.exception(slot); there && !exception.Cancelled && outlook.copied != nil {
-			sides[0].agreed, sides[1].agreed = Base{patternKey: ""}, sides[1].now
+			sides[0].agreed, sides[1].agreed = Base{patternKey: ""}, clone(sides[1].now)
+			for _, field := range entryFields {
+				asOutlook(field, sides[0], sides[1], agreedOutlook, agreedNightPOS)
+			}
 		}
 		unspread(sides[0], sides[1], m.nightpos.spread)
 	}
@@ -447,7 +450,7 @@ func (m *seriesMerge) write(write OccurrenceWrite, shown occurrence) {
 	m.plan.Copy.Occurrences = append(m.plan.Copy.Occurrences, write)
 	m.plan.From = SideNightPOS
 	if m.plan.Role == RoleOrganizer {
-		m.plan.Mails += m.mailsOfOccurrence(shown.event)
+		m.plan.Mails += m.mailsOfOccurrence(write, shown.event)
 	}
 }
 

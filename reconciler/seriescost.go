@@ -29,7 +29,7 @@ func (m *seriesMerge) divisible() bool {
 	}
 	for field := range write.Fields {
 		switch field {
-		case FieldTitle, FieldPlace, FieldBody, FieldPrivacy, FieldShowAs, FieldReminders:
+		case FieldTitle, FieldPlace, FieldBody, FieldPrivacy, FieldShowAs, FieldReminders, FieldPeople, FieldCategories:
 		default:
 			return false
 		}
@@ -37,8 +37,17 @@ func (m *seriesMerge) divisible() bool {
 	return true
 }
 
-// mailsOfOccurrence is how many people Outlook writes to about one occurrence.
-func (m *seriesMerge) mailsOfOccurrence(shown Event) int {
+// mailsOfOccurrence is how many people Outlook writes to for a write to an occurrence.
+func (m *seriesMerge) mailsOfOccurrence(write OccurrenceWrite, shown Event) int {
+	if write.Action == ActionUpdate {
+		return m.mailsOfUpdate(shown, &delta{event: write.Event, fields: write.Fields})
+	}
+	return m.mailsAgain(shown)
+}
+
+// mailsAgain is how many people Outlook writes to when it tells of an occurrence, or
+// calls it off.
+func (m *seriesMerge) mailsAgain(shown Event) int {
 	if m.hidden != nil {
 		return m.mails(*m.hidden)
 	}
@@ -52,7 +61,7 @@ func (m *seriesMerge) mailsOfExceptions() int {
 	count := 0
 	for slot, exception := range m.Series.Exceptions {
 		if m.plan.agreed.rule.Includes(slot) && m.changedAlone(slot, exception) {
-			count += m.mailsOfOccurrence(exception.Event)
+			count += m.mailsAgain(exception.Event)
 		}
 	}
 	return count
@@ -71,9 +80,7 @@ func (m *seriesMerge) changedAlone(slot Date, exception Copy) bool {
 // that Outlook was told of occurrence by occurrence: for the series they are what
 // they were.
 func (p SeriesPlan) singleFields(nightpos, agreed Base) {
-	for field := range p.singly {
-		nightpos[string(field)] = agreed[string(field)]
-	}
+	restoreFields(nightpos, agreed, p.singly)
 }
 
 // shorten has a series that is put on another schedule end with the last occurrence

@@ -78,34 +78,17 @@ func followed(outlook, nightpos *shown, after Base) {
 // takeFrom notes what NightPOS is to show of the series as a whole, of what changed at
 // the master.
 func (p *SeriesPlan) takeFrom(change *delta, nightpos Projector) {
-	if len(change.fields) == 0 {
-		return
-	}
-	shown := NewBase(nightpos.Project(change.event))
-	p.taken, p.takenEntries = Base{}, FieldSet{}
-	for _, scalar := range scalars {
-		if change.fields.Has(scalar.field) {
-			p.taken[string(scalar.field)] = shown[string(scalar.field)]
-		}
-	}
-	for _, field := range []Field{FieldPeople, FieldCategories} {
-		if change.fields.Has(field) {
-			p.takenEntries[field] = true
-			for key, entry := range shown {
-				if field.holds(key) {
-					p.taken[key] = entry
-				}
-			}
-		}
+	p.taken = nil
+	if len(change.fields) > 0 {
+		p.taken, p.takenFields = NewBase(nightpos.Project(change.event)), change.fields
 	}
 }
 
 // take has a base of NightPOS show what was taken from the master.
 func (p *SeriesPlan) take(base Base) {
-	for field := range p.takenEntries {
-		maps.DeleteFunc(base, func(key, _ string) bool { return field.holds(key) })
+	if p.taken != nil {
+		restoreFields(base, p.taken, p.takenFields)
 	}
-	maps.Copy(base, p.taken)
 }
 
 // spread is what NightPOS gave to all occurrences when it made the series anew after
@@ -131,11 +114,37 @@ func (s *SeriesState) spread(occurrences map[Date]occurrence) FieldSet {
 			fields[scalar.field] = true
 		}
 	}
+	for _, field := range entryFields {
+		if present(field, special) != present(field, s.Link.NightPOS) {
+			fields[field] = true
+		}
+	}
 	for _, one := range occurrences {
 		now := NewBase(one.event)
-		maps.DeleteFunc(fields, func(field Field, _ bool) bool { return now[string(field)] != special[string(field)] })
+		maps.DeleteFunc(fields, func(field Field, _ bool) bool {
+			return now[string(field)] != special[string(field)] || present(field, now) != present(field, special)
+		})
 	}
 	return fields
+}
+
+// asOutlook has Outlook decide about the entries of a field: as if both had agreed on
+// what NightPOS shows, but for what they agreed NightPOS to show alone.
+func asOutlook(field Field, outlook, nightpos *shown, agreedOutlook, agreedNightPOS Base) {
+	for key, entry := range nightpos.now {
+		if !field.holds(key) {
+			continue
+		}
+		_, here := agreedOutlook[key]
+		_, there := agreedNightPOS[key]
+		if nightpos.agreed[key] = entry; here || !there {
+			outlook.agreed[key] = entry
+		}
+	}
+	maps.DeleteFunc(outlook.agreed, func(key, _ string) bool {
+		_, there := nightpos.now[key]
+		return field.holds(key) && !there
+	})
 }
 
 // unspread has Outlook decide about what NightPOS spread.
@@ -143,8 +152,13 @@ func unspread(outlook, nightpos *shown, spread FieldSet) {
 	if len(spread) == 0 || len(outlook.agreed) == 0 {
 		return
 	}
+	agreedOutlook, agreedNightPOS := outlook.agreed, nightpos.agreed
 	outlook.agreed, nightpos.agreed = clone(outlook.agreed), clone(nightpos.agreed)
 	for field := range spread {
+		if slices.Contains(entryFields, field) {
+			asOutlook(field, outlook, nightpos, agreedOutlook, agreedNightPOS)
+			continue
+		}
 		key := string(field)
 		outlook.agreed[key], nightpos.agreed[key] = "", nightpos.now[key]
 	}

@@ -31,9 +31,8 @@ type SeriesPlan struct {
 	singly FieldSet
 	// taken is what NightPOS should show of the series as a whole, of what changed at
 	// the master: an exception that shows what it did is one from then on.
-	taken Base
-	// takenEntries are those fields of taken that are merged entry by entry.
-	takenEntries FieldSet
+	taken       Base
+	takenFields FieldSet
 }
 
 // Idle says that the plan writes nothing.

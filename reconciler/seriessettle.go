@@ -501,6 +501,11 @@ func (k *seriesKeeper) dropped(slot Date, shown occurrence, outlook, nightpos Ba
 			nightpos[key], lost = "", true
 		}
 	}
+	for _, field := range entryFields {
+		if !fields.Has(field) && dropEntries(field, nightpos, wanted, now) {
+			lost = true
+		}
+	}
 	for _, person := range shown.event.People {
 		key := entryKey(FieldAnswers, person.Key())
 		if _, compared := outlook[key]; compared && person.Answer != AnswerNone && wanted[key] != now[key] {
@@ -508,6 +513,24 @@ func (k *seriesKeeper) dropped(slot Date, shown occurrence, outlook, nightpos Ba
 		}
 	}
 	return lost
+}
+
+// dropEntries has a base of NightPOS differ by what Outlook dropped of a field: what it
+// should show and does not is new in NightPOS, and what it shows again was taken away.
+func dropEntries(field Field, nightpos, wanted, now Base) (dropped bool) {
+	for key := range wanted {
+		if _, there := now[key]; field.holds(key) && !there {
+			delete(nightpos, key)
+			dropped = true
+		}
+	}
+	for key, entry := range now {
+		if _, expected := wanted[key]; field.holds(key) && !expected {
+			nightpos[key] = entry
+			dropped = true
+		}
+	}
+	return dropped
 }
 
 // regular is what the sides show of a slot that is no exception.

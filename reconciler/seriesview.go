@@ -189,9 +189,7 @@ func (s *SeriesState) commonEvent(occurrences map[Date]occurrence, spread FieldS
 	for _, value := range still {
 		asAgreed(base, agreed, value)
 	}
-	for field := range spread {
-		base[string(field)] = agreed[string(field)]
-	}
+	restoreFields(base, agreed, spread)
 	return result, base
 }
 

@@ -34,6 +34,9 @@ func assign(to *reconciler.Event, from reconciler.Event, fields reconciler.Field
 	if fields.Has(reconciler.FieldTitle) {
 		to.Title = from.Title
 	}
+	if fields.Has(reconciler.FieldCategories) {
+		to.Categories = slices.Clone(from.Categories)
+	}
 	if fields.Has(reconciler.FieldWhen) {
 		to.When = from.When
 	}
@@ -161,11 +164,18 @@ func (p *seriesPair) saveMaster(change func(*reconciler.Event)) {
 		if exception.Event.Title == old.Title {
 			exception.Event.Title = p.outlook.Event.Title
 		}
+		if slices.Equal(exception.Event.Categories, old.Categories) {
+			exception.Event.Categories = p.outlook.Event.Categories
+		}
 		if exception.Event.When.Start.Equal(old.When.Start) {
 			exception.Event.When = p.at(slot)
 		}
-		if replyIn(exception.Event) == replyIn(before) {
-			exception.Event.People = p.outlook.Event.People
+		if len(exception.Event.People) == len(before.People) {
+			reply := replyIn(exception.Event)
+			if reply == replyIn(before) {
+				reply = replyIn(p.outlook.Event)
+			}
+			exception.Event.People = answered(p.outlook.Event.People, reply)
 		}
 		p.outlook.Exceptions[slot] = exception
 	}
@@ -191,7 +201,7 @@ func (p *seriesPair) saveOccurrence(slot reconciler.Date, change func(*reconcile
 	before := exception.Event
 	change(&exception.Event)
 	p.outlook.Exceptions[slot] = exception
-	if before.Title != exception.Event.Title || !before.When.Start.Equal(exception.Event.When.Start) {
+	if !alike(before, exception.Event) || !before.When.Start.Equal(exception.Event.When.Start) {
 		p.own[slot] = true
 	}
 	p.saved()
@@ -206,7 +216,7 @@ func (p *seriesPair) unseen() int {
 	}
 	for slot := range p.own {
 		exception := p.outlook.Exceptions[slot].Event
-		if exception.Title == p.outlook.Event.Title && exception.When.Start.Equal(p.at(slot).Start) {
+		if alike(exception, p.outlook.Event) && exception.When.Start.Equal(p.at(slot).Start) {
 			count++
 		}
 	}
@@ -443,7 +453,7 @@ func (p *seriesPair) settle() {
 func (p *seriesPair) wantEqual(after string) {
 	p.test.Helper()
 	show := func(event reconciler.Event) string {
-		return fmt.Sprintf("%s %q", event.When.Start.UTC().Format(time.DateTime), event.Title)
+		return fmt.Sprintf("%s %q %q for %d", event.When.Start.UTC().Format(time.DateTime), event.Title, event.Categories, len(event.People))
 	}
 	var here, there []string
 	if p.outlook != nil {
@@ -483,17 +493,71 @@ func (p *seriesPair) wantAgreement(after string) {
 	}
 	title := string(reconciler.FieldTitle)
 	want("the series", title, p.link.Outlook[title], p.link.NightPOS[title])
+	want("the series", tagKey, p.link.Outlook[tagKey], p.link.NightPOS[tagKey])
+	want("the series", guestKey, known(p.link.Outlook, guestKey), known(p.link.NightPOS, guestKey))
 	for slot, exception := range p.link.Series.Exceptions {
 		if exception.Lone != "" || exception.Cancelled {
 			continue
 		}
 		want(slot.String(), title, exception.Outlook[title], exception.NightPOS[title])
+		want(slot.String(), tagKey, exception.Outlook[tagKey], exception.NightPOS[tagKey])
+		want(slot.String(), guestKey, known(exception.Outlook, guestKey), known(exception.NightPOS, guestKey))
 		for key, reply := range exception.Outlook {
 			if strings.HasPrefix(key, string(reconciler.FieldAnswers)+"/") && reply != noReply {
 				want(slot.String(), key, reply, exception.NightPOS[key])
 			}
 		}
 	}
+}
+
+// tag is the one category that is given and taken, dan the one guest that is invited
+// besides carol, and tagKey and guestKey are where a base keeps them.
+const (
+	tag = "Red category"
+	dan = "dan@customer.example"
+)
+
+var (
+	tagKey   = entryKey(reconciler.Event{Categories: []string{tag}}, reconciler.FieldCategories)
+	guestKey = entryKey(reconciler.Event{People: []reconciler.Person{{Address: dan}}}, reconciler.FieldPeople)
+)
+
+func entryKey(event reconciler.Event, field reconciler.Field) string {
+	for key := range reconciler.NewBase(event) {
+		if strings.HasPrefix(key, string(field)+"/") {
+			return key
+		}
+	}
+	return ""
+}
+
+// known says whether a base knows of an entry, however it calls it.
+func known(base reconciler.Base, key string) string {
+	_, there := base[key]
+	return strconv.FormatBool(there)
+}
+
+// tagged gives an event the tag, or takes it.
+func tagged(event *reconciler.Event) {
+	if len(event.Categories) > 0 {
+		event.Categories = nil
+		return
+	}
+	event.Categories = []string{tag}
+}
+
+// joined invites dan, or no longer.
+func joined(event *reconciler.Event) {
+	if len(event.People) > 1 {
+		event.People = slices.Clone(event.People[:1])
+		return
+	}
+	event.People = append(slices.Clone(event.People), reconciler.Person{Address: dan})
+}
+
+// alike says that two events show the same, but for the time and replies.
+func alike(a, b reconciler.Event) bool {
+	return a.Title == b.Title && slices.Equal(a.Categories, b.Categories) && len(a.People) == len(b.People)
 }
 
 // noReply is what a base keeps of somebody who has not replied.

@@ -16,6 +16,8 @@ import (
 var edits = []string{
 	"rename all in Outlook", "rename one in Outlook", "move one in Outlook", "delete one in Outlook", "shift all in Outlook", "shorten in Outlook",
 	"lengthen in Outlook", "other days in Outlook", "answer all in Outlook", "answer one in Outlook", "make single in Outlook", "split in Outlook",
+	"tag all in Outlook", "tag one in Outlook", "tag all in NightPOS", "tag one in NightPOS",
+	"invite to all in Outlook", "invite to one in Outlook", "invite to all in NightPOS", "invite to one in NightPOS",
 	"rename all in NightPOS", "rename one in NightPOS", "move one in NightPOS", "delete one in NightPOS", "archive one in NightPOS", "shift all in NightPOS",
 	"other days in NightPOS", "lengthen in NightPOS", "cut in NightPOS", "bring back in NightPOS", "make single in NightPOS", "split in NightPOS",
 }
@@ -46,6 +48,14 @@ func (p *seriesPair) editInOutlook(name, title string, slots []reconciler.Date) 
 		p.saveMaster(func(event *reconciler.Event) { event.Title = title })
 	case "rename one in Outlook":
 		p.saveOccurrence(slot, func(event *reconciler.Event) { event.Title = title })
+	case "tag all in Outlook":
+		p.saveMaster(tagged)
+	case "tag one in Outlook":
+		p.saveOccurrence(slot, tagged)
+	case "invite to all in Outlook":
+		p.saveMaster(joined)
+	case "invite to one in Outlook":
+		p.saveOccurrence(slot, joined)
 	case "move one in Outlook":
 		p.saveOccurrence(slot, func(event *reconciler.Event) { event.When = delayed(event.When, 20*time.Minute) })
 	case "delete one in Outlook":
@@ -95,6 +105,29 @@ func (p *seriesPair) editInNightPOS(name, title string, slots []reconciler.Date,
 		return name, 1 + 2*len(p.own), nil
 	case "rename one in NightPOS":
 		record.Event.Title = title
+		p.stamp(record)
+		return name, 1, nil
+	case "tag all in NightPOS", "invite to all in NightPOS":
+		like := record.Event
+		if name == "tag all in NightPOS" {
+			tagged(&like)
+		} else {
+			joined(&like)
+		}
+		for _, each := range live {
+			each.Event.Categories = like.Categories
+			if len(each.Event.People) != len(like.People) {
+				joined(&each.Event)
+			}
+			p.stamp(each)
+		}
+		return name, 1 + 2*len(p.own), nil
+	case "tag one in NightPOS":
+		tagged(&record.Event)
+		p.stamp(record)
+		return name, 1, nil
+	case "invite to one in NightPOS":
+		joined(&record.Event)
 		p.stamp(record)
 		return name, 1, nil
 	case "move one in NightPOS":
