@@ -191,25 +191,16 @@ func (s *SeriesState) afterwards(plan SeriesPlan, outlook *SeriesCopyResult, nig
 	return after
 }
 
-// special is an occurrence that Outlook shows by itself, with what it and the master
-// show there.
-type special struct{ shown, master Base }
-
-// differs says that the occurrence shows a value of its own.
-func (s *special) differs(value func(Base) string) bool { return value(s.shown) != value(s.master) }
-
 // special are the records that were written for an occurrence which Outlook shows by
-// itself: what they show now says nothing about the rest, wherever it differs there.
-func (p SeriesPlan) special(series *SeriesCopy) map[int64]*special {
-	found := map[int64]*special{}
+// itself: what they show now says nothing about the rest.
+func (p SeriesPlan) special(series *SeriesCopy) map[int64]bool {
+	found := map[int64]bool{}
 	if p.Record == nil {
 		return found
 	}
-	master := NewBase(plain(series.Event))
 	for slot, id := range p.known {
-		exception, own := series.Exceptions[slot]
-		if own && slices.ContainsFunc(p.Record.Writes, func(write RecordWrite) bool { return write.ID == id }) {
-			found[id] = &special{shown: NewBase(plain(exception.Event)), master: master}
+		if _, own := series.Exceptions[slot]; own {
+			found[id] = slices.ContainsFunc(p.Record.Writes, func(write RecordWrite) bool { return write.ID == id })
 		}
 	}
 	return found

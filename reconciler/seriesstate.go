@@ -26,8 +26,8 @@ type SeriesState struct {
 	// link.
 	settled bool
 	// special are the records whose content was just taken from an occurrence that
-	// Outlook shows by itself, with what sets it apart.
-	special map[int64]*special
+	// Outlook shows by itself.
+	special map[int64]bool
 	// What prepare finds out.
 	live     []*Record
 	nightpos recurrenceView

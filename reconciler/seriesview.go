@@ -124,14 +124,6 @@ type candidate struct {
 	now   Base
 	// special is what it showed when the sides last agreed, if it was an exception.
 	special Base
-	// just is what it is an exception in, where it was just written.
-	just *special
-}
-
-// regular says that it may show what the series as a whole does, of which that is what
-// was agreed.
-func (c candidate) regular(value func(Base) string, agreed string) bool {
-	return len(c.special) == 0 || value(c.special) == agreed || c.just != nil && !c.just.differs(value)
 }
 
 // commonEvent picks what the series as a whole shows in NightPOS, field by field:
@@ -153,7 +145,7 @@ func (s *SeriesState) commonEvent(occurrences map[Date]occurrence, spread FieldS
 		if s.Link != nil && s.Link.Series != nil && s.Recurrence.ID != 0 {
 			one.special = s.Link.Series.Exceptions[slot].NightPOS
 		}
-		if one.just = s.special[occurrences[slot].record.ID]; one.just != nil {
+		if s.special[occurrences[slot].record.ID] {
 			one.special = one.now
 		}
 		candidates = append(candidates, one)
@@ -218,7 +210,7 @@ func pick(candidates []candidate, agreed Base, value func(Base) string) (chosen 
 	if len(agreed) > 0 {
 		wanted := value(agreed)
 		regular = slices.DeleteFunc(slices.Clone(candidates), func(one candidate) bool {
-			return !one.regular(value, wanted)
+			return len(one.special) > 0 && value(one.special) != wanted
 		})
 		if len(regular) == 0 {
 			changed := slices.IndexFunc(candidates, func(one candidate) bool { return value(one.now) != value(one.special) })
