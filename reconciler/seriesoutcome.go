@@ -136,7 +136,7 @@ func (w *seriesWork) concludeSeries(subject *seriesSubject, settled SeriesSettle
 		w.retry(item, settleSteps[item.Attempts], "")
 	case subject.behind(item) && w.engine.Now().Sub(item.First) < staleTime:
 		// Not by attempts: told again, it is looked at again before its time.
-		w.retry(item, staleTime-w.engine.Now().Sub(item.First), "")
+		w.retry(item, staleTime, "")
 	default:
 		w.done(item.Key)
 	}
@@ -161,11 +161,12 @@ var seriesWaitTime = func() (all time.Duration) {
 const staleTime = 3 * time.Second
 
 // behind says that a hint named a version of the series that is not known, and that
-// the series showed the one that is: either the hint is late, or what was read.
+// the series showed another one: either the hint is late, or what was read. So may it
+// be where several hints are one, which then name none.
 func (s *seriesSubject) behind(item Item) bool {
 	side, _, _ := ParseKey(item.Key)
-	return side == SideOutlook && item.Version != "" && item.Version != VersionDeleted && s.link != nil && s.state.Series != nil &&
-		s.state.Series.ChangeKey == s.link.ChangeKey && s.state.Series.ChangeKey != item.Version
+	return side == SideOutlook && (item.Version != "" || item.Priority < PriorityBackfill) && item.Version != VersionDeleted &&
+		s.state.Series != nil && s.state.Series.ChangeKey != item.Version
 }
 
 // unsettled says that a hint from NightPOS may speak of something that cannot be

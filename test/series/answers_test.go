@@ -150,7 +150,7 @@ func TestAnswersToSeries(t *testing.T) {
 		"the copy of all taken out":    {func(s *scene) { s.remove(s.masterIn(world.Bob)) }, all("declined", nil), 0},
 		"the copy of one taken out":    {func(s *scene) { s.remove(s.instanceIn(world.Bob, sixTimes[2])) }, all("needsAction", map[int]string{2: "declined"}), 0},
 		"one deleted by the organizer": {func(s *scene) { s.delete(s.instance(sixTimes[2])) }, all("needsAction", map[int]string{2: ""}), 1},
-		"one deleted, all answered, then all shifted by alice, which brings the deleted one back": {func(s *scene) {
+		"one deleted, all answered, then all shifted by alice, which may bring the deleted one back": {func(s *scene) {
 			s.delete(s.instance(sixTimes[2]))
 			s.Quiet()
 			s.respond(s.masterIn(world.Bob), "tentativelyAccept")
@@ -158,7 +158,7 @@ func TestAnswersToSeries(t *testing.T) {
 			if _, err := s.Outlook.Mailbox(world.Alice).Shift(s.Context(), s.master(), 0, time.Hour); err != nil {
 				s.Fatal(err)
 			}
-		}, atNewTimes(answeredAt("tentative", moved(time.Hour, sixTimes...)), moved(time.Hour, sixTimes...)...), 3},
+		}, atNewTimes(answeredAt("tentative", anHourLater(2)), moved(time.Hour, sixTimes...)...), 3},
 		"accepted, then renamed by alice": {func(s *scene) {
 			s.respond(s.masterIn(world.Bob), "accept")
 			s.Quiet()
