@@ -29,7 +29,7 @@ func (s State) note(role Role) *Link {
 
 // noted says that a link is such a note.
 func (l *Link) noted() bool {
-	return l != nil && l.Aside && !l.Ended && !l.Listed && !l.agreed()
+	return l != nil && l.Aside && !l.Ended && !l.Listed && !l.Apart && !l.agreed()
 }
 
 // returned is the state of a noted pair that is synced again: its halves meet as if

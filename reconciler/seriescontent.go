@@ -378,10 +378,10 @@ func (m *seriesMerge) occurrence(slot Date, outlook, nightpos occurrence) {
 	if m.rebuilt() && m.plan.Role != RoleGuest {
 		if exception, there := m.exception(slot); there && !exception.Cancelled && outlook.copied != nil {
 			sides[0].agreed, sides[1].agreed = Base{patternKey: ""}, clone(sides[1].now)
-			for _, field := range entryFields {
-				asOutlook(field, sides[0], sides[1], agreedOutlook, agreedNightPOS)
-			}
+		} else {
+			sides[0].agreed, sides[1].agreed = clone(sides[0].agreed), clone(sides[1].agreed)
 		}
+		m.remade(sides[0], sides[1], agreedOutlook, agreedNightPOS)
 		unspread(sides[0], sides[1], m.nightpos.spread)
 	}
 	if (m.rebuilt() || m.comesBack(slot)) && m.plan.Role != RoleGuest {

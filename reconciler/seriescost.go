@@ -18,7 +18,9 @@ func (s *SeriesState) cheaper(plan SeriesPlan, whole *seriesMerge) SeriesPlan {
 }
 
 // divisible says that the write to the master can be told occurrence by occurrence
-// instead: nothing but content that both sides hold of each, and of all of them.
+// instead: nothing but content that both sides hold of each, and of all of them. Guests
+// are not: who is told occurrence by occurrence has as many events, and whom the master
+// invites stays invited to what comes later.
 func (m *seriesMerge) divisible() bool {
 	write := m.plan.Copy
 	if write == nil || write.Action != ActionUpdate || m.rebuilt() || m.hidden != nil || len(m.plan.Conflicts) > 0 || !m.linked() {
@@ -29,7 +31,7 @@ func (m *seriesMerge) divisible() bool {
 	}
 	for field := range write.Fields {
 		switch field {
-		case FieldTitle, FieldPlace, FieldBody, FieldPrivacy, FieldShowAs, FieldReminders, FieldPeople, FieldCategories:
+		case FieldTitle, FieldPlace, FieldBody, FieldPrivacy, FieldShowAs, FieldReminders:
 		default:
 			return false
 		}

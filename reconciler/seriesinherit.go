@@ -91,20 +91,26 @@ func (p *SeriesPlan) take(base Base) {
 	}
 }
 
-// spread is what NightPOS gave to all occurrences when it made the series anew after
-// its base, the one record that stays, though that was an exception in it. Somebody
-// moved all, and meant to change nothing else of them.
-func (s *SeriesState) spread(occurrences map[Date]occurrence) FieldSet {
+// baseSpecial is what the record that NightPOS made the series anew after, the one that
+// stays, showed by itself when the sides last agreed; nil if it was no exception.
+func (s *SeriesState) baseSpecial() Base {
 	if !s.rebuilt() || s.Link.Role != RoleOrganizer || len(s.Link.NightPOS) == 0 {
 		return nil
 	}
-	var special Base
 	for slot, exception := range s.Link.Series.Exceptions {
-		if id := s.Link.Series.Occurrences[slot]; id != 0 && id == s.base().ID {
-			special = exception.NightPOS
+		if id := s.Link.Series.Occurrences[slot]; id != 0 && id == s.base().ID && len(exception.NightPOS) > 0 {
+			return exception.NightPOS
 		}
 	}
-	if len(special) == 0 {
+	return nil
+}
+
+// spread is what NightPOS gave to all occurrences when it made the series anew after
+// its base, though that was an exception in it. Somebody moved all, and meant to change
+// nothing else of them.
+func (s *SeriesState) spread(occurrences map[Date]occurrence) FieldSet {
+	special := s.baseSpecial()
+	if special == nil {
 		return nil
 	}
 	fields := FieldSet{}
@@ -114,37 +120,32 @@ func (s *SeriesState) spread(occurrences map[Date]occurrence) FieldSet {
 			fields[scalar.field] = true
 		}
 	}
-	for _, field := range entryFields {
-		if present(field, special) != present(field, s.Link.NightPOS) {
-			fields[field] = true
-		}
-	}
 	for _, one := range occurrences {
 		now := NewBase(one.event)
-		maps.DeleteFunc(fields, func(field Field, _ bool) bool {
-			return now[string(field)] != special[string(field)] || present(field, now) != present(field, special)
-		})
+		maps.DeleteFunc(fields, func(field Field, _ bool) bool { return now[string(field)] != special[string(field)] })
 	}
 	return fields
 }
 
-// asOutlook has Outlook decide about the entries of a field: as if both had agreed on
-// what NightPOS shows, but for what they agreed NightPOS to show alone.
-func asOutlook(field Field, outlook, nightpos *shown, agreedOutlook, agreedNightPOS Base) {
-	for key, entry := range nightpos.now {
-		if !field.holds(key) {
-			continue
+// unspreadEntries takes out of what the series shows as a whole the entries that only
+// its base had, and puts in those that only its base lacked.
+func (s *SeriesState) unspreadEntries(base Base) {
+	special := s.baseSpecial()
+	if special == nil {
+		return
+	}
+	for _, field := range entryFields {
+		for key := range special {
+			if _, there := s.Link.NightPOS[key]; field.holds(key) && !there {
+				delete(base, key)
+			}
 		}
-		_, here := agreedOutlook[key]
-		_, there := agreedNightPOS[key]
-		if nightpos.agreed[key] = entry; here || !there {
-			outlook.agreed[key] = entry
+		for key, entry := range s.Link.NightPOS {
+			if _, there := special[key]; field.holds(key) && !there {
+				base[key] = entry
+			}
 		}
 	}
-	maps.DeleteFunc(outlook.agreed, func(key, _ string) bool {
-		_, there := nightpos.now[key]
-		return field.holds(key) && !there
-	})
 }
 
 // unspread has Outlook decide about what NightPOS spread.
@@ -152,14 +153,58 @@ func unspread(outlook, nightpos *shown, spread FieldSet) {
 	if len(spread) == 0 || len(outlook.agreed) == 0 {
 		return
 	}
-	agreedOutlook, agreedNightPOS := outlook.agreed, nightpos.agreed
 	outlook.agreed, nightpos.agreed = clone(outlook.agreed), clone(nightpos.agreed)
 	for field := range spread {
-		if slices.Contains(entryFields, field) {
-			asOutlook(field, outlook, nightpos, agreedOutlook, agreedNightPOS)
-			continue
-		}
 		key := string(field)
 		outlook.agreed[key], nightpos.agreed[key] = "", nightpos.now[key]
+	}
+}
+
+// remade tells, of the entries of an occurrence that NightPOS made anew, those that it
+// gave or took by that from those that somebody did: the latter cross like any edit, and
+// about the former Outlook decides. agreedOutlook and agreedNightPOS are about the
+// occurrence as it was before.
+func (s *SeriesState) remade(outlook, nightpos *shown, agreedOutlook, agreedNightPOS Base) {
+	if len(agreedNightPOS) == 0 {
+		return
+	}
+	whole := s.Link.NightPOS
+	special := s.baseSpecial()
+	if special == nil {
+		special = whole
+	}
+	entry := func(key string) bool {
+		return slices.ContainsFunc(entryFields, func(field Field) bool { return field.holds(key) })
+	}
+	restored := map[*shown]Base{outlook: clone(agreedOutlook), nightpos: clone(agreedNightPOS)}
+	for key, value := range nightpos.now {
+		_, alone := agreedNightPOS[key]
+		if _, here := outlook.now[key]; !entry(key) || here || alone {
+			continue
+		}
+		_, inSpecial := special[key]
+		if _, inWhole := whole[key]; inSpecial || inWhole {
+			// Made anew like the base, or as the rest.
+			restored[outlook][key], restored[nightpos][key] = value, value
+		}
+	}
+	for key := range outlook.now {
+		if _, here := nightpos.now[key]; !entry(key) || here {
+			continue
+		}
+		_, agreed := agreedNightPOS[key]
+		_, inSpecial := special[key]
+		if _, inWhole := whole[key]; agreed && !(inWhole && inSpecial) {
+			// It was this one's alone, or the base had it not.
+			delete(restored[outlook], key)
+		}
+	}
+	for side, base := range restored {
+		maps.DeleteFunc(side.agreed, func(key, _ string) bool { return entry(key) })
+		for key, value := range base {
+			if entry(key) {
+				side.agreed[key] = value
+			}
+		}
 	}
 }

@@ -493,7 +493,7 @@ func (k *seriesKeeper) dropped(slot Date, shown occurrence, outlook, nightpos Ba
 		}
 	}
 	for _, field := range entryFields {
-		if !fields.Has(field) && dropEntries(field, nightpos, wanted, now) {
+		if !fields.Has(field) && dropEntries(field, outlook, nightpos, wanted, now, NewBase(k.is.event)) {
 			lost = true
 		}
 	}
@@ -506,22 +506,33 @@ func (k *seriesKeeper) dropped(slot Date, shown occurrence, outlook, nightpos Ba
 	return lost
 }
 
-// dropEntries has a base of NightPOS differ by what Outlook dropped of a field: what it
-// should show and does not is new in NightPOS, and what it shows again was taken away.
-func dropEntries(field Field, nightpos, wanted, now Base) (dropped bool) {
-	for key := range wanted {
+// dropEntries has the bases of a slot differ by what Outlook dropped of a field, where it
+// now shows what its master does: what it should show is new in NightPOS, and what it
+// shows again was taken away there. Any other difference is news from Outlook, where a
+// person was faster than the reading.
+func dropEntries(field Field, outlook, nightpos, wanted, now, master Base) (differs bool) {
+	dropped := present(field, now) == present(field, master)
+	for key, entry := range wanted {
 		if _, there := now[key]; field.holds(key) && !there {
-			delete(nightpos, key)
-			dropped = true
+			if dropped {
+				delete(nightpos, key)
+			} else {
+				outlook[key] = entry
+			}
+			differs = true
 		}
 	}
 	for key, entry := range now {
 		if _, expected := wanted[key]; field.holds(key) && !expected {
-			nightpos[key] = entry
-			dropped = true
+			if _, there := master[key]; there && dropped {
+				nightpos[key] = entry
+			} else {
+				delete(outlook, key)
+			}
+			differs = true
 		}
 	}
-	return dropped
+	return differs
 }
 
 // regular is what the sides show of a slot that is no exception.

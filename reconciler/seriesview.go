@@ -182,6 +182,7 @@ func (s *SeriesState) commonEvent(occurrences map[Date]occurrence, spread FieldS
 		asAgreed(base, agreed, value)
 	}
 	restoreFields(base, agreed, spread)
+	s.unspreadEntries(base)
 	return result, base
 }
 

@@ -122,14 +122,15 @@ func (p *seriesPair) editInNightPOS(name, title string, slots []reconciler.Date,
 			p.stamp(each)
 		}
 		return name, 1 + 2*len(p.own), nil
-	case "tag one in NightPOS":
-		tagged(&record.Event)
+	case "tag one in NightPOS", "invite to one in NightPOS":
+		if name == "tag one in NightPOS" {
+			tagged(&record.Event)
+		} else {
+			joined(&record.Event)
+		}
 		p.stamp(record)
-		return name, 1, nil
-	case "invite to one in NightPOS":
-		joined(&record.Event)
-		p.stamp(record)
-		return name, 1, nil
+		// Where it was the last that was no exception, that is what the series shows.
+		return name, 1 + 2*len(p.own), nil
 	case "move one in NightPOS":
 		record.Event.When = delayed(record.Event.When, 10*time.Minute)
 		p.stamp(record)
