@@ -1,10 +1,7 @@
 package series_test
 
 import (
-	"fmt"
 	"maps"
-	"slices"
-	"strings"
 	"testing"
 
 	simoutlook "github.com/nightpos/outlook-gateway/test/sim/outlook"
@@ -141,60 +138,4 @@ func TestACategoryOfASeriesOfExceptions(t *testing.T) {
 			}
 		}
 	})
-}
-
-// TestWhatOneOccurrenceHasBesidesSurvivesAMove: the series is moved in NightPOS, which
-// forgets the others' exceptions and spreads its base's, and so may Outlook; the
-// category and the guest stay with the one occurrence that has them.
-func TestWhatOneOccurrenceHasBesidesSurvivesAMove(t *testing.T) {
-	for name, rule := range map[string]simoutlook.ExceptionRule{"kept by Outlook": simoutlook.ExceptionsKeep, "dropped by Outlook": simoutlook.ExceptionsDropOnMove} {
-		for _, index := range []int{0, 2} {
-			t.Run(fmt.Sprintf("%s, occurrence %d", name, index+1), func(t *testing.T) {
-				under(t, simoutlook.Switches{Exceptions: rule}, func(s *scene) {
-					if _, err := s.Outlook.Mailbox(world.Alice).Create(s.Context(), weekly("team", world.Carol)); err != nil {
-						s.Fatal(err)
-					}
-					s.settle()
-					s.patch(s.instance(sixTimes[index]), map[string]any{
-						"categories": []any{"Red category"}, "attendees": guestsOf(world.Carol, world.Bob),
-					})
-					s.settle()
-					s.wantBesides(index)
-					s.write(s.at(sixTimes[4]), map[string]any{"start": "2000-01-24 10:00:00", "stop": "2000-01-24 11:00:00", "recurrence_update": "all_events"})
-					s.settle()
-					s.wantBesides(index)
-				})
-			})
-		}
-	}
-}
-
-// wantBesides says that one occurrence alone has a category and another guest.
-func (s *scene) wantBesides(index int) {
-	s.Helper()
-	var want, here, there []string
-	for at := range sixTimes {
-		if at == index {
-			want = append(want, "2 guests, 1 category")
-		} else {
-			want = append(want, "1 guests, 0 category")
-		}
-	}
-	besides := func(guests, categories int) string { return fmt.Sprintf("%d guests, %d category", guests, categories) }
-	view := s.Outlook.Mailbox(world.Alice).View(from, until)
-	slices.SortFunc(view, func(a, b map[string]any) int {
-		return strings.Compare(a["start"].(map[string]any)["dateTime"].(string), b["start"].(map[string]any)["dateTime"].(string))
-	})
-	for _, event := range view {
-		here = append(here, besides(len(event["attendees"].([]any)), len(event["categories"].([]string))))
-	}
-	records := slices.DeleteFunc(s.NightPOS.Events(), func(event map[string]any) bool { return event["active"] != true })
-	slices.SortFunc(records, func(a, b map[string]any) int { return strings.Compare(a["start"].(string), b["start"].(string)) })
-	for _, event := range records {
-		// The organizer is one of the partners.
-		there = append(there, besides(len(event["partner_ids"].([]int))-1, len(event["categ_ids"].([]int))))
-	}
-	if !slices.Equal(here, want) || !slices.Equal(there, want) {
-		s.Fatalf("Outlook shows\n%q\nNightPOS\n%q\nwant\n%q\n%s", here, there, want, s.Log())
-	}
 }

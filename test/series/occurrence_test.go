@@ -151,6 +151,37 @@ func TestAnInvitationThatTheOrganizersLaneHasYetToList(t *testing.T) {
 	}
 }
 
+// TestAnInvitationKeptElsewhereUntilItIsListed: bob moves it to another calendar of his
+// while alice's sync is paused, and back once NightPOS lists him.
+func TestAnInvitationKeptElsewhereUntilItIsListed(t *testing.T) {
+	invited(t, []string{"alice", "bob"}, func(s *scene) {
+		if _, err := s.Outlook.Mailbox(world.Alice).Create(s.Context(), weekly("team", world.Carol)); err != nil {
+			s.Fatal(err)
+		}
+	}, func(s *scene) {
+		s.Ask("POST", "/users/alice/pause", "")
+		s.patch(s.instance(sixTimes[2]), map[string]any{"attendees": guestsOf(world.Carol, world.Bob)})
+		time.Sleep(10 * time.Minute)
+		mailbox := s.Outlook.Mailbox(world.Bob)
+		other, err := mailbox.CreateCalendar(s.Context(), "other")
+		s.try(err)
+		id := s.instanceIn(world.Bob, sixTimes[2])
+		main, err := mailbox.CalendarOf(id)
+		s.try(err)
+		moved, err := mailbox.Move(s.Context(), id, other["id"].(string))
+		s.try(err)
+		time.Sleep(10 * time.Minute)
+		s.Sweep()
+		s.Ask("POST", "/users/alice/resume", "")
+		s.Quiet()
+		moved, err = mailbox.Move(s.Context(), moved["id"].(string), main["id"].(string))
+		s.try(err)
+		s.Quiet()
+		s.respond(moved["id"].(string), "accept")
+		s.wantReplies(map[string]string{sixTimes[2]: "accepted"})
+	})
+}
+
 // TestARefusalAndTheNextInvitationAtOnce: bob takes the invitation to the occurrence
 // out, and alice changes it; his lane hears of both together.
 func TestARefusalAndTheNextInvitationAtOnce(t *testing.T) {
