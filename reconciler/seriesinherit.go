@@ -194,7 +194,7 @@ func (s *SeriesState) remade(outlook, nightpos *shown, agreedOutlook, agreedNigh
 		}
 		_, agreed := agreedNightPOS[key]
 		_, inSpecial := special[key]
-		if _, inWhole := whole[key]; agreed && !(inWhole && inSpecial) {
+		if _, inWhole := whole[key]; agreed && (!inWhole || !inSpecial) {
 			// It was this one's alone, or the base had it not.
 			delete(restored[outlook], key)
 		}

@@ -2,6 +2,7 @@ package series_test
 
 import (
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -127,9 +128,9 @@ func TestAGuestInvitedBetweenAWriteAndItsReading(t *testing.T) {
 	faults := func(call simoutlook.CallInfo) *simoutlook.Fault {
 		switch {
 		case !slow.Load():
-		case call.Method == "PATCH":
+		case call.Method == http.MethodPatch:
 			patched.Store(true)
-		case call.Method == "GET" && patched.Load() && strings.Contains(call.Path, "/events/"):
+		case call.Method == http.MethodGet && patched.Load() && strings.Contains(call.Path, "/events/"):
 			return &simoutlook.Fault{Delay: 3 * time.Second}
 		}
 		return nil
