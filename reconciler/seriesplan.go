@@ -31,7 +31,8 @@ type SeriesPlan struct {
 	singly FieldSet
 	// taken is what NightPOS should show of the series as a whole, of what changed at
 	// the master: an exception that shows what it did is one from then on.
-	taken       Base
+	taken Base
+	// takenFields are those of taken that changed.
 	takenFields FieldSet
 }
 

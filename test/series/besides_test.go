@@ -49,6 +49,13 @@ func besidesUnder(t *testing.T, options world.Options, run func(*scene)) {
 	}
 }
 
+// giveBesides gives one occurrence a category and bob as another guest.
+func (s *scene) giveBesides(index int) {
+	s.Helper()
+	s.patch(s.instance(sixTimes[index]), map[string]any{"categories": []any{"Red category"}, "attendees": guestsOf(world.Carol, world.Bob)})
+	s.settle()
+}
+
 // anHourLaterInNightPOS moves all by an hour there.
 func (s *scene) anHourLaterInNightPOS(values map[string]any) {
 	s.Helper()
@@ -66,10 +73,7 @@ func TestWhatOneOccurrenceHasBesidesSurvivesAMove(t *testing.T) {
 	for _, index := range []int{0, 2} {
 		t.Run(fmt.Sprintf("occurrence %d", index+1), func(t *testing.T) {
 			besides(t, func(s *scene) {
-				s.patch(s.instance(sixTimes[index]), map[string]any{
-					"categories": []any{"Red category"}, "attendees": guestsOf(world.Carol, world.Bob),
-				})
-				s.settle()
+				s.giveBesides(index)
 				s.wantBesides(1, index)
 				s.anHourLaterInNightPOS(nil)
 				s.settle()
@@ -85,10 +89,7 @@ func TestAGuestInvitedToAllAsTheyAreMoved(t *testing.T) {
 	for _, index := range []int{0, 2} {
 		t.Run(fmt.Sprintf("occurrence %d", index+1), func(t *testing.T) {
 			besides(t, func(s *scene) {
-				s.patch(s.instance(sixTimes[index]), map[string]any{
-					"categories": []any{"Red category"}, "attendees": guestsOf(world.Carol, world.Bob),
-				})
-				s.settle()
+				s.giveBesides(index)
 				s.anHourLaterInNightPOS(map[string]any{"partner_ids": []any{[]any{4, s.partner("dave")}}})
 				s.settle()
 				s.wantBesides(2, index)
@@ -106,9 +107,7 @@ func TestAGuestInvitedToAllAsTheyAreMoved(t *testing.T) {
 // somebody does to one occurrence before the move is looked at.
 func TestAnotherGuestAfterAMoveBeforeItIsSeen(t *testing.T) {
 	besidesUnder(t, world.Options{Switches: simoutlook.Switches{Exceptions: simoutlook.ExceptionsKeep}}, func(s *scene) {
-		besides := map[string]any{"categories": []any{"Red category"}, "attendees": guestsOf(world.Carol, world.Bob)}
-		s.patch(s.instance(sixTimes[0]), besides)
-		s.settle()
+		s.giveBesides(0)
 		s.Ask("POST", "/users/alice/pause", "")
 		s.anHourLaterInNightPOS(nil)
 		s.write(s.at("2000-01-26T10:00"), map[string]any{"partner_ids": []any{[]any{4, s.partner("dave")}}})
@@ -142,6 +141,7 @@ func TestAGuestInvitedBetweenAWriteAndItsReading(t *testing.T) {
 		s.settle()
 		slow.Store(true)
 		s.write(s.at(sixTimes[4]), map[string]any{"location": "room", "recurrence_update": "all_events"})
+		// Virtual time, all of it: the reading takes three seconds, and alice is faster.
 		for !patched.Load() {
 			time.Sleep(10 * time.Millisecond)
 		}

@@ -89,7 +89,7 @@ func TestTheOrganizerLeavesAndAnotherGuestConnects(t *testing.T) {
 	invited(t, []string{"alice", "bob"}, func(s *scene) {
 		inviteToOne(s)
 		s.Quiet()
-		s.patch(s.instance(sixTimes[2]), map[string]any{"attendees": guestsOf(world.Carol, world.Bob, "dave@nightpos.example")})
+		s.patch(s.instance(sixTimes[2]), map[string]any{"attendees": guestsOf(world.Carol, world.Bob, dave)})
 	}, func(s *scene) {
 		before := s.inNightPOS()
 		s.Ask("DELETE", "/users/alice", "")
@@ -105,6 +105,7 @@ func TestTheOrganizerLeavesAndAnotherGuestConnects(t *testing.T) {
 // TestAnInvitationThatTheOrganizersLaneHasYetToList: bob is invited to the third
 // occurrence while alice's sync is paused, for so long that his lane no longer waits.
 func TestAnInvitationThatTheOrganizersLaneHasYetToList(t *testing.T) {
+	// Longer than a lane waits for the organizer's, in virtual time.
 	later := func(*scene) { time.Sleep(10 * time.Minute) }
 	resumed := func(s *scene) {
 		s.Ask("POST", "/users/alice/resume", "")
@@ -161,7 +162,7 @@ func TestAnInvitationKeptElsewhereUntilItIsListed(t *testing.T) {
 	}, func(s *scene) {
 		s.Ask("POST", "/users/alice/pause", "")
 		s.patch(s.instance(sixTimes[2]), map[string]any{"attendees": guestsOf(world.Carol, world.Bob)})
-		time.Sleep(10 * time.Minute)
+		time.Sleep(10 * time.Minute) // longer than a lane waits, in virtual time
 		mailbox := s.Outlook.Mailbox(world.Bob)
 		other, err := mailbox.CreateCalendar(s.Context(), "other")
 		s.try(err)
@@ -170,7 +171,7 @@ func TestAnInvitationKeptElsewhereUntilItIsListed(t *testing.T) {
 		s.try(err)
 		moved, err := mailbox.Move(s.Context(), id, other["id"].(string))
 		s.try(err)
-		time.Sleep(10 * time.Minute)
+		time.Sleep(10 * time.Minute) // the same
 		s.Sweep()
 		s.Ask("POST", "/users/alice/resume", "")
 		s.Quiet()
