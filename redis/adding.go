@@ -79,7 +79,7 @@ func (s *Store) additions(hints []reconciler.Hint) []*addition {
 	for _, hint := range hints {
 		one := byLane[hint.Lane]
 		if one == nil {
-			one = &addition{lane: hint.Lane, arguments: make([]any, 6, 6+7)}
+			one = &addition{lane: hint.Lane, arguments: make([]any, 7, 7+7)}
 			byLane[hint.Lane] = one
 			additions = append(additions, one)
 		}
@@ -97,7 +97,7 @@ func (s *Store) additions(hints []reconciler.Hint) []*addition {
 			one.holder = s.name + strconv.FormatInt(s.holders.Add(1), 36)
 		}
 		one.ring = s.ring(one.worker != nil)
-		copy(one.arguments, []any{one.lane, milliseconds(now), one.ring, limit, milliseconds(now.Add(s.Lease)), one.holder})
+		copy(one.arguments, []any{one.lane, milliseconds(now), one.ring, limit, milliseconds(now.Add(s.Lease)), one.holder, fenceStep()})
 	}
 	return additions
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"strconv"
 	"strings"
 	"time"
@@ -105,7 +106,7 @@ func (s *Store) lease(ctx context.Context, lane string, limit int) (reconciler.B
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), leasingTime)
 	defer cancel()
 	now := s.Now()
-	answer, err := takeScript.Run(ctx, s.client, s.laneKeys(lane), lane, milliseconds(now), milliseconds(now.Add(s.Lease)), limit).Slice()
+	answer, err := takeScript.Run(ctx, s.client, s.laneKeys(lane), lane, milliseconds(now), milliseconds(now.Add(s.Lease)), limit, fenceStep()).Slice()
 	if err != nil {
 		return reconciler.Batch{}, err
 	}
@@ -118,6 +119,11 @@ func (s *Store) lease(ctx context.Context, lane string, limit int) (reconciler.B
 	}
 	return s.parseBatch(lane, rest)
 }
+
+// fenceStep is by how much a fence grows: enough to tell apart what was leased with
+// the same fence before, and little enough for more leases than a lane ever sees,
+// since Lua's numbers are exact up to 2^53 only.
+func fenceStep() int { return 1 + rand.IntN(1<<20) }
 
 // parseBatch reads fence, key, due, payload, ...; nothing is an empty batch.
 func (s *Store) parseBatch(lane string, answer []any) (reconciler.Batch, error) {

@@ -60,14 +60,19 @@ local function arm(lane, now, ring)
   if KEYS[9] then
     alarm(lane, at, now, ring, alarmOf(lane))
   else
-    version = redis.call('HINCRBY', KEYS[5], 'version', 1)
+    -- Not below the time: a lane whose last second is lost with a master must not
+    -- go on with versions that its alarm knows already.
+    version = math.max(tonumber(redis.call('HGET', KEYS[5], 'version') or '0') + 1, now)
+    redis.call('HSET', KEYS[5], 'version', string.format('%.0f', version))
   end
   return string.format('%.0f', at), version
 end
 `
 
 // leaseSource takes what is due out of the queue and leases the lane. A holder
-// names a lease whose answer may be lost, with its fence; see reclaimScript.
+// names a lease whose answer may be lost, with its fence; see reclaimScript. Fences
+// grow by a random step, so that a lease made after a failover that lost the last
+// one has another fence than that one: who still holds that must not pass for it.
 const leaseSource = `
 local function due(now, limit)
   local batch = {}
@@ -90,8 +95,8 @@ local function due(now, limit)
   end
   return batch
 end
-local function hold(ends, holder)
-  local fence = redis.call('HINCRBY', KEYS[5], 'fence', 1)
+local function hold(ends, holder, step)
+  local fence = redis.call('HINCRBY', KEYS[5], 'fence', step)
   if holder == '' then
     redis.call('HSET', KEYS[5], 'until', ends)
   else
@@ -130,7 +135,7 @@ return 1
 // addScript adds items, and leases the lane for a worker that waits in the
 // process that adds, if the lane is free and one of them is due: so that the start
 // of work takes no second round trip. ARGV lane, now, ring, most items to take or
-// 0, end of the lease, its holder, then for each item: key, due, first, priority,
+// 0, end of the lease, its holder, the step of fences, then for each item: key, due, first, priority,
 // version, digest of graph id or empty, digest of change key.
 // Answers {alarm, version, echoes}, and if it leased the lane fence, key, due,
 // payload, ... as well.
@@ -140,7 +145,7 @@ local lease = tonumber(redis.call('HGET', KEYS[5], 'until') or '0')
 local echoes, soonest = 0, -1
 -- Most items are new, and numbers are slow to write: those that only pass through
 -- stay the text that they came as.
-for index = 7, #ARGV, 7 do
+for index = 8, #ARGV, 7 do
   local key, version = ARGV[index], ARGV[index + 4]
   local echo = false
   if ARGV[index + 5] ~= '' then
@@ -177,7 +182,7 @@ for index = 7, #ARGV, 7 do
 end
 if lease <= 0 and soonest >= 0 and soonest <= now and ARGV[4] ~= '0' then
   local batch = due(now, tonumber(ARGV[4]))
-  local fence = hold(ARGV[5], ARGV[6])
+  local fence = hold(ARGV[5], ARGV[6], ARGV[7])
   local at, version = arm(ARGV[1], now, '0')
   table.insert(batch, 1, fence)
   return answer(at, version, echoes, batch)
@@ -197,7 +202,8 @@ local at, version = arm(ARGV[1], now, ARGV[3])
 return {at, version, echoes}
 `)
 
-// takeScript leases a lane. ARGV lane, now, end of the lease, limit.
+// takeScript leases a lane. ARGV lane, now, end of the lease, limit, the step of
+// fences.
 // Answers {alarm, version, fence, key, due, payload, ...}; fence is 0 when the
 // lane is out or nothing is due.
 var takeScript = goredis.NewScript(armSource + leaseSource + `
@@ -218,7 +224,7 @@ if lease > 0 then
 end
 local batch, fence = due(now, tonumber(ARGV[4])), 0
 if #batch > 0 then
-  fence = hold(ARGV[3], '')
+  fence = hold(ARGV[3], '', ARGV[5])
 else
   redis.call('HSET', KEYS[5], 'until', 0)
 end
