@@ -220,10 +220,13 @@ func (e *Engine) pace(pause time.Duration) time.Duration {
 // store failed or the lease was lost; failures of the calendars are outcomes of
 // the items.
 func (e *Engine) Process(ctx context.Context, batch Batch) error {
-	working, stop := e.keepLease(ctx, batch.Lease)
+	working, held, stop := e.keepLease(ctx, batch.Lease)
 	defer stop()
-	outcomes, err := e.process(working, batch)
+	outcomes, err := e.process(working, batch, held)
 	if err != nil {
+		if cause := context.Cause(working); errors.Is(cause, ErrLeaseLost) {
+			return cause
+		}
 		return err
 	}
 	if err := e.Queue.Finish(working, batch.Lease, outcomes); err != nil {
@@ -232,35 +235,8 @@ func (e *Engine) Process(ctx context.Context, batch Batch) error {
 	return nil
 }
 
-// keepLease extends the lease until stop is called, and ends the context when
-// the lease is lost.
-func (e *Engine) keepLease(ctx context.Context, lease Lease) (context.Context, func()) {
-	working, cancel := context.WithCancelCause(ctx)
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		ticker := time.NewTicker(e.LeaseRenewal)
-		defer ticker.Stop()
-		for {
-			select {
-			case <-working.Done():
-				return
-			case <-ticker.C:
-			}
-			if err := e.Queue.Extend(working, lease); errors.Is(err, ErrLeaseLost) {
-				cancel(ErrLeaseLost)
-				return
-			}
-		}
-	}()
-	return working, func() {
-		cancel(nil)
-		<-done
-	}
-}
-
 // process sorts the items of a batch and returns an outcome for each.
-func (e *Engine) process(ctx context.Context, batch Batch) ([]Outcome, error) {
+func (e *Engine) process(ctx context.Context, batch Batch, held *heldLease) ([]Outcome, error) {
 	if reason := e.Stopped(); reason != "" {
 		return park(batch, reason), nil
 	}
@@ -277,20 +253,21 @@ func (e *Engine) process(ctx context.Context, batch Batch) ([]Outcome, error) {
 		}
 		member, connected = directory.byID[batch.Lane]
 	}
-	if member.Parked != "" {
-		// That may be over by now.
+	// The list may be of a moment ago: a parking may be over by now, and a reset, for
+	// which its member is parked, must not be taken for nobody's.
+	if member.Parked != "" || slices.ContainsFunc(batch.Items, func(item Item) bool { return item.Key == KeyReset }) {
 		now, there, err := e.Store.MemberNow(ctx, batch.Lane)
 		if err != nil {
 			return nil, fmt.Errorf("reading whether a member is still parked: %w", err)
 		}
 		if there && now.Parked != "" {
-			return e.processParked(ctx, now, directory, batch), nil
+			return e.processParked(ctx, now, directory, batch, held), nil
 		}
 		member, connected = now, there
 	}
 	began := e.Now()
 	batch.Items = e.share(batch.Items)
-	round := &round{engine: e, member: member, directory: directory, lease: batch.Lease}
+	round := &round{engine: e, member: member, directory: directory, lease: batch.Lease, held: held}
 	round.asks = slices.ContainsFunc(batch.Items, func(item Item) bool { return item.Key == KeyChanges })
 	for _, item := range batch.Items {
 		side, _, _ := ParseKey(item.Key)
@@ -344,8 +321,8 @@ func park(batch Batch, reason string) []Outcome {
 
 // processParked puts a batch off, but for a reset: that is what its member is
 // parked for.
-func (e *Engine) processParked(ctx context.Context, member Member, directory *directory, batch Batch) []Outcome {
-	round := &round{engine: e, member: member, directory: directory, lease: batch.Lease}
+func (e *Engine) processParked(ctx context.Context, member Member, directory *directory, batch Batch, held *heldLease) []Outcome {
+	round := &round{engine: e, member: member, directory: directory, lease: batch.Lease, held: held}
 	var rest []Item
 	for _, item := range batch.Items {
 		if item.Key == KeyReset && e.Resets != nil {

@@ -57,8 +57,9 @@ func waitStep(item Item, now time.Time) time.Duration {
 	return waitSteps[len(waitSteps)-1]
 }
 
-// write carries out all plans, one call per side.
-func (r *round) write(ctx context.Context) {
+// write carries out all plans, one call per side. Its error is that the lane may be
+// another worker's.
+func (r *round) write(ctx context.Context) error {
 	var outlook, nightpos []*subject
 	var copies []OutlookWrite
 	var records []RecordWrite
@@ -75,6 +76,12 @@ func (r *round) write(ctx context.Context) {
 		if write := subject.plan.NightPOS; write != nil {
 			nightpos, records = append(nightpos, subject), append(records, *write)
 		}
+	}
+	if len(copies)+len(records) == 0 {
+		return nil
+	}
+	if err := r.held.confirm(ctx); err != nil {
+		return err
 	}
 	var group sync.WaitGroup
 	if len(copies) > 0 {
@@ -97,6 +104,7 @@ func (r *round) write(ctx context.Context) {
 		})
 	}
 	group.Wait()
+	return nil
 }
 
 // settle turns the answers into what is to be recorded and the outcomes of the

@@ -75,3 +75,37 @@ func TestWhoMustConnectAgainIsNotTriedOverAndOver(t *testing.T) {
 		t.Errorf("NightPOS has %d records, want the event that was made meanwhile", len(l.nightpos.records))
 	}
 }
+
+// asked counts who asks for a reset, of which none is under way.
+type asked struct {
+	reconciler.Resets
+	times int
+}
+
+func (a *asked) Reset(context.Context, string) (reconciler.Reset, bool, error) {
+	a.times++
+	return reconciler.Reset{}, false, nil
+}
+
+// TestAResetIsNotTakenForNobodys: the replica that comes upon it still has the list
+// from before the member was parked for it.
+func TestAResetIsNotTakenForNobodys(t *testing.T) {
+	l := newLife(t, nil)
+	resets := &asked{}
+	engine, err := reconciler.NewEngine(reconciler.Config{
+		Outlook: l.outlook, NightPOS: l.nightpos, Store: l.memory, Queue: l.memory, Database: "night", Resets: resets,
+		Now: func() time.Time { return l.now },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.engine = engine
+	parked := alice
+	parked.Parked = "paused: a reset is under way"
+	l.memory.members, l.memory.stale = []reconciler.Member{parked}, []reconciler.Member{alice}
+	l.add(reconciler.Item{Key: reconciler.KeyReset, First: l.now})
+	l.pass(time.Minute)
+	if resets.times != 1 {
+		t.Errorf("the reset was begun %d times, want once", resets.times)
+	}
+}

@@ -157,6 +157,9 @@ func (r *round) resetStep(ctx context.Context, reset Reset) (more bool, err erro
 	if err := r.engine.Resets.Keep(ctx, reset.Job, deleted); err != nil {
 		return false, fmt.Errorf("keeping what a reset deletes: %w", err)
 	}
+	if err := r.held.confirm(ctx); err != nil {
+		return false, err
+	}
 	var failed []error
 	settle := func(err error) error {
 		var refused *RefusedError
@@ -445,6 +448,9 @@ func (r *round) back(ctx context.Context, pair Deleted) (bool, error) {
 
 // remake makes again what was deleted on one side.
 func (r *round) remake(ctx context.Context, reset Reset, one Deleted, state *State) error {
+	if err := r.held.confirm(ctx); err != nil {
+		return err
+	}
 	if one.Side == SideNightPOS {
 		if state.Record != nil {
 			return nil

@@ -37,6 +37,7 @@ type round struct {
 	member    Member
 	directory *directory
 	lease     Lease
+	held      *heldLease // nil where nothing is written
 	events    []Item
 	outcomes  []Outcome
 	subjects  []*subject
@@ -139,7 +140,9 @@ func (r *round) run(ctx context.Context) error {
 	if err := r.recall(ctx); err != nil {
 		return err
 	}
-	r.write(ctx)
+	if err := r.write(ctx); err != nil {
+		return err
+	}
 	for _, subject := range r.subjects {
 		if !subject.skip {
 			r.settle(subject)

@@ -206,6 +206,9 @@ func (r *round) restoreSeries(ctx context.Context, reset Reset, deleted []Delete
 
 // remakeSeries makes again what was deleted of a series on one side.
 func (r *round) remakeSeries(ctx context.Context, reset Reset, one Deleted, state *SeriesState) error {
+	if err := r.held.confirm(ctx); err != nil {
+		return err
+	}
 	outlook, nightpos, _ := r.seriesCalendars()
 	of := schedule{rule: one.Series.Rule, first: one.Event.When}
 	if one.Side == SideNightPOS {

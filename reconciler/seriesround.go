@@ -294,6 +294,11 @@ func (w *seriesWork) bring(ctx context.Context, subject *seriesSubject) error {
 			return fmt.Errorf("recording which series is about to be made: %w", err)
 		}
 	}
+	if plan.Copy != nil || plan.Record != nil {
+		if err := w.held.confirm(ctx); err != nil {
+			return err
+		}
+	}
 	outlook, nightpos := w.writeSeries(ctx, subject)
 	settled := subject.state.Settle(plan, outlook, nightpos)
 	w.settleSeries(subject, settled)
