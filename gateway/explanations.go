@@ -155,6 +155,10 @@ var explanations = []explanation{
 		key: "built_in", todo: []string{"built_in.todo"},
 	},
 	{
+		words: []string{FailureReset}, status: http.StatusConflict,
+		key: "reset", todo: []string{"reset.todo"},
+	},
+	{
 		words: []string{failureState}, status: http.StatusBadRequest, again: true,
 		key: "state", todo: []string{"state.todo"},
 	},

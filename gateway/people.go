@@ -101,6 +101,7 @@ const (
 	FailureMailboxTaken = "gateway_mailbox_taken" // the mailbox is somebody else's in NightPOS; Detail is the mailbox
 	FailureOtherMailbox = "gateway_other_mailbox" // the person has another one; Detail is that
 	FailureBuiltIn      = "gateway_built_in"      // NightPOS's own sync is on
+	FailureReset        = "gateway_reset"         // a reset is under way
 
 	failureState   = "gateway_state"   // unknown, used or old state
 	failureBrowser = "gateway_browser" // another browser than began it

@@ -51,15 +51,17 @@ func (s *Service) admit(ctx context.Context, member reconciler.Member, consent o
 	if err != nil {
 		return failed(err)
 	}
+	if former.Job != "" {
+		return failed(ErrResetUnderWay)
+	}
 	member.Mailbox = profile.Address()
 	err = s.tokens.SaveToken(ctx, member.ID, consent.Token)
 	s.outlook.Forget(member.ID)
 	if err == nil {
-		member.First, member.Choices = s.firstSyncOf(former, choice), former.Choices
-		err = s.store.SaveMember(ctx, redis.MemberState{
-			Member: member, MailboxID: profile.ID, MailboxTenant: cmp.Or(consent.Tenant, former.MailboxTenant),
-			Standing: former.After(reconciler.TurnSignedIn, ""),
-		})
+		err = s.join(ctx, redis.MemberState{Member: member, MailboxID: profile.ID, MailboxTenant: consent.Tenant}, choice)
+	}
+	if errors.Is(err, ErrResetUnderWay) {
+		return failed(err)
 	}
 	if err != nil {
 		return failed(errors.Join(err, s.store.ReleaseMailbox(context.WithoutCancel(ctx), member.ID)))
@@ -79,6 +81,33 @@ func (s *Service) admit(ctx context.Context, member reconciler.Member, consent o
 	s.sweepOnceKnown(member.ID)
 	return member, nil
 }
+
+// join records somebody who signed in, with what stays of a former connection. It
+// may change meanwhile: a reset that begins or ends must not be undone by this.
+func (s *Service) join(ctx context.Context, joining redis.MemberState, choice gateway.Choice) error {
+	after := func(former redis.MemberState) redis.MemberState {
+		state := joining
+		state.First, state.Choices = s.firstSyncOf(former, choice), former.Choices
+		state.MailboxTenant = cmp.Or(joining.MailboxTenant, former.MailboxTenant)
+		state.Standing = former.After(reconciler.TurnSignedIn, "")
+		return state
+	}
+	err := s.store.UpdateMember(ctx, joining.ID, func(state *redis.MemberState) (bool, error) {
+		if state.Job != "" {
+			return false, ErrResetUnderWay
+		}
+		*state = after(*state)
+		return true, nil
+	})
+	if errors.Is(err, redis.ErrNotFound) {
+		return s.store.SaveMember(ctx, after(redis.MemberState{}))
+	}
+	return err
+}
+
+// ErrResetUnderWay says that a reset, or its undoing, still works on a person's
+// calendar. A reset ends the connection once it is done, whoever signed in meanwhile.
+var ErrResetUnderWay = errors.New("the calendar is being reset: wait until that is done and connect again")
 
 // firstSyncOf is the first sync of somebody who connects. Who only signs in again
 // goes on with the one that was, unless something else was chosen by now.

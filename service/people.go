@@ -95,6 +95,8 @@ func signInFailure(err error) error {
 		}
 	case errors.Is(err, ErrBuiltInSync):
 		failure.Word = gateway.FailureBuiltIn
+	case errors.Is(err, ErrResetUnderWay):
+		failure.Word = gateway.FailureReset
 	case errors.As(err, &scopes):
 		failure.Word, failure.Detail = gateway.FailureScopes, strings.Join(scopes.Missing, ", ")
 	default:

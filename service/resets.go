@@ -228,11 +228,21 @@ func (a admin) Reset(ctx context.Context, id string, asked gateway.Reset) (strin
 	return a.start(ctx, state, job{Kind: kindReset, Reset: asked, Total: total})
 }
 
+// jobReminder is when a lane looks for a job whose beginning was cut off.
+const jobReminder = time.Minute
+
 // start begins a job in a person's lane.
 func (a admin) start(ctx context.Context, state redis.MemberState, kept job) (string, error) {
 	s := a.service
 	kept.ID, kept.Lane, kept.User, kept.State, kept.Began = uuid.NewString(), state.ID, state.UserID, jobRunning, s.config.Now().UTC()
 	if err := (resets{s}).save(ctx, kept); err != nil {
+		return "", err
+	}
+	// A worker that comes upon this item before the member has the job would find
+	// nothing to do; without it, a member with a job whose item never came would
+	// wait for ever.
+	item := reconciler.Item{Key: reconciler.KeyReset, First: s.config.Now(), Due: s.config.Now().Add(jobReminder)}
+	if err := s.store.Add(ctx, state.ID, item); err != nil {
 		return "", err
 	}
 	var other string
@@ -249,7 +259,8 @@ func (a admin) start(ctx context.Context, state redis.MemberState, kept job) (st
 	if other != "" {
 		return "", refuse(http.StatusConflict, "a reset of this person is under way: job %s", other)
 	}
-	return kept.ID, s.store.Add(ctx, state.ID, reconciler.Item{Key: reconciler.KeyReset, First: s.config.Now()})
+	item.Due = s.config.Now()
+	return kept.ID, s.store.Add(ctx, state.ID, item)
 }
 
 // PreviewReset implements gateway.Admin.

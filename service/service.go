@@ -396,6 +396,9 @@ func (s *Service) catchUp(ctx context.Context, manager *subscriptions.Manager) {
 	states, failed := s.store.MemberStates(ctx)
 	err = errors.Join(err, failed)
 	for _, state := range states {
+		if state.Job != "" {
+			err = errors.Join(err, s.store.Add(ctx, state.ID, reconciler.Item{Key: reconciler.KeyReset, First: s.config.Now()}))
+		}
 		if !state.Synced {
 			err = errors.Join(err, s.store.Add(ctx, state.ID, reconciler.Item{
 				Key: reconciler.KeyFirstSync, Priority: reconciler.PriorityBackfill, First: s.config.Now(),

@@ -4,11 +4,14 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/nightpos/outlook-gateway/gateway"
+	"github.com/nightpos/outlook-gateway/reconciler"
+	"github.com/nightpos/outlook-gateway/redis"
 )
 
 // count is how often an event is to be seen in Outlook and, active and archived, in
@@ -297,5 +300,55 @@ func TestAResetGoesOnAfterARestart(t *testing.T) {
 				t.Errorf("event %d is %d times in NightPOS, want once", index, active)
 			}
 		}
+	})
+}
+
+// TestASignInDuringAResetIsRefused: it would end with the reset.
+func TestASignInDuringAResetIsRefused(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorldSlow(t, func() time.Duration { return latency })
+		w.connect("alice", "")
+		w.settle("alice", "connected")
+		for index := range 100 {
+			w.nightposEvent("alice", fmt.Sprintf("Event %02d", index), 3+index, nil)
+		}
+		w.settle("alice", "connected")
+		var begun struct{ Job string }
+		w.call(http.MethodPost, "/users/alice/reset", `{"events":"outlook","next_sync":"new"}`, http.StatusAccepted, &begun)
+		if status, page := w.signIn("alice", `{"first_sync":"all"}`); status != http.StatusConflict || !strings.Contains(page, "is being reset") {
+			t.Errorf("a sign-in during the reset ended with %d:\n%s", status, page)
+		}
+		if job := w.job(begun.Job); job.State != "done" {
+			t.Errorf("the job ended as %+v", job)
+		}
+		w.connect("alice", "")
+		w.settle("alice", "connected")
+	})
+}
+
+// TestAResetWhoseBeginningWasCutOff: the gateway died after it had kept that a reset is
+// to be, and before there was any work for it.
+func TestAResetWhoseBeginningWasCutOff(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, nil)
+		w.connect("alice", "")
+		w.settle("alice", "connected")
+		lane := ""
+		store := w.service.Store()
+		states, err := store.MemberStates(t.Context())
+		w.must(err)
+		for _, state := range states {
+			lane = state.ID
+		}
+		w.must(store.SaveJob(t.Context(), "cut-off", []byte(`{"id":"cut-off","kind":"reset","lane":"`+lane+`","state":"running","reset":{"events":"leave","next_sync":"new"},"began":"2027-01-01T00:00:00Z"}`)))
+		w.must(store.UpdateMember(t.Context(), lane, func(state *redis.MemberState) (bool, error) {
+			state.Standing = state.After(reconciler.TurnReset, "cut-off")
+			return true, nil
+		}))
+		w.restart()
+		if job := w.job("cut-off"); job.State != "done" {
+			t.Errorf("the job ended as %+v", job)
+		}
+		w.settle("alice", "needs_reconnect")
 	})
 }

@@ -187,6 +187,14 @@ func (w *world) host(address string, handler http.Handler) {
 // connect signs a person in by a connect link with such a body, as a program does.
 func (w *world) connect(login, body string) {
 	w.Helper()
+	if status, page := w.signIn(login, body); status != http.StatusOK || !strings.Contains(page, "is connected to") {
+		w.Fatalf("connecting %s ended with %d:\n%s", login, status, page)
+	}
+}
+
+// signIn goes the way of connect to its last page.
+func (w *world) signIn(login, body string) (status int, page string) {
+	w.Helper()
 	var link struct{ URL string }
 	w.call(http.MethodPost, "/users/"+login+"/connect-link", body, http.StatusOK, &link)
 	jar := map[string]string{}
@@ -212,14 +220,12 @@ func (w *world) connect(login, body string) {
 		}
 		next := answer.Header.Get("Location")
 		if next == "" {
-			if answer.StatusCode != http.StatusOK || !strings.Contains(string(content), "is connected to") {
-				w.Fatalf("connecting %s ended with %d at %s:\n%s", login, answer.StatusCode, address, content)
-			}
-			return
+			return answer.StatusCode, string(content)
 		}
 		address = next
 	}
 	w.Fatalf("connecting %s did not end", login)
+	return 0, ""
 }
 
 // call asks the admin API and checks the status.
