@@ -43,7 +43,8 @@ type SubscriptionRequest struct {
 const eventsResource = "/me/events"
 
 // CreateSubscription subscribes to the member's mailbox. Ids in notifications
-// are immutable ones.
+// are immutable ones. It asks once: after an error that is no refusal there may be
+// a subscription all the same.
 func (c *Client) CreateSubscription(ctx context.Context, member reconciler.Member, request SubscriptionRequest) (Subscription, error) {
 	var made Subscription
 	body := content{
@@ -58,6 +59,9 @@ func (c *Client) CreateSubscription(ctx context.Context, member reconciler.Membe
 	}
 	err := c.do(context.WithValue(ctx, freshToken{}, true), member.ID, call{
 		name: "POST subscription", method: http.MethodPost, path: "/subscriptions", body: body,
+		// Graph makes as many as it is asked for, and each tells of every change. Whoever
+		// gets no answer looks for what came of it.
+		once: true,
 	}, &made)
 	if err != nil {
 		return Subscription{}, fmt.Errorf("making a subscription: %w", unvalidated(err))

@@ -1,16 +1,19 @@
 package outlook_test
 
 import (
+	"context"
 	"errors"
 	"io"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/nightpos/outlook-gateway/outlook"
 	"github.com/nightpos/outlook-gateway/reconciler"
+	"github.com/nightpos/outlook-gateway/subscriptions"
 	sim "github.com/nightpos/outlook-gateway/test/sim/outlook"
 )
 
@@ -84,5 +87,96 @@ func TestASubscriptionThatCouldNotBeValidatedIsWorthAnotherTry(t *testing.T) {
 				t.Errorf("error %v, want a refusal that trying again does not mend", err)
 			}
 		})
+	})
+}
+
+// looked has a mailbox looked after with the client under test, for one lane.
+type looked struct {
+	client *outlook.Client
+	kept   subscriptions.Subscription
+}
+
+func (l *looked) Create(ctx context.Context, member reconciler.Member, request subscriptions.Request) (subscriptions.Subscription, error) {
+	made, err := l.client.CreateSubscription(ctx, member, outlook.SubscriptionRequest{
+		NotificationURL: request.NotificationURL, LifecycleURL: request.LifecycleURL, ClientState: request.ClientState, Expires: request.Expires,
+	})
+	return l.translated(made), err
+}
+
+func (l *looked) Renew(ctx context.Context, member reconciler.Member, id string, expires time.Time, _ string) (subscriptions.Subscription, error) {
+	renewed, err := l.client.RenewSubscription(ctx, member, id, expires, nil)
+	return l.translated(renewed), err
+}
+
+func (l *looked) Delete(ctx context.Context, member reconciler.Member, id string) error {
+	return l.client.DeleteSubscription(ctx, member, id)
+}
+
+func (l *looked) List(ctx context.Context, member reconciler.Member) ([]subscriptions.Subscription, error) {
+	listed, err := l.client.Subscriptions(ctx, member)
+	var found []subscriptions.Subscription
+	for _, one := range listed {
+		found = append(found, l.translated(one))
+	}
+	return found, err
+}
+
+func (l *looked) Subscription(context.Context, string) (subscriptions.Subscription, error) {
+	return l.kept, nil
+}
+
+func (l *looked) SaveSubscription(_ context.Context, _ string, subscription subscriptions.Subscription) error {
+	l.kept = subscription
+	return nil
+}
+
+func (l *looked) translated(one outlook.Subscription) subscriptions.Subscription {
+	return subscriptions.Subscription{ID: one.ID, NotificationURL: one.NotificationURL, Expires: one.Expires, Authorized: one.Authorized}
+}
+
+// A second subscription, which nobody knows of, would tell of every change again for
+// a week.
+func TestASubscriptionWhoseAnswerIsLostIsMadeOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var asked atomic.Int32
+		w := newWorld(t, func(config *sim.Config) {
+			hearing(http.StatusOK, nil)(config)
+			config.Faults = func(call sim.CallInfo) *sim.Fault {
+				if call.Method == http.MethodPost && call.Template == "/subscriptions" && asked.Add(1) == 1 {
+					return &sim.Fault{AfterCommit: true, Drop: true}
+				}
+				return nil
+			}
+		})
+		mailbox := &looked{client: w.client}
+		manager, err := subscriptions.NewManager(subscriptions.Config{
+			Calls: mailbox, Records: mailbox, NotificationURL: "https://gateway.example/webhooks/graph", LifecycleURL: "https://gateway.example/webhooks/graph/lifecycle",
+			ClientState: func(string) (string, error) { return "state", nil }, Gap: func(context.Context, string) error { return nil },
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		live := func() []outlook.Subscription {
+			t.Helper()
+			listed, err := w.client.Subscriptions(t.Context(), alice)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return listed
+		}
+		var retry *reconciler.RetryError
+		if _, err := manager.Ensure(t.Context(), alice, reconciler.Item{}); !errors.As(err, &retry) {
+			t.Fatalf("error %v, want a reason to try again", err)
+		}
+		if there := live(); asked.Load() != 1 || len(there) != 1 {
+			t.Errorf("asked %d times, %d subscriptions, want one and one", asked.Load(), len(there))
+		}
+		time.Sleep(retry.After)
+		if _, err := manager.Ensure(t.Context(), alice, reconciler.Item{Attempts: 1}); err != nil {
+			t.Fatal(err)
+		}
+		if there := live(); len(there) != 1 || there[0].ID != mailbox.kept.ID {
+			t.Errorf("subscriptions %v, want the one that is known: %s", there, mailbox.kept.ID)
+		}
 	})
 }
