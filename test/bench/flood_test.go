@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -22,6 +23,8 @@ type traffic struct {
 	mutex    sync.Mutex
 	requests map[string]int
 	inFlight map[string]int
+	// signedIn is how often tokens were asked for, since the start.
+	signedIn int
 	// most is how many requests of one mailbox there have been at once.
 	most int
 }
@@ -37,6 +40,9 @@ func (t *traffic) watch(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		token := r.Header.Get("Authorization")
 		t.mutex.Lock()
+		if strings.HasSuffix(r.URL.Path, "/oauth2/v2.0/token") {
+			t.signedIn++
+		}
 		t.requests[token]++
 		t.inFlight[token]++
 		t.most = max(t.most, t.inFlight[token])
@@ -48,6 +54,12 @@ func (t *traffic) watch(next http.Handler) http.Handler {
 		}()
 		next.ServeHTTP(w, r)
 	})
+}
+
+func (t *traffic) signIns() int {
+	t.mutex.Lock()
+	defer t.mutex.Unlock()
+	return t.signedIn
 }
 
 // counts are how many requests each mailbox got that got any, fewest first.

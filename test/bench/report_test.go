@@ -310,12 +310,14 @@ func kindOfKey(key string) string {
 }
 
 func reportIdle(t *testing.T) {
-	spent := idleDay(t, 10)
-	row, end := table(fmt.Sprintf("A day in which nobody does anything, %d people, in virtual time", spent.people), "side", "call", "a day")
+	spent := idleDay(t, 10, 2, false)
+	row, end := table(fmt.Sprintf("A day in which nobody does anything, %d people, %d gateways, in virtual time", spent.people, spent.gateways), "side", "call", "a day")
 	defer end()
 	for _, name := range slices.Sorted(maps.Keys(spent.graph)) {
-		row("Microsoft, each mailbox", name, fmt.Sprintf("%.1f", float64(spent.graph[name])/float64(spent.people)))
+		row("Graph, each mailbox", name, fmt.Sprintf("%.1f", spent.each(spent.graph[name])))
 	}
+	row("sign-in, each mailbox", "POST token", fmt.Sprintf("%.1f", spent.each(spent.refreshes)))
+	row("the gateways, from Graph, each mailbox", "lifecycle notifications", fmt.Sprintf("%.1f", spent.each(spent.told)))
 	for _, name := range slices.Sorted(maps.Keys(spent.nightpos)) {
 		row("NightPOS, all together", name, spent.nightpos[name])
 	}

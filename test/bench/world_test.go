@@ -51,6 +51,11 @@ type wishes struct {
 	// graphTime and nightposTime are how long each call takes, besides what the
 	// simulators need for it.
 	graphTime, nightposTime time.Duration
+	// usualTokens live as long as Microsoft's do, instead of a year: the traffic of a
+	// mailbox is told by its token.
+	usualTokens bool
+	// unasked has Graph say nothing about subscriptions, as with personal accounts.
+	unasked bool
 }
 
 // world is both calendars, which answer at once, and the gateway between them.
@@ -102,7 +107,7 @@ func newWorld(t testing.TB, wanted wishes) *world {
 
 	simulated := simoutlook.Config{
 		BaseURL: outlookURL, Seed: 1, Transport: w.deaf, Latency: latency(wanted.graphTime),
-		Switches: simoutlook.Switches{NotificationDelay: &simoutlook.Span{}, LongLivedTokens: true},
+		Switches: simoutlook.Switches{NotificationDelay: &simoutlook.Span{}, LongLivedTokens: !wanted.usualTokens, NoLifecycle: wanted.unasked},
 	}
 	users := []simnightpos.Person{{Name: "Gateway", Login: accountLogin, Address: "gateway@nightpos.example", Password: accountPassword}}
 	for number := range wanted.people {
@@ -157,6 +162,16 @@ func newWorld(t testing.TB, wanted wishes) *world {
 	}
 	w.settle()
 	return w
+}
+
+// join starts one more gateway beside the first, on the same store.
+func (w *world) join(on *network.Network, host string) {
+	w.t.Helper()
+	config := w.config
+	config.Listener, _ = w.listen(on, host)
+	joined, err := service.Start(w.t.Context(), config)
+	w.must(err)
+	w.atClose(func() { w.must(joined.Close()) })
 }
 
 func (w *world) must(err error) {
