@@ -20,8 +20,9 @@ import (
 // The operations travel in the context key gw_ops, since `run` has no arguments,
 // and each has its own "context":
 //
-//	read         ids, fields [, micro, maybe]     rows that exist
-//	search_read  domain | by, fields [, micro, limit, order]
+//	read         ids, fields [, micro, maybe, owner]
+//	                                              rows that exist
+//	search_read  domain | by, fields [, micro, owner, limit, order]
 //	                                              rows; by NAME means: whose NAME is
 //	                                              among ids and of
 //	exists       ids                              ids that exist
@@ -37,8 +38,10 @@ import (
 //	                                              week, "1" for Monday to "7"
 //
 // "maybe" names fields that are read where the model has them. "micro" names
-// datetimes that are wanted with microseconds, which read() cuts off. "guard" holds such values as they were read: a record that shows another
-// one is not written. "of" adds the ids that earlier operations of the same call
+// datetimes that are wanted with microseconds, which read() cuts off. "owner" names
+// fields of the users in user_id, which must be among the fields: each row gets those
+// that users have, false where it has no user. "guard" holds such values as they
+// were read: a record that shows another one is not written. "of" adds the ids that earlier operations of the same call
 // answered with, or those of the rows. Many-to-one fields come as bare ids. A
 // failing operation undoes all before it. The context key gw_database says which
 // database the call is meant for, by its database.uuid; another one carries
@@ -71,6 +74,7 @@ type operation struct {
 	Fields  []string          `json:"fields,omitempty"`
 	Micro   []string          `json:"micro,omitempty"`
 	Maybe   []string          `json:"maybe,omitempty"`
+	Owner   []string          `json:"owner,omitempty"`
 	Domain  []any             `json:"domain,omitempty"`
 	By      string            `json:"by,omitempty"`
 	Of      []int             `json:"of,omitempty"`

@@ -56,9 +56,13 @@ for op in env.context.get('gw_ops') or []:
             records = table.search(domain, limit=op.get('limit'), order=op.get('order'))
         maybe = list(table.fields_get(op['maybe'])) if op.get('maybe') else []
         rows = records.read(op['fields'] + maybe, load='')
+        owners = env['res.users'].sudo()
+        of_owner = list(owners.fields_get(op['owner'])) if op.get('owner') else []
         for row in rows:
             for name in op.get('micro') or []:
                 row[name] = str(table.browse(row['id'])[name] or '')
+            for name in of_owner:
+                row[name] = bool(row['user_id']) and owners.browse(row['user_id'])[name]
         results.append(rows)
     elif do == 'exists':
         results.append(records.ids)

@@ -46,7 +46,7 @@ func (c *Client) record(row eventRow, attendees []attendeeRow, key string, organ
 		Body:        withoutContacts(strings.TrimSpace(string(row.Description))),
 		When:        whenOf(row),
 		Place:       string(row.Location),
-		Privacy:     reconciler.Privacy(row.Privacy),
+		Privacy:     privacyOf(row),
 		ShowAs:      reconciler.ShowAsBusy,
 		Reminders:   c.catalogue.reminders(row.AlarmIDs),
 		MeetingLink: string(row.MeetingLink),
@@ -81,6 +81,16 @@ func builtInIDs(left, universal text) (graphID, iCalUID string) {
 		iCalUID = string(universal)
 	}
 	return graphID, iCalUID
+}
+
+// privacyOf says who may see an event. Without a word on it the owner's default
+// holds, which is another one as soon as the owner changes it; public, it stays
+// unsaid, so that nothing changes for those who never chose one.
+func privacyOf(row eventRow) reconciler.Privacy {
+	if row.Privacy == "" && row.DefaultPrivacy != text(reconciler.PrivacyPublic) {
+		return reconciler.Privacy(row.DefaultPrivacy)
+	}
+	return reconciler.Privacy(row.Privacy)
 }
 
 // isOrganizer says whether an attendee is the contact of the event's user.
@@ -177,8 +187,8 @@ func projectWhen(when reconciler.When) reconciler.When {
 }
 
 // projectPrivacy: what Outlook calls personal is what its colleagues may see
-// like any other event, so it is public here; "whatever the owner's default is"
-// cannot be told from public by anybody but NightPOS.
+// like any other event, so it is public here; "whatever the owner's default is" is
+// public too where it was not read as something else; see privacyOf.
 func projectPrivacy(privacy reconciler.Privacy) reconciler.Privacy {
 	switch privacy {
 	case reconciler.PrivacyPrivate, reconciler.PrivacyConfidential:

@@ -59,7 +59,10 @@ const readOperationCount = 3
 // creates of the same call answered with.
 func readOperations(ids []int64, of []int) []operation {
 	return []operation{
-		{Do: "read", Model: "calendar.event", IDs: ids, Of: of, Fields: eventFields, Micro: stampFields, Maybe: builtInFields},
+		{
+			Do: "read", Model: "calendar.event", IDs: ids, Of: of,
+			Fields: eventFields, Micro: stampFields, Maybe: builtInFields, Owner: ownerFields,
+		},
 		{
 			Do: "search_read", Model: "calendar.attendee", By: "event_id", IDs: ids, Of: of,
 			Fields: attendeeFields, Micro: stampField, Order: "id",

@@ -80,6 +80,9 @@ type eventRow struct {
 	UniversalID text `json:"ms_universal_event_id"`
 	// MasterID is the id of the series' master.
 	MasterID text `json:"microsoft_recurrence_master_id"`
+	// DefaultPrivacy is what no privacy means: the owner's wish, empty in 17, which
+	// knows none, and where nobody's user owns the event.
+	DefaultPrivacy text `json:"calendar_default_privacy"`
 }
 
 // attendeeRow is what is read of a calendar.attendee.
@@ -100,7 +103,9 @@ var (
 		"partner_ids", "recurrency", "recurrence_id", "follow_recurrence", "create_date", "write_date",
 	}
 	// builtInFields are there where the built-in sync is installed.
-	builtInFields  = []string{"microsoft_id", "ms_universal_event_id", "microsoft_recurrence_master_id"}
+	builtInFields = []string{"microsoft_id", "ms_universal_event_id", "microsoft_recurrence_master_id"}
+	// ownerFields are of the event's user, where users have them.
+	ownerFields    = []string{"calendar_default_privacy"}
 	attendeeFields = []string{"event_id", "partner_id", "email", "common_name", "state", "write_date"}
 	stampFields    = []string{"create_date", "write_date"}
 	stampField     = []string{"write_date"}

@@ -69,7 +69,7 @@ func seriesOperations(ids []int64, of []int, place int) []operation {
 		{Do: "keys_of", Model: "calendar.recurrence", IDs: ids, Of: of},
 		{
 			Do: "search_read", Model: "calendar.event", By: "recurrence_id", IDs: ids, Of: of,
-			Fields: eventFields, Micro: stampFields, Order: "start, id",
+			Fields: eventFields, Micro: stampFields, Owner: ownerFields, Order: "start, id",
 		},
 		{
 			Do: "search_read", Model: "calendar.attendee", By: "event_id", Of: events,

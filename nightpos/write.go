@@ -302,6 +302,10 @@ func (c *Client) updateValues(ctx context.Context, write reconciler.RecordWrite,
 		case reconciler.FieldShowAs:
 			vals["show_as"] = showAs(event.ShowAs)
 		case reconciler.FieldPrivacy:
+			if rows.event.Privacy == "" && projectPrivacy(event.Privacy) == projectPrivacy(privacyOf(rows.event)) {
+				// It goes on following its owner's default, which nobody changed here.
+				continue
+			}
 			signed, err := c.signIn(ctx)
 			if err != nil {
 				return nil, err

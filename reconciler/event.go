@@ -93,7 +93,8 @@ const (
 type Privacy string
 
 // PrivacyDefault is NightPOS's "whatever the owner's default is" (18 and later)
-// and is shown by Outlook as normal; PrivacyPersonal exists in Outlook only.
+// where that is public, and is shown by Outlook as normal; another default reads as
+// itself. PrivacyPersonal exists in Outlook only.
 const (
 	PrivacyDefault      Privacy = ""
 	PrivacyPublic       Privacy = "public"

@@ -208,6 +208,15 @@ func (t *transaction) doorRead(model string, ids []int, operation map[string]any
 				row[name] = micro(instant)
 			}
 		}
+		for _, name := range stringsOf(operation["owner"]) {
+			if _, there := t.server.schema["res.users"][name]; !there {
+				continue
+			}
+			row[name] = false
+			if owner := t.get("res.users", intOf(row["user_id"])); owner != nil {
+				row[name] = t.show(owner, name, false)
+			}
+		}
 	}
 	return rows, nil
 }

@@ -396,6 +396,37 @@ func TestPrivateEvents(t *testing.T) {
 	})
 }
 
+// An event that does not say who may see it is as its owner's default is, from 18
+// on; users of 17 have none.
+func TestDefaultPrivacy(t *testing.T) {
+	every(t, func(t *testing.T, version int) {
+		o := newOffice(t, nightpos.Config{Version: version})
+		event := o.id("alice", "calendar.event", "create", meeting(map[string]any{"name": "Secret", "user_id": o.uid("alice")}))
+		choose := []any{[]any{o.uid("alice")}, map[string]any{"calendar_default_privacy": "private"}}
+		if version < 18 {
+			if _, failed := o.try("admin", "res.users", "write", choose, nil); failed != "builtins.ValueError" {
+				t.Errorf("choosing a default: got error %q, want builtins.ValueError", failed)
+			}
+			return
+		}
+		if got := o.row("bob", "calendar.event", event, "name", "privacy"); got["name"] != "Secret" || got["privacy"] != false {
+			t.Errorf("before anybody chose: got %v, want it in clear, with nothing said", got)
+		}
+		o.call("admin", "res.users", "write", choose...)
+		if got := o.row("bob", "calendar.event", event, "name", "privacy"); got["name"] != "Busy" || got["privacy"] != false {
+			t.Errorf("private by default: got %v, want it masked, with nothing said", got)
+		}
+		if got := o.row("bob", "res.users", o.uid("alice"), "calendar_default_privacy"); got["calendar_default_privacy"] != "private" {
+			t.Errorf("the default: got %v, want private", got)
+		}
+		if version >= 19 {
+			if got := o.row("alice", "calendar.event", event, "effective_privacy"); got["effective_privacy"] != "private" {
+				t.Errorf("in effect: got %v, want private", got)
+			}
+		}
+	})
+}
+
 // write_date is when a transaction began, however long its webhooks took. Until
 // 19 nothing of it can be read before they are through; from then on all of it.
 func TestWriteDateIsTheBeginning(t *testing.T) {

@@ -41,9 +41,21 @@ var unmasked = []string{
 	"month_by", "event_tz", "rrule", "interval", "count", "end_type", "mon", "tue", "wed", "thu", "fri", "sat", "sun", "day", "weekday",
 }
 
+// privacy is who may see an event: without a word on it, what its owner's default
+// is. What holds where nobody owns it was not recorded; it is taken for public.
+func (t *transaction) privacy(r *record) any {
+	if truth(r.values["privacy"]) {
+		return r.values["privacy"]
+	}
+	if owner := t.get("res.users", intOf(r.values["user_id"])); owner != nil && t.server.config.Version >= 18 {
+		return t.value(owner, "calendar_default_privacy")
+	}
+	return "public"
+}
+
 // masked says that the reader may not see what an event is about.
 func (t *transaction) masked(r *record) bool {
-	if t.sudo || r.values["privacy"] != "private" {
+	if t.sudo || t.privacy(r) != "private" {
 		return false
 	}
 	if intOf(r.values["user_id"]) == t.uid {

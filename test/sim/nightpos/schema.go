@@ -165,12 +165,7 @@ func schema(version int) map[string]model {
 		}}
 		event["message_is_follower"] = field{kind: kindBool, computed: func(t *transaction, r *record) any { return intOf(r.values["create_uid"]) == t.uid }}
 		event["notes"] = field{kind: kindHTML}
-		event["effective_privacy"] = field{kind: kindSelection, computed: func(_ *transaction, r *record) any {
-			if truth(r.values["privacy"]) {
-				return r.values["privacy"]
-			}
-			return "public"
-		}}
+		event["effective_privacy"] = field{kind: kindSelection, computed: func(t *transaction, r *record) any { return t.privacy(r) }}
 		event["unavailable_partner_ids"] = field{kind: kindMany, relation: "res.partner", computed: func(t *transaction, r *record) any { return t.unavailable(r) }}
 	}
 	groups := groupsField(version)
@@ -279,6 +274,16 @@ func schema(version int) map[string]model {
 	}
 	if version >= 18 {
 		models["res.users.apikeys"]["expiration_date"] = field{kind: kindDatetime}
+		// Kept in the user's settings, and written through the user. 17 has none.
+		models["res.users"]["calendar_default_privacy"] = field{
+			kind: kindSelection, selection: []string{"public", "private", "confidential"},
+			computed: func(_ *transaction, r *record) any {
+				if chosen := r.values["calendar_default_privacy"]; truth(chosen) {
+					return chosen
+				}
+				return "public"
+			},
+		}
 	}
 	if version >= 19 {
 		models["res.groups"]["implied_ids"] = field{kind: kindMany, relation: "res.groups"}
