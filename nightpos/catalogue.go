@@ -5,12 +5,22 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
 	"sync"
 	"time"
 )
+
+const (
+	alarmModel = "calendar.alarm"
+	tagModel   = "calendar.event.type"
+)
+
+// keyLimit bounds how often another key is tried for an alarm or a tag. Each one
+// costs a call, and stands for one that somebody has made into something else.
+const keyLimit = 8
 
 // catalogueLimit bounds how many alarms and tags are kept. A database has some
 // dozens of each.
@@ -47,6 +57,11 @@ type tagRow struct {
 	Name text  `json:"name"`
 }
 
+var (
+	alarmFields = []string{"alarm_type", "interval", "duration"}
+	tagFields   = []string{"name"}
+)
+
 func newCatalogue(config Config) *catalogue {
 	return &catalogue{now: config.Now, age: config.CatalogueAge, alarms: map[int64]alarm{}, tags: map[int64]string{}}
 }
@@ -56,10 +71,10 @@ func (c *catalogue) operations() []operation {
 	every := []any{[]any{"id", ">", 0}}
 	return []operation{
 		{
-			Do: "search_read", Model: "calendar.alarm", Domain: every, Order: "id", Limit: catalogueLimit,
-			Fields: []string{"alarm_type", "interval", "duration"},
+			Do: "search_read", Model: alarmModel, Domain: every, Order: "id", Limit: catalogueLimit,
+			Fields: alarmFields,
 		},
-		{Do: "search_read", Model: "calendar.event.type", Domain: every, Order: "id", Limit: catalogueLimit, Fields: []string{"name"}},
+		{Do: "search_read", Model: tagModel, Domain: every, Order: "id", Limit: catalogueLimit, Fields: tagFields},
 	}
 }
 
@@ -85,11 +100,18 @@ func (c *catalogue) learn(results []json.RawMessage) error {
 	if err := json.Unmarshal(results[1], &tags); err != nil {
 		return fmt.Errorf("reading the tags: %w", err)
 	}
-	units := map[text]time.Duration{"minutes": time.Minute, "hours": time.Hour, "days": 24 * time.Hour}
 	c.mutex.Lock()
 	defer c.mutex.Unlock()
 	clear(c.alarms)
 	clear(c.tags)
+	c.add(alarms, tags)
+	c.read = c.now()
+	return nil
+}
+
+// add must be called with the lock held.
+func (c *catalogue) add(alarms []alarmRow, tags []tagRow) {
+	units := map[text]time.Duration{"minutes": time.Minute, "hours": time.Hour, "days": 24 * time.Hour}
 	for _, row := range alarms {
 		unit, known := units[row.Interval]
 		c.alarms[row.ID] = alarm{notifies: row.Type == "notification" && known, before: time.Duration(row.Duration) * unit}
@@ -97,7 +119,22 @@ func (c *catalogue) learn(results []json.RawMessage) error {
 	for _, row := range tags {
 		c.tags[row.ID] = string(row.Name)
 	}
-	c.read = c.now()
+}
+
+// learnOne adds what is read of one record of a model.
+func (c *catalogue) learnOne(model string, result json.RawMessage) error {
+	var alarms []alarmRow
+	var tags []tagRow
+	into := any(&tags)
+	if model == alarmModel {
+		into = &alarms
+	}
+	if err := json.Unmarshal(result, into); err != nil {
+		return fmt.Errorf("reading what was made in %s: %w", model, err)
+	}
+	c.mutex.Lock()
+	defer c.mutex.Unlock()
+	c.add(alarms, tags)
 	return nil
 }
 
@@ -205,17 +242,57 @@ func (c *Client) provide(ctx context.Context, reminders []time.Duration, names [
 	if err := c.refresh(ctx); err != nil {
 		return err
 	}
-	operations := missing()
-	if len(operations) == 0 {
-		return nil
+	changed := map[string]int64{}
+	for range keyLimit {
+		operations := missing()
+		if len(operations) == 0 {
+			return nil
+		}
+		if err := c.makeMissing(ctx, operations, changed); err != nil {
+			return err
+		}
 	}
-	created := len(operations)
+	// Whatever NightPOS makes of them, it is not what they were made as.
+	return nil
+}
+
+// makeMissing carries out creates of alarms and tags, and reads everything anew. What a key
+// made once may be something else by now, renamed or moved: it is not made again
+// under that key, so that the next attempt has to use another one, which is the
+// same for whoever else attempts it. By its first key, changed holds what was found last.
+func (c *Client) makeMissing(ctx context.Context, creates []operation, changed map[string]int64) error {
+	operations, keys := slices.Clone(creates), make([]string, len(creates))
+	for index := range creates {
+		keys[index] = creates[index].Keys[0]
+		if found, there := changed[keys[index]]; there {
+			operations[index].Keys = []string{keys[index] + "_" + strconv.FormatInt(found, 10)}
+		}
+		fields := tagFields
+		if creates[index].Model == alarmModel {
+			fields = alarmFields
+		}
+		// By itself, since it may be more than the catalogue holds.
+		operations = append(operations, operation{Do: "read", Model: creates[index].Model, Of: []int{index}, Fields: fields})
+	}
 	operations = append(operations, c.catalogue.operations()...)
 	results, err := c.run(ctx, "catalogue", true, operations)
 	if err != nil {
 		return err
 	}
-	return c.catalogue.learn(results[created:])
+	if err := c.catalogue.learn(results[2*len(creates):]); err != nil {
+		return err
+	}
+	for index, key := range keys {
+		var made []int64
+		if err := json.Unmarshal(results[index], &made); err != nil || len(made) != 1 {
+			return fmt.Errorf("the door answered a create with something else: %w", errors.Join(err, ErrInvalid))
+		}
+		changed[key] = made[0]
+		if err := c.catalogue.learnOne(creates[index].Model, results[len(creates)+index]); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func createAlarm(before time.Duration) operation {
@@ -227,7 +304,7 @@ func createAlarm(before time.Duration) operation {
 		amount, interval, title = int64(before/time.Hour), "hours", "Hours"
 	}
 	return operation{
-		Do: "create", Model: "calendar.alarm",
+		Do: "create", Model: alarmModel,
 		Vals: []values{{
 			"name":       "Notification - " + strconv.FormatInt(amount, 10) + " " + title,
 			"alarm_type": "notification", "interval": interval, "duration": amount,
@@ -240,7 +317,7 @@ func createTag(name string) operation {
 	// The key is a digest since names may hold anything, keys may not.
 	digest := sha256.Sum256([]byte(name))
 	return operation{
-		Do: "create", Model: "calendar.event.type", Vals: []values{{"name": name}},
+		Do: "create", Model: tagModel, Vals: []values{{"name": name}},
 		Keys: []string{"calendar_event_type_" + hex.EncodeToString(digest[:16])},
 	}
 }
