@@ -109,6 +109,7 @@ func (r *round) run(ctx context.Context) error {
 	if err := r.read(ctx); err != nil {
 		return err
 	}
+	r.dismiss()
 	r.divert()
 	if err := r.identify(ctx); err != nil {
 		return err
@@ -285,6 +286,35 @@ func (r *round) read(ctx context.Context) error {
 	}
 	r.reread(ctx)
 	return nil
+}
+
+// dismiss is done with hints about what does not concern the member: a change of a
+// rule names nobody, so that every lane is told of it. Reading the series, and waiting
+// whether there is more to be seen, are for those that it concerns.
+func (r *round) dismiss() {
+	r.subjects = slices.DeleteFunc(r.subjects, func(subject *subject) bool {
+		if subject.skip || !r.foreign(subject) {
+			return false
+		}
+		for _, item := range subject.items {
+			r.done(item.Key)
+		}
+		return true
+	})
+}
+
+// foreign says that hints which name no version speak of a record that the member
+// neither organises nor is invited to, and that the lane knows nothing of. Whoever is
+// added to it by what cannot be read yet has hints of their own.
+func (r *round) foreign(subject *subject) bool {
+	record := subject.state.Record
+	if record == nil || record.Masked || subject.link != nil || subject.graphID != "" {
+		return false
+	}
+	if record.OrganizerUserID == r.member.UserID || r.member.Is(record.Event.Organizer) || slices.ContainsFunc(record.Event.People, r.member.Is) {
+		return false
+	}
+	return !slices.ContainsFunc(subject.items, func(item Item) bool { return item.Version != "" || item.Priority == PriorityBackfill })
 }
 
 // see takes in a copy, with its people under the addresses by which NightPOS
