@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 
 	"github.com/tink-crypto/tink-go/v2/aead/subtle"
 	"github.com/tink-crypto/tink-go/v2/tink"
@@ -93,44 +94,95 @@ func (s *sealer) Former(sealed []byte) bool {
 }
 
 // LoadOrCreateKey returns the key of an embedded store, which is kept beside
-// its data, readable by its owner only, and made at the first start.
+// its data, readable by its owner only, and made at the first start. All who call
+// it at once get the same key.
 func LoadOrCreateKey(dataDir string) ([]byte, error) {
 	if err := os.MkdirAll(dataDir, 0o700); err != nil {
 		return nil, fmt.Errorf("GATEWAY_DATA_DIR %s cannot be made: %w", dataDir, err)
 	}
 	path := filepath.Join(dataDir, "secret.key")
-	key, err := os.ReadFile(path) // #nosec G304 -- the administrator names the folder
-	switch {
-	case err == nil && len(key) == keyLength:
-		return key, nil
-	case err == nil:
-		return nil, fmt.Errorf("%s has %d bytes and needs %d: restore it from a backup, or remove it together with the data", path, len(key), keyLength)
-	case !errors.Is(err, fs.ErrNotExist):
-		return nil, fmt.Errorf("reading the key: %w", err)
+	if key, err := readKey(path); !errors.Is(err, fs.ErrNotExist) {
+		return key, err
 	}
-	key = make([]byte, keyLength)
+	key := make([]byte, keyLength)
 	if _, err := rand.Read(key); err != nil {
 		return nil, fmt.Errorf("making the key: %w", err)
 	}
-	if err := writeFile(path, key); err != nil {
+	// Whoever comes second must not put another key in its place: what the first
+	// one encrypts until then could never be read again.
+	if err := createFile(path, key); err != nil && !errors.Is(err, fs.ErrExist) {
 		return nil, fmt.Errorf("keeping the key: %w", err)
+	}
+	return readKey(path)
+}
+
+// readKey reads the key of an embedded store.
+func readKey(path string) ([]byte, error) {
+	key, err := os.ReadFile(path) // #nosec G304 -- the administrator names the folder
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("reading the key: %w", err)
+	case len(key) != keyLength:
+		return nil, fmt.Errorf("%s has %d bytes and needs %d: restore it from a backup, or remove it together with the data", path, len(key), keyLength)
 	}
 	return key, nil
 }
 
 // writeFile replaces a file at once or not at all.
 func writeFile(path string, content []byte) error {
-	temporary, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".new-*")
+	temporary, err := temporaryFile(path, content)
 	if err != nil {
 		return err
 	}
-	_, err = temporary.Write(content)
-	err = errors.Join(err, temporary.Sync(), temporary.Close())
-	if err == nil {
-		err = os.Rename(temporary.Name(), path)
-	}
-	if err != nil {
-		return errors.Join(err, os.Remove(temporary.Name()))
+	if err := os.Rename(temporary, path); err != nil {
+		return errors.Join(err, os.Remove(temporary))
 	}
 	return nil
+}
+
+// createFile makes a file at once or not at all, and leaves one alone that is
+// there: its error is fs.ErrExist then.
+func createFile(path string, content []byte) error {
+	temporary, err := temporaryFile(path, content)
+	if err != nil {
+		return err
+	}
+	err = os.Link(temporary, path)
+	switch {
+	case errors.Is(err, syscall.EPERM), errors.Is(err, errors.ErrUnsupported):
+		// Some file systems know no second name of a file.
+		if _, there := os.Lstat(path); there == nil {
+			return errors.Join(fs.ErrExist, os.Remove(temporary))
+		}
+		if err = os.Rename(temporary, path); err != nil {
+			return errors.Join(err, os.Remove(temporary))
+		}
+	default:
+		err = errors.Join(err, os.Remove(temporary))
+	}
+	return errors.Join(err, syncFolder(filepath.Dir(path)))
+}
+
+// temporaryFile writes a file beside the one that it is to become, down to the
+// disk, and returns its name.
+func temporaryFile(path string, content []byte) (string, error) {
+	file, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".new-*")
+	if err != nil {
+		return "", err
+	}
+	_, err = file.Write(content)
+	if err = errors.Join(err, file.Sync(), file.Close()); err != nil {
+		return "", errors.Join(err, os.Remove(file.Name()))
+	}
+	return file.Name(), nil
+}
+
+// syncFolder has the names of the files in a folder outlive a crash of the
+// machine.
+func syncFolder(path string) error {
+	folder, err := os.Open(path) // #nosec G304 -- the administrator names the folder
+	if err != nil {
+		return err
+	}
+	return errors.Join(folder.Sync(), folder.Close())
 }

@@ -185,7 +185,8 @@ func TestMovingOverFromTheBuiltInSync(t *testing.T) {
 				if _, err := w.service.Connect(t.Context(), "alice", outlook.Token{}); !errors.Is(err, service.ErrBuiltInSync) {
 					t.Errorf("connecting while the built-in sync is on: got %v, want ErrBuiltInSync", err)
 				}
-				w.call(http.MethodPost, "/users/alice/stop-built-in-sync", "", http.StatusNoContent, nil)
+				// Encoded, as the @ of most logins is.
+				w.call(http.MethodPost, "/users/%61lice/stop-built-in-sync", "", http.StatusNoContent, nil)
 				w.call(http.MethodPost, "/users/nobody/stop-built-in-sync", "", http.StatusNotFound, nil)
 				w.connect("alice", "")
 				w.settle("alice", "connected")
