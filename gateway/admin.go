@@ -264,6 +264,15 @@ type EventTitle struct {
 	AllDay  bool
 }
 
+// Readable says whether text of the event, such as what a conflict replaced, may be
+// shown to somebody who is not one of its people. The zero EventTitle, of an event
+// that is gone or that nobody could ask about, is not: without the event nobody can
+// tell that it is not private.
+func (t EventTitle) Readable() bool { return t.Title != "" && !t.Private }
+
+// TitleTime is how long the names of events are waited for.
+const TitleTime = 3 * time.Second
+
 // Preview is what a sweep would do.
 type Preview struct {
 	Events []PreviewEvent `json:"events"`
@@ -365,7 +374,7 @@ type ActivityLine struct {
 type ConflictLine struct {
 	Field reconciler.Field `json:"field"`
 	// Loser is the side whose value was replaced, Value that value while it is
-	// kept.
+	// kept. The API leaves Value and ID out where the event is not EventTitle.Readable.
 	Loser reconciler.Side `json:"loser"`
 	Value string          `json:"value,omitempty"`
 	// Kept is the same as an event with this field alone; nil where it cannot be put

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/gorilla/mux"
+	"go.uber.org/zap"
 )
 
 // Check returns a *Refusal that says what is wrong with a reset.
@@ -87,6 +88,7 @@ func (a *api) activity(ctx context.Context, r *http.Request) (int, any, error) {
 	if err != nil {
 		return 0, nil, err
 	}
+	a.withhold(ctx, lines)
 	answer := page{items: lines}
 	if len(lines) >= limit {
 		next := url.Values{"limit": {strconv.Itoa(limit)}, "before": {lines[len(lines)-1].At.Format(time.RFC3339Nano)}}
@@ -98,6 +100,35 @@ func (a *api) activity(ctx context.Context, r *http.Request) (int, any, error) {
 		answer.next = "/api/v1/activity?" + next.Encode()
 	}
 	return http.StatusOK, answer, nil
+}
+
+// withhold takes out of the activity what conflicts replaced in events that the
+// caller has no business reading. Whoever calls is an administrator, and the calendar
+// somebody else's: their own is read in the console.
+func (a *api) withhold(ctx context.Context, lines []ActivityLine) {
+	var records []int64
+	for _, line := range lines {
+		if line.RecordID != 0 && len(line.Conflict) > 0 && !slices.Contains(records, line.RecordID) {
+			records = append(records, line.RecordID)
+		}
+	}
+	var titles map[int64]EventTitle
+	if len(records) > 0 {
+		asking, cancel := context.WithTimeout(ctx, TitleTime)
+		defer cancel()
+		var err error
+		if titles, err = a.admin.Titles(asking, 0, records); err != nil {
+			a.log.Info("what conflicts replaced is not told as NightPOS could not be asked which events are private", zap.Error(err))
+		}
+	}
+	for _, line := range lines {
+		if titles[line.RecordID].Readable() {
+			continue
+		}
+		for index := range line.Conflict {
+			line.Conflict[index].Value, line.Conflict[index].Kept, line.Conflict[index].ID = "", nil, ""
+		}
+	}
 }
 
 // saveSettings changes settings.

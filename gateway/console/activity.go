@@ -71,7 +71,7 @@ func (t *titles) learn(ctx context.Context, c *Console, viewer int64, lines []ga
 	if len(ids) == 0 {
 		return
 	}
-	ctx, cancel := context.WithTimeout(ctx, titleTime)
+	ctx, cancel := context.WithTimeout(ctx, gateway.TitleTime)
 	defer cancel()
 	found, err := c.Admin.Titles(ctx, viewer, ids)
 	if err != nil {
@@ -82,9 +82,6 @@ func (t *titles) learn(ctx context.Context, c *Console, viewer int64, lines []ga
 		t.known[id] = title
 	}
 }
-
-// titleTime is how long a page waits for the names of events.
-const titleTime = 3 * time.Second
 
 // lines puts the activity into words. Mine says that all of it is of the visitor's
 // own calendar: whose event it is may see what a conflict replaced.
@@ -100,7 +97,7 @@ func (v *view) lines(activity []gateway.ActivityLine, names *titles, mine bool) 
 			shown = append(shown, made)
 			continue
 		}
-		title, known := names.known[one.RecordID]
+		title := names.known[one.RecordID]
 		switch {
 		case title.Title != "":
 			made.Event = title.Title
@@ -127,8 +124,7 @@ func (v *view) lines(activity []gateway.ActivityLine, names *titles, mine bool) 
 		for _, field := range changed(one) {
 			made.Fields = append(made.Fields, v.Word("field", field))
 		}
-		// Without the event nobody can tell that it is not private.
-		readable := mine || known && title.Title != "" && !title.Private
+		readable := mine || title.Readable()
 		for _, each := range one.Conflict {
 			replaced := conflict{Field: v.Word("field", each.Field), Loser: v.SideName(each.Loser), Winner: v.SideName(each.Loser.Other()), Restored: each.Restored}
 			if readable {

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nightpos/outlook-gateway/gateway"
 	"github.com/nightpos/outlook-gateway/service"
 )
 
@@ -300,6 +301,22 @@ func TestAPrivateConflictIsForItsPeopleOnly(t *testing.T) {
 		body := admin.get(root + path).body
 		if strings.Contains(body, "Secret") {
 			t.Errorf("%s tells an administrator what a private event is about", path)
+		}
+	}
+	for _, query := range []string{"?user=alice&limit=200", "?limit=200", fmt.Sprintf("?event=%d&limit=200", record)} {
+		var lines []gateway.ActivityLine
+		w.call(http.MethodGet, "/activity"+query, "", &lines)
+		told := false
+		for _, line := range lines {
+			for _, one := range line.Conflict {
+				told = true
+				if one.Value != "" || one.ID != "" {
+					t.Errorf("the API's activity%s tells an administrator what a private event is about: %+v", query, one)
+				}
+			}
+		}
+		if !told {
+			t.Errorf("the API's activity%s does not tell that there was a conflict", query)
 		}
 	}
 	if body := admin.get(root + "/people/alice").body; !strings.Contains(body, "Private event") || !strings.Contains(body, "Changed on both sides") {
