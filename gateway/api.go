@@ -22,10 +22,22 @@ type api struct {
 	admin   Admin
 	people  People
 	signIns *signIns
-	places  chan struct{}
-	limiter *rate.Limiter
-	now     func() time.Time
-	log     *zap.Logger
+	// places and calls bound what administrators do. What anybody can do is bounded
+	// apart from it, so that strangers keep nobody out: refusals how often callers
+	// are told that they may not, askings and sessions how often NightPOS is asked
+	// whose a session is.
+	places, askings           chan struct{}
+	calls, refusals, sessions *rate.Limiter
+	now                       func() time.Time
+	log                       *zap.Logger
+}
+
+func newAPI(config Connections, signing *signIns, now func() time.Time, log *zap.Logger) *api {
+	return &api{
+		token: config.AdminToken, admin: config.Admin, people: config.People, signIns: signing, now: now, log: log,
+		places: make(chan struct{}, apiPlaces), askings: make(chan struct{}, apiPlaces),
+		calls: rate.NewLimiter(apiRate, apiBurst), refusals: rate.NewLimiter(apiRate, apiBurst), sessions: rate.NewLimiter(apiRate, apiBurst),
+	}
 }
 
 const (
@@ -33,7 +45,8 @@ const (
 	apiTime  = 20 * time.Second
 	longTime = 5 * time.Minute
 	// apiPlaces is how many calls are worked on at once; apiRate and apiBurst how
-	// many are let in, of all callers together.
+	// many are let in, of all administrators together, and how many are refused, of
+	// all strangers together.
 	apiPlaces = 32
 	apiRate   = 200
 	apiBurst  = 1000
@@ -56,29 +69,27 @@ func (a *api) route(router *mux.Router, method, path string, limit time.Duration
 		writeProblem(w, http.StatusForbidden, "a page of another site may not do this")
 	}))
 	router.Path("/api/v1" + path).Methods(method).Handler(protection.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if !a.limiter.AllowN(a.now(), 1) {
-			w.Header().Set("Retry-After", "1")
-			writeProblem(w, http.StatusTooManyRequests, "too many calls; at most "+strconv.Itoa(apiRate)+" in a second, on average")
+		ctx, cancel := context.WithTimeout(r.Context(), limit)
+		defer cancel()
+		by, allowed := a.authorized(ctx, w, r)
+		if !allowed {
+			return
+		}
+		if !a.calls.AllowN(a.now(), 1) {
+			tooMany(w)
 			return
 		}
 		select {
 		case a.places <- struct{}{}:
 			defer func() { <-a.places }()
 		default:
-			w.Header().Set("Retry-After", "1")
-			writeProblem(w, http.StatusServiceUnavailable, "too many calls are being worked on; try again")
+			busy(w)
 			return
 		}
 		if limit > apiTime {
 			// The server's own limits are for pages and webhooks.
 			control := http.NewResponseController(w)
 			_ = control.SetWriteDeadline(time.Now().Add(limit + apiTime))
-		}
-		ctx, cancel := context.WithTimeout(r.Context(), limit)
-		defer cancel()
-		by, allowed := a.authorized(ctx, w, r)
-		if !allowed {
-			return
 		}
 		status, shown, err := work(context.WithValue(ctx, caller{}, by), r)
 		if err != nil {
@@ -98,6 +109,16 @@ func (a *api) route(router *mux.Router, method, path string, limit time.Duration
 		}
 		writeJSON(w, status, shown)
 	})))
+}
+
+func tooMany(w http.ResponseWriter) {
+	w.Header().Set("Retry-After", "1")
+	writeProblem(w, http.StatusTooManyRequests, "too many calls; at most "+strconv.Itoa(apiRate)+" in a second, on average")
+}
+
+func busy(w http.ResponseWriter) {
+	w.Header().Set("Retry-After", "1")
+	writeProblem(w, http.StatusServiceUnavailable, "too many calls are being worked on; try again")
 }
 
 // page is a list with the address of what follows.
@@ -135,20 +156,38 @@ func (a *api) done(ctx context.Context, action string, user int64, detail string
 // an administrator's NightPOS session; it returns who it is, and when it refuses
 // it has answered already. A session counts only for requests that a page of
 // another site cannot make.
+//
+// The token is compared before anything is counted: comparing takes no time, and
+// whoever has it is let in whatever others try meanwhile. That leaves guessers as
+// many guesses as they can send, of at least 32 characters each.
 func (a *api) authorized(ctx context.Context, w http.ResponseWriter, r *http.Request) (by string, allowed bool) {
 	if given, bearer := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer "); bearer {
-		if a.token == "" || !a.token.Equal(given) {
-			w.Header().Set("WWW-Authenticate", `Bearer realm="outlook-gateway", error="invalid_token"`)
-			writeProblem(w, http.StatusUnauthorized, "the admin token is wrong; it is the value of GATEWAY_ADMIN_TOKEN")
+		if a.token != "" && a.token.Equal(given) {
+			return byToken, true
+		}
+		a.refuse(w, `, error="invalid_token"`, "the admin token is wrong; it is the value of GATEWAY_ADMIN_TOKEN")
+		return "", false
+	}
+	person := Person{}
+	err := ErrNobody
+	if _, none := r.Cookie("session_id"); none == nil {
+		// NightPOS has to be asked, for anybody who sends something.
+		if !a.sessions.AllowN(a.now(), 1) {
+			tooMany(w)
 			return "", false
 		}
-		return byToken, true
+		select {
+		case a.askings <- struct{}{}:
+			person, err = a.signIns.atBrowser(ctx, r)
+			<-a.askings
+		default:
+			busy(w)
+			return "", false
+		}
 	}
-	person, err := a.signIns.atBrowser(ctx, r)
 	switch {
 	case errors.Is(err, ErrNobody):
-		w.Header().Set("WWW-Authenticate", `Bearer realm="outlook-gateway"`)
-		writeProblem(w, http.StatusUnauthorized, "send Authorization: Bearer with the value of GATEWAY_ADMIN_TOKEN, or sign in to NightPOS as an administrator")
+		a.refuse(w, "", "send Authorization: Bearer with the value of GATEWAY_ADMIN_TOKEN, or sign in to NightPOS as an administrator")
 	case err != nil:
 		a.log.Warn("NightPOS could not be asked who is at the browser", zap.Error(err))
 		writeProblem(w, http.StatusServiceUnavailable, "NightPOS cannot be asked who you are just now; try again")
@@ -158,6 +197,16 @@ func (a *api) authorized(ctx context.Context, w http.ResponseWriter, r *http.Req
 		return person.Login, true
 	}
 	return "", false
+}
+
+// refuse tells a stranger what is missing, within the limit of such answers.
+func (a *api) refuse(w http.ResponseWriter, challenge, text string) {
+	if !a.refusals.AllowN(a.now(), 1) {
+		tooMany(w)
+		return
+	}
+	w.Header().Set("WWW-Authenticate", `Bearer realm="outlook-gateway"`+challenge)
+	writeProblem(w, http.StatusUnauthorized, text)
 }
 
 // maxAPIBody bounds what callers of the API send.

@@ -15,7 +15,6 @@ import (
 	"github.com/google/uuid"
 	"github.com/gorilla/mux"
 	"go.uber.org/zap"
-	"golang.org/x/time/rate"
 )
 
 // Config is what a Server needs. Senders, Hints and Members have no defaults.
@@ -158,11 +157,7 @@ func (s *Server) connections(config Connections) error {
 	s.router.Path(RedirectPath).Methods(http.MethodGet).HandlerFunc(signing.bounded(signing.authentication))
 	s.router.Path(routeLanguage).Methods(http.MethodPost).HandlerFunc(signing.bounded(signing.language))
 	s.router.Path(routeStyle).Methods(http.MethodGet, http.MethodHead).HandlerFunc(style)
-	calls := &api{
-		token: config.AdminToken, admin: config.Admin, people: config.People, signIns: signing, now: s.config.Now, log: s.config.Log.Named("api"),
-		places: make(chan struct{}, apiPlaces), limiter: rate.NewLimiter(apiRate, apiBurst),
-	}
-	calls.routes(s.router)
+	newAPI(config, signing, s.config.Now, s.config.Log.Named("api")).routes(s.router)
 	s.visitors = newVisitors(signing, config.AdminToken)
 	signing.visitors = s.visitors
 	return nil

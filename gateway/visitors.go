@@ -20,7 +20,7 @@ const (
 	// how long a connect link that was followed to its end does.
 	adminLife  = 12 * time.Hour
 	personLife = 7 * 24 * time.Hour
-	// tokenRate and tokenBurst are how often the admin token may be tried.
+	// tokenRate and tokenBurst are how often a wrong admin token is called wrong.
 	tokenRate  = 0.5
 	tokenBurst = 10
 )
@@ -132,12 +132,13 @@ func (v *Visitors) own(ctx context.Context, r *http.Request) (session, string, e
 // TokenSet says whether there is an admin token to sign in with.
 func (v *Visitors) TokenSet() bool { return v.token != "" }
 
-// SignIn begins an administrator's session with the admin token.
+// SignIn begins an administrator's session with the admin token. Wrong ones alone
+// count as tries, so that strangers who try keep nobody out who has the right one.
 func (v *Visitors) SignIn(ctx context.Context, w http.ResponseWriter, r *http.Request, token string) error {
-	if !v.tries.AllowN(v.signIns.now(), 1) {
-		return ErrTooManyTries
-	}
 	if v.token == "" || !v.token.Equal(token) {
+		if !v.tries.AllowN(v.signIns.now(), 1) {
+			return ErrTooManyTries
+		}
 		return ErrWrongToken
 	}
 	return v.begin(ctx, w, r, session{Token: digestOf(token), Expires: v.signIns.now().Add(adminLife)})

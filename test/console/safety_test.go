@@ -198,6 +198,10 @@ func TestASessionIsNewWithEverySignIn(t *testing.T) {
 	if statuses[http.StatusTooManyRequests] < 8 || statuses[http.StatusUnauthorized] == 0 {
 		t.Errorf("twenty guesses: %v", statuses)
 	}
+	// Whoever has it is let in all the same.
+	if got := w.visitor().do(http.MethodPost, root+"/sign-in", url.Values{"token": {adminToken}}); got.status != http.StatusSeeOther || got.header.Get("Set-Cookie") == "" {
+		t.Errorf("the right token after twenty guesses: got %d", got.status)
+	}
 }
 
 func (v *visitor) formOf(cookie string) string {

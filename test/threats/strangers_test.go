@@ -7,10 +7,13 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/nightpos/outlook-gateway/gateway"
+	"github.com/nightpos/outlook-gateway/service"
 	"github.com/nightpos/outlook-gateway/test/world"
 )
 
@@ -64,13 +67,23 @@ func TestTheAPIOpensForAdministratorsOnly(t *testing.T) {
 	})
 }
 
-// TestSecretsCannotBeGuessedAtLeisure: the API answers so many calls in a second,
-// right or wrong, and no more.
+// TestSecretsCannotBeGuessedAtLeisure: the API tells so many callers in a second
+// that they may not, and no more; whoever has the token is served meanwhile.
 func TestSecretsCannotBeGuessedAtLeisure(t *testing.T) {
 	in(t, func(s *scene) {
 		statuses := map[int]int{}
 		for index := range 3000 {
-			statuses[s.ask(http.MethodGet, "/api/v1/status", "", "Authorization", fmt.Sprintf("Bearer %032d", index)).StatusCode]++
+			headers := []string{"Authorization", fmt.Sprintf("Bearer %032d", index)}
+			if index%3 == 0 {
+				headers = nil
+			}
+			statuses[s.ask(http.MethodGet, "/api/v1/status", "", headers...).StatusCode]++
+			if index%100 != 0 {
+				continue
+			}
+			if got := s.ask(http.MethodGet, "/api/v1/users/alice", "", bearer()...).StatusCode; got != http.StatusOK {
+				s.Fatalf("an administrator is answered %d after %d guesses of others", got, index+1)
+			}
 		}
 		if statuses[http.StatusTooManyRequests] < 1000 || statuses[http.StatusUnauthorized] > 1500 {
 			s.Errorf("3,000 guesses at once: %v", statuses)
@@ -78,6 +91,53 @@ func TestSecretsCannotBeGuessedAtLeisure(t *testing.T) {
 		time.Sleep(time.Minute)
 		if got := s.ask(http.MethodGet, "/api/v1/status", "", bearer()...).StatusCode; got != http.StatusOK {
 			s.Errorf("an administrator is answered %d a minute later", got)
+		}
+	})
+}
+
+// silentAboutSessions is a way to NightPOS on which it does not answer whose a
+// session is.
+type silentAboutSessions struct {
+	http.RoundTripper
+	asked atomic.Int64
+}
+
+func (s *silentAboutSessions) RoundTrip(request *http.Request) (*http.Response, error) {
+	if cookie, err := request.Cookie("session_id"); err != nil || !strings.HasPrefix(cookie.Value, "00000") {
+		return s.RoundTripper.RoundTrip(request)
+	}
+	s.asked.Add(1)
+	<-request.Context().Done()
+	return nil, request.Context().Err()
+}
+
+// TestStrangersKeepNoAdministratorOut: neither made-up sessions, for which NightPOS
+// has to be asked, nor more of them than places, stand in the way of the token.
+func TestStrangersKeepNoAdministratorOut(t *testing.T) {
+	var silent silentAboutSessions
+	with := func(options *world.Options) {
+		options.Gateway = func(config *service.Config) {
+			silent.RoundTripper = config.Transport
+			config.Transport = &silent
+		}
+	}
+	inWith(t, with, func(s *scene) {
+		var group sync.WaitGroup
+		for index := range 100 {
+			group.Go(func() {
+				got, err := s.try(http.MethodGet, "/api/v1/users", "", "Cookie", fmt.Sprintf("session_id=%040d", index))
+				if err != nil || got.StatusCode != http.StatusServiceUnavailable {
+					s.Errorf("a session that NightPOS does not know in time: answered %d, %v; want 503", got.StatusCode, err)
+				}
+			})
+		}
+		time.Sleep(time.Second)
+		if got := s.ask(http.MethodGet, "/api/v1/users/alice", "", bearer()...).StatusCode; got != http.StatusOK {
+			s.Errorf("an administrator is answered %d while strangers wait", got)
+		}
+		group.Wait()
+		if silent.asked.Load() == 0 {
+			s.Error("NightPOS was asked about no session")
 		}
 	})
 }

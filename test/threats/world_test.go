@@ -44,11 +44,18 @@ type scene struct {
 
 // in runs a test in a bubble with a world.
 func in(t *testing.T, test func(s *scene)) {
+	inWith(t, func(*world.Options) {}, test)
+}
+
+// inWith is in with a world of another kind.
+func inWith(t *testing.T, change func(*world.Options), test func(s *scene)) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &scene{T: t}
 		encoding := zap.NewProductionEncoderConfig()
 		log := zap.New(zapcore.NewCore(zapcore.NewJSONEncoder(encoding), zapcore.AddSync(&s.logged), zapcore.DebugLevel))
-		s.World = world.New(t, world.Options{Connect: []string{"alice"}, Log: log})
+		options := world.Options{Connect: []string{"alice"}, Log: log}
+		change(&options)
+		s.World = world.New(t, options)
 		defer s.Close()
 		s.Quiet()
 		test(s)
