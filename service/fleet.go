@@ -48,6 +48,12 @@ func StartAll(ctx context.Context, config Config, all []gateway.Settings) (*Flee
 	if len(all) == 0 {
 		return nil, errors.New("a gateway of no databases has nothing to do")
 	}
+	for _, settings := range all {
+		// A key that is still to be made is made before many ask for it at once.
+		if _, err := secretKeys(settings); err != nil {
+			return nil, err
+		}
+	}
 	f := &Fleet{config: config, hosts: gateway.NewHosts(config.Log), ended: make(chan struct{}), services: map[string]*Service{}}
 	var err error
 	f.connection, err = redis.Connect(ctx, redis.Config{
