@@ -63,6 +63,9 @@ type arguments struct {
 type invocation struct {
 	Surroundings
 	ctx context.Context
+	// untilInterrupted is set by a command that is done when it is interrupted; for
+	// every other that means that it is not.
+	untilInterrupted bool
 }
 
 // exit ends the parser without ending the process.
@@ -98,14 +101,19 @@ func Run(ctx context.Context, args []string, around Surroundings) (code int) {
 		fmt.Fprintf(around.Err, "outlook-gateway: %v; see outlook-gateway --help\n", err)
 		return exitUsage
 	}
-	err = chosen.Run(&invocation{Surroundings: around, ctx: ctx})
+	in := &invocation{Surroundings: around, ctx: ctx}
+	err = chosen.Run(in)
+	interrupted := errors.Is(err, context.Canceled) && ctx.Err() != nil
 	var usage usageError
 	switch {
 	case errors.As(err, &usage):
 		fmt.Fprintf(around.Err, "outlook-gateway: %v\n", err)
 		return exitUsage
-	case err == nil, errors.Is(err, context.Canceled) && ctx.Err() != nil:
+	case err == nil, interrupted && in.untilInterrupted:
 		return exitDone
+	case interrupted:
+		fmt.Fprintln(around.Err, "outlook-gateway: interrupted, not finished")
+		return exitFailed
 	default:
 		fmt.Fprintln(around.Err, "outlook-gateway:", err)
 		return exitFailed

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"net"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -98,6 +99,31 @@ func TestInterruptedStart(t *testing.T) {
 		code := command.Run(ctx, args, command.Surroundings{Out: &out, Err: &failed, Lookup: func(string) (string, bool) { return "", false }})
 		if code != 0 || failed.Len() > 0 {
 			t.Errorf("%q: got %d and %q, want 0", args, code, failed.String())
+		}
+	}
+}
+
+// A command that was interrupted has not done what it was told to, and must not
+// look as if it had: a script goes by its exit code.
+func TestInterruptedCommands(t *testing.T) {
+	environment := complete()
+	environment["GATEWAY_DATA_DIR"], environment["GATEWAY_LOG_LEVEL"] = t.TempDir(), "error"
+	file := filepath.Join(t.TempDir(), "backup")
+	if code, _, said := run(t, environment, "backup", file); code != 0 {
+		t.Fatalf("backup: got %d and %q", code, said)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	for _, args := range [][]string{
+		{"backup", filepath.Join(t.TempDir(), "backup")}, {"restore", file}, {"register"}, {"register", "--remove"}, {"doctor"}, {"demo", "--check"},
+	} {
+		var out, failed bytes.Buffer
+		code := command.Run(ctx, args, command.Surroundings{
+			Out: &out, Err: &failed,
+			Lookup: func(name string) (string, bool) { value, given := environment[name]; return value, given },
+		})
+		if code != 1 || failed.String() != "outlook-gateway: interrupted, not finished\n" {
+			t.Errorf("%q: got %d and %q, want 1 and that it was interrupted", args, code, failed.String())
 		}
 	}
 }

@@ -36,6 +36,7 @@ func (c demoCommand) Validate() error {
 
 // Run runs the demo until it is done or interrupted.
 func (c demoCommand) Run(in *invocation) error {
+	in.untilInterrupted = !c.Check
 	log := in.logger(zapcore.WarnLevel, "console")
 	return demo.Run(in.ctx, demo.Options{
 		Listen: c.Listen, Check: c.Check, JSON: c.JSON, Out: in.Out, Log: log,

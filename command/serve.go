@@ -16,6 +16,7 @@ type serveCommand struct {
 // Run starts the gateway, prints one line when it is ready, and returns when it
 // has stopped.
 func (c serveCommand) Run(in *invocation) error {
+	in.untilInterrupted = true
 	all, err := gateway.LoadDatabases(in.Lookup, c.Config)
 	if err != nil {
 		return err

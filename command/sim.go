@@ -28,6 +28,7 @@ type simNightPOS struct {
 
 // Run serves until interrupted.
 func (c simNightPOS) Run(in *invocation) error {
+	in.untilInterrupted = true
 	listener, err := listen(in.ctx, c.Listen)
 	if err != nil {
 		return err
@@ -55,6 +56,7 @@ type simOutlook struct {
 
 // Run serves until interrupted.
 func (c simOutlook) Run(in *invocation) error {
+	in.untilInterrupted = true
 	listener, err := listen(in.ctx, c.Listen)
 	if err != nil {
 		return err
