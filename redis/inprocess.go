@@ -27,6 +27,8 @@ type InProcess struct {
 	engine *miniredis.Miniredis
 	path   string
 	log    *zap.Logger
+	// lock keeps the folder for this engine; nil without one.
+	lock   *os.File
 	cancel context.CancelFunc
 	group  sync.WaitGroup
 
@@ -45,7 +47,9 @@ const (
 	snapshotStep   = 5 * time.Second
 )
 
-// NewInProcess starts an engine. An empty folder keeps everything in memory.
+// NewInProcess starts an engine. An empty folder keeps everything in memory; one
+// that another gateway uses is refused, since each would overwrite the other's
+// snapshot.
 func NewInProcess(dataDir string, log *zap.Logger) (*InProcess, error) {
 	if log == nil {
 		log = zap.NewNop()
@@ -60,10 +64,15 @@ func NewInProcess(dataDir string, log *zap.Logger) (*InProcess, error) {
 			cancel()
 			return nil, fmt.Errorf("GATEWAY_DATA_DIR %s cannot be made: %w", dataDir, err)
 		}
+		var err error
+		if e.lock, err = lockFolder(dataDir); err != nil {
+			cancel()
+			return nil, err
+		}
 		e.path = filepath.Join(dataDir, "snapshot")
 		if err := e.load(); err != nil {
 			cancel()
-			return nil, err
+			return nil, errors.Join(err, e.lock.Close())
 		}
 		e.group.Go(func() { e.snapshots(ctx) })
 	}
@@ -130,13 +139,13 @@ func (e *InProcess) clock(ctx context.Context, step time.Duration) {
 	}
 }
 
-// Close ends the engine, with a last snapshot.
+// Close ends the engine, with a last snapshot, and gives the folder free.
 func (e *InProcess) Close() error {
 	e.cancel()
 	e.group.Wait()
 	var err error
 	if e.path != "" {
-		err = e.save(context.Background())
+		err = errors.Join(e.save(context.Background()), e.lock.Close())
 	}
 	e.engine.Close()
 	return err

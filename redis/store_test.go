@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -248,6 +249,17 @@ func TestSnapshotIsLoaded(t *testing.T) {
 	}
 	if err := store.SaveToken(t.Context(), "1", []byte("token")); err != nil {
 		t.Fatal(err)
+	}
+	// Each of two would overwrite what the other saves.
+	const taken = "in use by another gateway"
+	if _, err := redis.Open(t.Context(), config); err == nil || !strings.Contains(err.Error(), taken) {
+		t.Errorf("a second store on the folder: got %v, want it refused", err)
+	}
+	if _, err := redis.Backup(t.Context(), config, io.Discard); err == nil || !strings.Contains(err.Error(), taken) {
+		t.Errorf("a backup meanwhile: got %v, want it refused", err)
+	}
+	if _, err := redis.Restore(t.Context(), config, strings.NewReader(""), true); err == nil || !strings.Contains(err.Error(), taken) {
+		t.Errorf("restoring meanwhile: got %v, want it refused", err)
 	}
 	if err := store.Close(); err != nil {
 		t.Fatal(err)
