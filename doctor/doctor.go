@@ -3,10 +3,12 @@ package doctor
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"net"
 	"net/http"
 	"net/netip"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -242,6 +244,18 @@ func (e *examiner) keysOf(keys [][]byte) [][]byte {
 
 func (e *examiner) checkFolder(s *sheet) {
 	folder, err := redis.ExamineFolder(e.settings.DataDir, e.RedisServer)
+	var foreign *redis.ForeignDataError
+	if errors.As(err, &foreign) {
+		found, names := "store.folder.foreign.snapshot", strings.Join(foreign.Names, ", ")
+		switch {
+		case foreign.Both:
+			found = "store.folder.foreign.both"
+		case !foreign.Server:
+			found = "store.folder.foreign.server"
+		}
+		s.fail("folder", findings.Say(found, "Folder", e.settings.DataDir), findings.Say(found+".todo", "Names", names))
+		return
+	}
 	if err != nil {
 		s.fail("folder", findings.Say("store.folder.unusable", "Folder", e.settings.DataDir, "Error", err), findings.Say("store.folder.unusable.todo"))
 		return

@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -100,6 +102,20 @@ func set(name, value string) func(*world) {
 	return func(w *world) { w.unlike(name, value) }
 }
 
+// holds gives an embedded store a folder with something in it.
+func holds(names ...string) func(*world) {
+	return func(w *world) {
+		folder := w.TempDir()
+		for _, name := range names {
+			if err := os.WriteFile(filepath.Join(folder, name), nil, 0o600); err != nil {
+				w.Fatal(err)
+			}
+		}
+		w.unlike("REDIS_URL", "")
+		w.unlike("GATEWAY_DATA_DIR", folder)
+	}
+}
+
 // refusing has the sign-in refuse the application.
 func refusing(status int, word string, number int) func(*makeup) {
 	return func(made *makeup) {
@@ -136,6 +152,9 @@ var mistakes = []mistake{
 	{name: "a replica", plant: func(w *world) { w.unlike("REDIS_URL", redisURL(w.T, "--replicaof", "127.0.0.1 1")) }, check: "store.reach", status: failed, says: "replica", remedy: "primary"},
 	{name: "one node of a Cluster", plant: func(w *world) { w.unlike("REDIS_URL", redisURL(w.T, "--cluster-enabled", "yes")) }, check: "store.reach", status: failed, says: "part of a Cluster", remedy: "separated by commas"},
 	{name: "no redis-server for the embedded store", plant: func(w *world) { w.unlike("REDIS_URL", ""); w.config.RedisServer = "none" }, check: "store.persistence", status: warning, says: "not durable", remedy: "install redis-server"},
+	{name: "a folder with a snapshot, and a redis-server", plant: holds("snapshot"), check: "store.folder", status: failed, says: "stored without a redis-server", remedy: "move snapshot away"},
+	{name: "a folder of a redis-server that is gone", plant: func(w *world) { holds("appendonly.aof")(w); w.config.RedisServer = "none" }, check: "store.folder", status: failed, says: "none is on PATH", remedy: "backup FILE"},
+	{name: "a folder of two stores", plant: holds("snapshot", "appendonly.aof"), check: "store.folder", status: failed, says: "two stores", remedy: "snapshot, appendonly.aof"},
 	{name: "a folder that is none", plant: func(w *world) { w.unlike("REDIS_URL", ""); w.unlike("GATEWAY_DATA_DIR", "/dev/null") }, check: "store.folder", status: failed, says: "/dev/null", remedy: "GATEWAY_DATA_DIR"},
 
 	// Clocks.

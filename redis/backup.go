@@ -66,9 +66,10 @@ func bare(ctx context.Context, config Config) (*Store, error) {
 
 // Backup writes everything that a store holds, and returns how many keys that
 // are. A gateway may work meanwhile: what it changes is then in the backup or
-// not, key by key, which a restored gateway makes good by comparing calendars.
+// not, key by key, which a restored gateway makes good by comparing calendars. What
+// an embedded store kept without a redis-server is read also where there is one now.
 func Backup(ctx context.Context, config Config, out io.Writer) (count int, err error) {
-	s, err := bare(ctx, config)
+	s, err := bare(ctx, withItsEngine(config))
 	if err != nil {
 		return 0, err
 	}

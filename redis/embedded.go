@@ -4,8 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"strings"
 
 	goredis "github.com/redis/go-redis/v9"
 	"go.uber.org/zap"
@@ -32,6 +35,9 @@ func (s *Store) embed(ctx context.Context) error {
 			path = found
 		}
 	}
+	if err := foreignData(s.DataDir, path == noServer); err != nil {
+		return err
+	}
 	if path == noServer {
 		engine, err := NewInProcess(s.DataDir, s.Log)
 		if err != nil {
@@ -53,4 +59,81 @@ func (s *Store) embed(ctx context.Context) error {
 	})
 	s.Log.Debug("the embedded redis-server runs", zap.String("program", path))
 	return nil
+}
+
+// snapshotName is where the in-process engine keeps its data in the folder.
+const snapshotName = "snapshot"
+
+// appendOnlyNames are where a redis-server does: since version 7, and before.
+var appendOnlyNames = []string{"appendonlydir", "appendonly.aof"}
+
+// ForeignDataError says that a folder holds the data of the other kind of embedded
+// store than is to use it. That one would start empty, and everybody would have to
+// connect again.
+type ForeignDataError struct {
+	// Folder is GATEWAY_DATA_DIR, Names the files and folders in it that the data is
+	// in.
+	Folder string
+	Names  []string
+	// Server says that a redis-server is to use it, and Both that the data of either
+	// kind is there.
+	Server, Both bool
+}
+
+// Error says what to do.
+func (e *ForeignDataError) Error() string {
+	names := strings.Join(e.Names, " and ")
+	switch {
+	case e.Both:
+		return fmt.Sprintf("GATEWAY_DATA_DIR %s holds the data of two stores, one with a redis-server and one without: move away what is not to be used of %s", e.Folder, names)
+	case e.Server:
+		return fmt.Sprintf("GATEWAY_DATA_DIR %s holds what was stored without a redis-server, and the one on PATH cannot read it: run outlook-gateway backup FILE, move %s away, and run outlook-gateway restore FILE", e.Folder, names)
+	}
+	return fmt.Sprintf("GATEWAY_DATA_DIR %s holds what a redis-server stored, and none is on PATH: install it again; to do without, first run outlook-gateway backup FILE with it, move %s away, and then outlook-gateway restore FILE", e.Folder, names)
+}
+
+// foreignData refuses a folder with data that the engine would not see.
+func foreignData(folder string, inProcess bool) error {
+	there := func(names ...string) (found []string, err error) {
+		for _, name := range names {
+			switch _, failed := os.Lstat(filepath.Join(folder, name)); {
+			case failed == nil:
+				found = append(found, name)
+			case !errors.Is(failed, fs.ErrNotExist):
+				err = errors.Join(err, fmt.Errorf("GATEWAY_DATA_DIR %s cannot be used: %w", folder, failed))
+			}
+		}
+		return found, err
+	}
+	snapshot, err := there(snapshotName)
+	appended, failed := there(appendOnlyNames...)
+	if err := errors.Join(err, failed); err != nil {
+		return err
+	}
+	foreign := snapshot
+	if inProcess {
+		foreign = appended
+	}
+	if len(foreign) == 0 {
+		return nil
+	}
+	refused := &ForeignDataError{Folder: folder, Names: foreign, Server: !inProcess, Both: len(snapshot) > 0 && len(appended) > 0}
+	if refused.Both {
+		refused.Names = append(snapshot, appended...)
+	}
+	return refused
+}
+
+// withItsEngine has a folder read by the engine that wrote it, where that is the
+// one that is always there: so what was stored without a redis-server can be backed
+// up also once there is one.
+func withItsEngine(config Config) Config {
+	if config.URL != "" || config.Engine != nil || config.Connection != nil || config.DataDir == "" {
+		return config
+	}
+	var foreign *ForeignDataError
+	if errors.As(foreignData(config.DataDir, false), &foreign) && !foreign.Both {
+		config.Server = noServer
+	}
+	return config
 }

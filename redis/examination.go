@@ -184,7 +184,8 @@ type Folder struct {
 }
 
 // ExamineFolder looks at the folder of an embedded store, and leaves it as it
-// was. Its error says that a store cannot work there. Server is as in Config.
+// was. Its error says that a store cannot work there; it is a ForeignDataError where
+// the other kind of store has. Server is as in Config.
 func ExamineFolder(folder, server string) (Folder, error) {
 	var found Folder
 	switch server {
@@ -205,6 +206,9 @@ func ExamineFolder(folder, server string) (Folder, error) {
 		return found, err
 	case !content.IsDir():
 		return found, errors.New("it is no folder")
+	}
+	if err := foreignData(folder, found.Program == ""); err != nil {
+		return found, err
 	}
 	file, err := os.CreateTemp(folder, "try-*")
 	if err != nil {

@@ -69,7 +69,7 @@ func NewInProcess(dataDir string, log *zap.Logger) (*InProcess, error) {
 			cancel()
 			return nil, err
 		}
-		e.path = filepath.Join(dataDir, "snapshot")
+		e.path = filepath.Join(dataDir, snapshotName)
 		if err := e.load(); err != nil {
 			cancel()
 			return nil, errors.Join(err, e.lock.Close())

@@ -3,12 +3,14 @@ package redis_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -222,6 +224,72 @@ func TestEmbeddedServerKeepsWhatItAcknowledged(t *testing.T) {
 	}
 	reopened := open(t, config)
 	takes(t, reopened, "outlook:a")
+}
+
+// An engine that finds the data of the other kind does not begin empty beside it:
+// everybody would have to connect again. A backup brings it over.
+func TestFolderOfTheOtherEngine(t *testing.T) {
+	folder := t.TempDir()
+	without := redis.Config{DataDir: folder, Server: "none", Seal: seal(t)}
+	with := redis.Config{DataDir: folder, Server: programPath(t), Seal: seal(t)}
+	refused := func(config redis.Config, both bool, names ...string) {
+		t.Helper()
+		_, err := redis.Open(t.Context(), config)
+		var foreign *redis.ForeignDataError
+		if !errors.As(err, &foreign) || foreign.Both != both || !slices.Equal(foreign.Names, names) {
+			t.Fatalf("got %v, want it refused for %v", err, names)
+		}
+		if _, examined := redis.ExamineFolder(folder, config.Server); examined == nil || examined.Error() != err.Error() {
+			t.Errorf("the examination: got %v, want %v", examined, err)
+		}
+	}
+	end := func(store *redis.Store) {
+		t.Helper()
+		if err := store.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	store, err := redis.Open(t.Context(), without)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := store.SaveToken(t.Context(), "1", []byte("token")); err != nil {
+		t.Fatal(err)
+	}
+	end(store)
+	refused(with, false, "snapshot")
+
+	var backup bytes.Buffer
+	if count, err := redis.Backup(t.Context(), with, &backup); err != nil || count != 1 {
+		t.Fatalf("Backup: got %d, %v, want the key of the other engine", count, err)
+	}
+	snapshot := filepath.Join(folder, "snapshot")
+	if err := os.Rename(snapshot, snapshot+".old"); err != nil {
+		t.Fatal(err)
+	}
+	if done, err := redis.Restore(t.Context(), with, bytes.NewReader(backup.Bytes()), false); err != nil || done.Keys != 1 {
+		t.Fatalf("Restore: got %+v, %v, want the key", done, err)
+	}
+	if store, err = redis.Open(t.Context(), with); err != nil {
+		t.Fatal(err)
+	}
+	if text, _, err := store.Token(t.Context(), "1"); err != nil || string(text) != "token" {
+		t.Errorf("got %q, %v, want the token", text, err)
+	}
+	end(store)
+	appended := "appendonlydir"
+	if _, err := os.Stat(filepath.Join(folder, appended)); err != nil {
+		appended = "appendonly.aof" // before version 7
+	}
+	refused(without, false, appended)
+	if err := os.Rename(snapshot+".old", snapshot); err != nil {
+		t.Fatal(err)
+	}
+	refused(with, true, "snapshot", appended)
+	refused(without, true, "snapshot", appended)
+	if count, err := redis.Backup(t.Context(), with, io.Discard); err == nil {
+		t.Errorf("a backup of two stores: got %d keys, want it refused", count)
+	}
 }
 
 func takes(t *testing.T, store *redis.Store, want string) {

@@ -447,7 +447,7 @@ func (s *Service) dependencies(suite *nightpos.Client) []gateway.Dependency {
 				return fmt.Errorf("%s: %w", s.store.Kind(), err)
 			}
 			if !s.store.Durable() {
-				return &gateway.Warning{Text: s.store.Kind() + ": not durable, what is acknowledged in the last seconds before a crash is lost; install redis-server or set REDIS_URL"}
+				return &gateway.Warning{Text: s.store.Kind() + ": not durable, what is acknowledged in the last seconds before a crash is lost; install redis-server or set REDIS_URL, and take what is stored along with outlook-gateway backup before and restore after"}
 			}
 			return nil
 		}},
