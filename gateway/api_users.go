@@ -250,7 +250,11 @@ func (a *api) answer(ctx context.Context, id string, r *http.Request) (int, any,
 // stopBuiltInSync stops NightPOS's own Outlook sync for a user, who cannot connect
 // before that.
 func (a *api) stopBuiltInSync(ctx context.Context, r *http.Request) (int, any, error) {
-	person, err := a.people.Find(ctx, mux.Vars(r)["user"])
+	user, err := userOf(r)
+	if err != nil {
+		return 0, nil, err
+	}
+	person, err := a.people.Find(ctx, user)
 	if errors.Is(err, ErrNobody) {
 		return 0, nil, &Refusal{http.StatusNotFound, "NightPOS has no user with this id or login"}
 	}
