@@ -78,6 +78,22 @@ func TestDefaultPrivacy(t *testing.T) {
 					}
 				}
 
+				// Another occurrence of it does as the others, unless it is something else.
+				longer, last := read[series], read[series].Occurrences[1].Event
+				for weeks, privacy := range []reconciler.Privacy{reconciler.PrivacyConfidential, reconciler.PrivacyPrivate} {
+					last.Privacy, last.When.Start, last.When.End = privacy, last.When.Start.AddDate(0, 0, 7), last.When.End.AddDate(0, 0, 7)
+					result := w.client.WriteSeries(t.Context(), reconciler.SeriesRecordWrite{
+						ID: series, Current: &longer, OrganizerUserID: w.alice.UserID, Create: []reconciler.Event{last},
+					})
+					if result.Err != nil || len(result.Record.Occurrences) != 3+weeks {
+						t.Fatalf("adding an occurrence: got %v, %v", result.Record, result.Err)
+					}
+					longer = *result.Record
+					if got, want := w.stored(longer.Occurrences[2+weeks].ID), []any{false, "private"}[weeks]; got != want {
+						t.Errorf("another occurrence: got %v, want %v", got, want)
+					}
+				}
+
 				// Written as it is shown, it goes on following the default; as something
 				// else, it is that.
 				private := func(event *reconciler.Event) { event.Privacy = reconciler.PrivacyPrivate }

@@ -115,6 +115,9 @@ func (c *Client) prepareSeries(ctx context.Context, write reconciler.SeriesRecor
 		if err != nil {
 			return nil, err
 		}
+		if unsaidAs(write.Current, event.Privacy) {
+			delete(vals, "privacy")
+		}
 		vals["recurrency"], vals["follow_recurrence"] = true, true
 		one.creates = append(one.creates, vals)
 	}
@@ -127,6 +130,18 @@ func (c *Client) prepareSeries(ctx context.Context, write reconciler.SeriesRecor
 	}
 	one.base = baseOf(write)
 	return one, nil
+}
+
+// unsaidAs says that every record of a series leaves it to its owner's default who may
+// see it, and that this is the privacy given: another occurrence then does as the others.
+func unsaidAs(series *reconciler.SeriesRecord, privacy reconciler.Privacy) bool {
+	if series == nil || len(series.Occurrences) == 0 {
+		return false
+	}
+	return !slices.ContainsFunc(series.Occurrences, func(record reconciler.Record) bool {
+		rows, known := record.Raw.(rowsOfRecord)
+		return !known || rows.event.Privacy != "" || projectPrivacy(privacyOf(rows.event)) != projectPrivacy(privacy)
+	})
 }
 
 func recordOf(series *reconciler.SeriesRecord, id int64) *reconciler.Record {
