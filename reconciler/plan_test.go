@@ -344,6 +344,12 @@ func TestRecordMadeBefore(t *testing.T) {
 		{name: "category removed", want: "nightpos update categories", change: func(_ *reconciler.Copy, record *reconciler.Record) {
 			record.Event.Categories = []string{"Green"}
 		}},
+		{name: "made private in Outlook", want: "nightpos update privacy", change: func(copied *reconciler.Copy, _ *reconciler.Record) {
+			copied.Event.Privacy = reconciler.PrivacyPrivate
+		}},
+		{name: "private by its owner's default", want: "outlook update privacy", change: func(_ *reconciler.Copy, record *reconciler.Record) {
+			record.Event.Privacy = reconciler.PrivacyPrivate
+		}},
 		{name: "answered in Outlook", want: "nightpos update answers", change: func(copied *reconciler.Copy, _ *reconciler.Record) {
 			copied.Event.People[1].Answer = reconciler.AnswerAccepted
 		}},

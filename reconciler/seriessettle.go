@@ -341,6 +341,8 @@ type seriesKeeper struct {
 	// written are the fields that were written to an occurrence in Outlook by itself.
 	written    map[Date]FieldSet
 	writtenIDs map[int64]bool
+	// hidden says that NightPOS made the series private; see hiddenByDefault.
+	hidden bool
 }
 
 // own adds the member's own reply, which an attendee's copy speaks for.
@@ -389,6 +391,13 @@ func (k *seriesKeeper) master() (again bool) {
 	}
 	if k.before.Link != nil {
 		k.plan.singleFields(nightpos, k.before.Link.NightPOS)
+	}
+	if write := k.plan.Record; write != nil && k.plan.makesSeries() && k.before.Series != nil && len(k.after.live) > 0 {
+		k.hidden = k.after.hiddenByDefault(k.plan.Role, k.before.Series.Event, k.after.live[0].Event)
+	}
+	if k.hidden {
+		delete(nightpos, string(FieldPrivacy))
+		again = true
 	}
 	nightpos[patternKey], nightpos[endKey] = patternDigest(k.after.Recurrence.Rule), endDigest(k.after.Recurrence.Rule)
 	k.link.Outlook, k.link.NightPOS = outlook, nightpos
@@ -552,6 +561,9 @@ func (k *seriesKeeper) regular(slot Date) (outlook, nightpos Base) {
 // written, else as it was read, and then whether it was edited since.
 func (k *seriesKeeper) ofRecord(slot Date, record occurrence) (base Base, edited bool) {
 	answered := k.own(NewBase(record.event), k.after.rowAnswer(record.event))
+	if k.hidden {
+		delete(answered, string(FieldPrivacy))
+	}
 	was, there := k.before.nightpos.occurrences[slot]
 	if !there || was.record.ID != record.record.ID || k.writtenIDs[record.record.ID] {
 		return answered, false

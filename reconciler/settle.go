@@ -74,7 +74,12 @@ func (s State) Settle(plan Plan, outlook *OutlookResult, nightpos *RecordResult)
 		settled.Again = settled.Err == nil
 	} else {
 		s.settleBases(link, plan, outlook, nightpos)
-		settled.Again = s.repeatedCreate(plan, outlook) && s.settleRepeatedCreate(link, plan, *outlook.Copy)
+		if write := plan.NightPOS; write != nil && write.Action == ActionCreate && nightpos != nil && nightpos.Record != nil &&
+			s.hiddenByDefault(plan.Role, write.Event, nightpos.Record.Event) {
+			delete(link.NightPOS, string(FieldPrivacy))
+			settled.Again = true
+		}
+		settled.Again = settled.Again || s.repeatedCreate(plan, outlook) && s.settleRepeatedCreate(link, plan, *outlook.Copy)
 		if write := plan.Outlook; write != nil && outlook != nil && outlook.Copy != nil && answeredOnline(write.Fields, write.Event, outlook.Copy.Event) {
 			delete(link.Outlook, string(FieldMeetingLink))
 			settled.Again = settled.Err == nil
@@ -130,7 +135,11 @@ func (s State) basesOfExisting(plan Plan, nightpos *RecordResult) (outlook, reco
 	for _, scalar := range scalars {
 		key := string(scalar.field)
 		same := would[key] == record[key] || scalar.field == FieldBody && sameText(sent.Body, now.Body)
-		if !same {
+		switch {
+		case same:
+		case scalar.field == FieldPrivacy && s.hiddenByDefault(plan.Role, now, sent):
+			delete(record, key)
+		default:
 			delete(outlook, key)
 		}
 	}
@@ -148,6 +157,14 @@ func (s State) basesOfExisting(plan Plan, nightpos *RecordResult) (outlook, reco
 	}
 	overlay(outlook, record, entries)
 	return outlook, record
+}
+
+// hiddenByDefault says that NightPOS made something private of what Outlook shows to
+// everybody, since its owner's default there is that. It is news from NightPOS then: the
+// sides are to show the same, and nothing is to be published that was not meant to be.
+func (s State) hiddenByDefault(role Role, asked, made Event) bool {
+	open := func(event Event) bool { return s.NightPOS.Project(event).Privacy == PrivacyPublic }
+	return role == RoleOrganizer && open(asked) && !open(made)
 }
 
 // settleRefusal ends an attendee's link. Somebody who removed the invitation has

@@ -45,14 +45,14 @@ func TestPrivateByDefault(t *testing.T) {
 		s.ownDefault("private")
 		secret := s.plan("alice", "secret", 6, nil, bob)
 		open := s.plan("alice", "open", 7, map[string]any{"privacy": "public"})
-		weekly := s.plan("alice", "weekly", 8, map[string]any{
+		daily := s.plan("alice", "daily", 8, map[string]any{
 			"recurrency": true, "rrule_type": "daily", "interval": 1, "end_type": "count", "count": 3,
 		})
 		theirs := s.plan("bob", "theirs", 9, nil, alice)
 		s.Quiet()
 		s.wantPrivacy(secret, "secret", false, "private")
 		s.wantPrivacy(open, "open", "public", "normal")
-		s.wantPrivacy(weekly, "weekly", false, "private")
+		s.wantPrivacy(daily, "daily", false, "private")
 		s.wantPrivacy(theirs, "theirs", false, "normal")
 		// What was there before follows as soon as it is looked at, which costs one write.
 		if inOutlook, inNightPOS, _ := s.spent(s.Sweep); inOutlook != 1 || inNightPOS != 0 {
@@ -75,12 +75,25 @@ func TestPrivateByDefault(t *testing.T) {
 		s.wantPrivacy(known, "known", "private", "private")
 		s.wantStill()
 
+		// What is made in Outlook, where everything is normal until somebody says more, is
+		// not published in NightPOS; then it is private on both sides.
+		s.appoint("brought", 12, nil)
+		s.appoint("again", 13, map[string]any{"recurrence": weekly(at(13))})
+		s.appoint("hidden", 14, map[string]any{"sensitivity": "private"})
+		s.Quiet()
+		s.wantPrivacy(s.records("brought", false)[0], "brought", false, "private")
+		for _, id := range s.records("again", false) {
+			s.wantPrivacy(id, "again", false, "private")
+		}
+		s.wantPrivacy(s.records("hidden", false)[0], "hidden", "private", "private")
+		s.wantStill()
+
 		// Another default is that of everything that was left to it, and of nothing else.
 		s.ownDefault("public")
 		s.Sweep()
 		s.Quiet()
 		s.wantPrivacy(secret, "secret", false, "normal")
-		s.wantPrivacy(weekly, "weekly", false, "normal")
+		s.wantPrivacy(daily, "daily", false, "normal")
 		s.wantPrivacy(known, "known", "private", "private")
 		s.wantStill()
 	})
