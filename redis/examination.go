@@ -14,7 +14,6 @@ import (
 	"time"
 
 	goredis "github.com/redis/go-redis/v9"
-	"github.com/redis/go-redis/v9/logging"
 )
 
 // Examination is how a Redis is set up, as far as it tells.
@@ -68,10 +67,6 @@ func Examine(ctx context.Context, config Config) (Examination, error) {
 	if err := s.connect(ctx); err != nil {
 		return Examination{}, err
 	}
-	// What goes wrong is returned; the library would write it to standard error
-	// besides.
-	logging.Disable()
-	defer logging.Enable()
 	found, err := s.examine(ctx)
 	return found, errors.Join(signInRefused(err), s.disconnect())
 }

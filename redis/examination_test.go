@@ -2,6 +2,8 @@ package redis_test
 
 import (
 	"bytes"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -51,5 +53,30 @@ func TestExamine(t *testing.T) {
 	}
 	if _, err := redis.Examine(t.Context(), redis.Config{URL: "redis://:hush@127.0.0.1:1,nonsense"}); err == nil || strings.Contains(err.Error(), "hush") {
 		t.Errorf("a wrong address: got %v", err)
+	}
+}
+
+// TestExamineLeavesTheClientLibrarySilent: an examination is made beside a gateway
+// that goes on for months, whose log is JSON on standard error.
+func TestExamineLeavesTheClientLibrarySilent(t *testing.T) {
+	said, err := os.Create(filepath.Join(t.TempDir(), "stderr"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer said.Close()
+	before := os.Stderr
+	os.Stderr = said
+	defer func() { os.Stderr = before }()
+	unreachable := redis.Config{URL: "redis://127.0.0.1:1", Seal: seal(t)}
+	for range 2 {
+		if store, err := redis.Open(t.Context(), unreachable); err == nil {
+			t.Error("nothing answers: got a store", store.Close())
+		}
+		if _, err := redis.Examine(t.Context(), unreachable); err == nil {
+			t.Error("nothing answers: got no error")
+		}
+	}
+	if text, err := os.ReadFile(said.Name()); err != nil || len(text) > 0 {
+		t.Errorf("on standard error: got %q, %v, want nothing", text, err)
 	}
 }

@@ -90,7 +90,8 @@ var (
 )
 
 // quieten keeps the client library from writing lines of its own beside the
-// gateway's log; what they say comes back as errors.
+// gateway's log; what they say comes back as errors. Nothing may let it speak again:
+// it has one voice for the whole process.
 var quieten sync.Once
 
 // Open connects to the store, or starts the embedded one. Close it when done.
@@ -110,7 +111,6 @@ func Open(ctx context.Context, config Config) (*Store, error) {
 	if config.Log == nil {
 		config.Log = zap.NewNop()
 	}
-	quieten.Do(func() { goredis.SetLogger(&logging.VoidLogger{}) })
 	s := &Store{Config: config, keys: keys{namespace: config.Namespace}, reading: make(chan struct{}, 1), name: uuid.NewString() + "/", lost: make(chan lost, lostLanes)}
 	if err := s.connect(ctx); err != nil {
 		return nil, err
@@ -188,6 +188,7 @@ func (s *Store) awake(ctx context.Context) error {
 }
 
 func (s *Store) connect(ctx context.Context) error {
+	quieten.Do(func() { goredis.SetLogger(&logging.VoidLogger{}) })
 	switch {
 	case s.Connection != nil:
 		other := s.Connection.store
