@@ -33,8 +33,9 @@ type Config struct {
 	// Spill is how many NightPOS hints may wait in memory while the store
 	// cannot be reached; default 10,000.
 	Spill int
-	// MaxConcurrency bounds how many posts to one webhook are worked on at once;
-	// more get 503 and Retry-After. Default 512.
+	// MaxConcurrency bounds how many posts to one webhook are worked on at once, and
+	// with that how many bodies are on their way; more get 503 and Retry-After.
+	// Default 512.
 	MaxConcurrency int
 	// Now tells the time; default time.Now.
 	Now func() time.Time
@@ -124,12 +125,12 @@ func NewServer(config Config) (*Server, error) {
 func (s *Server) routes() {
 	for _, route := range []string{routeGraph, routeLifecycle} {
 		s.webhook(route, route, &graphWebhook{
-			route: route, senders: s.config.Senders, hints: s.config.Hints, contents: s.config.Contents, observer: s.metrics,
+			route: route, intake: newIntake(s.config.MaxConcurrency), senders: s.config.Senders, hints: s.config.Hints, contents: s.config.Contents, observer: s.metrics,
 			now: s.config.Now, log: s.config.Log,
 		})
 	}
 	s.webhook(routeNightPOS, routeNightPOS+"/{token}", &nightposWebhook{
-		route: routeNightPOS, senders: s.config.Senders, hints: s.spill, members: s.config.Members,
+		route: routeNightPOS, intake: newIntake(s.config.MaxConcurrency), senders: s.config.Senders, hints: s.spill, members: s.config.Members,
 		observer: s.metrics, now: s.config.Now, log: s.config.Log,
 	})
 	// The path comes before the methods: in the other order the router forgets
@@ -174,25 +175,14 @@ func (s *Server) Mount(console http.Handler) {
 	s.router.PathPrefix(ConsolePath + "/").Handler(console)
 }
 
-// webhook adds a route that is bounded and measured. Each has places of its own:
-// whoever crowds Graph's, whose sender is known only when the body was read, must
-// not keep NightPOS out, which never posts again.
+// webhook adds a route that is measured. Each bounds its posts by an intake of its
+// own: whoever crowds Graph's, whose sender is known only when the body was read,
+// must not keep NightPOS out, which never posts again.
 func (s *Server) webhook(name, path string, handler http.Handler) {
-	places := make(chan struct{}, s.config.MaxConcurrency)
 	s.router.Path(path).Methods(http.MethodPost).HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		began := s.config.Now()
 		recorder := &statusRecorder{ResponseWriter: w, status: http.StatusOK}
-		select {
-		case places <- struct{}{}:
-			// Given back even if the handler panics.
-			func() {
-				defer func() { <-places }()
-				handler.ServeHTTP(recorder, r)
-			}()
-		default:
-			recorder.Header().Set("Retry-After", "1")
-			writeProblem(recorder, http.StatusServiceUnavailable, "too many webhooks at once, send it again")
-		}
+		handler.ServeHTTP(recorder, r)
 		s.metrics.Acknowledged(name, recorder.status, s.config.Now().Sub(began))
 	})
 }
@@ -207,6 +197,9 @@ func (r *statusRecorder) WriteHeader(status int) {
 	r.status = status
 	r.ResponseWriter.WriteHeader(status)
 }
+
+// Unwrap lets an http.ResponseController find the connection.
+func (r *statusRecorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }
 
 // ServeHTTP answers one request: it gives it an id, sets the headers that keep
 // browsers from misreading an answer, and turns a panic into a 500.

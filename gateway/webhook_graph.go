@@ -24,6 +24,7 @@ const (
 // either address, since Graph may mix them.
 type graphWebhook struct {
 	route    string
+	intake   *intake
 	senders  *Senders
 	hints    Hints
 	contents Contents // nil for none
@@ -37,10 +38,11 @@ func (g *graphWebhook) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		g.validate(w, r.URL.Query().Get("validationToken"))
 		return
 	}
-	body, ok := readBody(w, r)
-	if !ok {
-		return
-	}
+	g.intake.admit(w, r, func(body []byte) { g.take(w, r, body) })
+}
+
+// take answers what was posted.
+func (g *graphWebhook) take(w http.ResponseWriter, r *http.Request, body []byte) {
 	notifications, err := outlook.ParseNotifications(body)
 	if err != nil {
 		g.observer.Rejected(g.route, "body", 1)

@@ -26,6 +26,7 @@ const (
 // nightposWebhook answers NightPOS's change webhooks.
 type nightposWebhook struct {
 	route    string
+	intake   *intake
 	senders  *Senders
 	hints    *spill
 	members  Members
@@ -42,10 +43,11 @@ func (n *nightposWebhook) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		writeProblem(w, http.StatusNotFound, "no such address")
 		return
 	}
-	body, ok := readBody(w, r)
-	if !ok {
-		return
-	}
+	n.intake.admit(w, r, func(body []byte) { n.take(w, r, body) })
+}
+
+// take answers what was posted.
+func (n *nightposWebhook) take(w http.ResponseWriter, r *http.Request, body []byte) {
 	change, err := nightpos.ParseWebhook(r.URL.Query(), body)
 	if err != nil {
 		n.observer.Rejected(n.route, "body", 1)

@@ -3,7 +3,9 @@ package gateway_test
 import (
 	"context"
 	"fmt"
+	"io"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -185,6 +187,49 @@ func TestMemoryIsBounded(t *testing.T) {
 		// What waits already takes no further room.
 		if got := w.post(w.nightpos("save"), saved).Code; got != http.StatusAccepted {
 			t.Errorf("the same again was answered %d, want 202", got)
+		}
+	})
+}
+
+// TestBodiesOnTheirWayAreBounded: few large ones, and not any number of small ones,
+// whoever sends them and however slowly.
+func TestBodiesOnTheirWayAreBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, func(config *gateway.Config) { config.MaxConcurrency = 1 })
+		body := w.filled(`{"value":[{"clientState":"STATE","changeType":"updated","resourceData":{"id":"e"}}]}`)
+		large := body + strings.Repeat(" ", 100_000)
+		codes := make(chan int, 8)
+		stall := func(begun string) (end func()) {
+			reader, writer := io.Pipe()
+			go func() {
+				codes <- w.serve(httptest.NewRequestWithContext(t.Context(), http.MethodPost, graph, reader)).Code
+			}()
+			if _, err := io.WriteString(writer, begun); err != nil {
+				t.Error(err)
+			}
+			synctest.Wait()
+			return func() { _ = writer.Close() }
+		}
+		ends := []func(){stall(large)}
+		for posted, want := range map[string]int{body: http.StatusAccepted, large: http.StatusServiceUnavailable} {
+			if got := w.post(graph, posted).Code; got != want {
+				t.Errorf("while a large body is on its way, one of %d bytes was answered %d, want %d", len(posted), got, want)
+			}
+		}
+		for range 7 {
+			ends = append(ends, stall(body))
+		}
+		if got := w.post(graph, body).Code; got != http.StatusServiceUnavailable {
+			t.Errorf("one too many was answered %d, want 503", got)
+		}
+		for _, end := range ends {
+			end()
+			if got := <-codes; got != http.StatusAccepted {
+				t.Errorf("a body that came in the end was answered %d, want 202", got)
+			}
+		}
+		if got := w.post(graph, large).Code; got != http.StatusAccepted {
+			t.Errorf("afterwards a large one was answered %d, want 202", got)
 		}
 	})
 }

@@ -9,8 +9,10 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -131,7 +133,7 @@ func TestSlowClientsAreCutOff(t *testing.T) {
 			if err := connection.SetReadDeadline(time.Now().Add(10 * patience)); err != nil {
 				s.Fatal(err)
 			}
-			if _, err := io.Copy(io.Discard, connection); errors.Is(err, context.DeadlineExceeded) || time.Since(began) > patience {
+			if _, err := io.Copy(io.Discard, connection); errors.Is(err, os.ErrDeadlineExceeded) || time.Since(began) > patience {
 				s.Errorf("%s drop by drop is waited for after %s", name, time.Since(began))
 			}
 			connection.Close()
@@ -139,6 +141,23 @@ func TestSlowClientsAreCutOff(t *testing.T) {
 			if got := s.ask(http.MethodGet, "/healthz", "").StatusCode; got != http.StatusOK {
 				s.Errorf("others are answered %d", got)
 			}
+		}
+		s.stallsNobody()
+		// Who reads nothing is not written to for ever.
+		deaf, err := s.Dial("gateway.sim")
+		if err != nil {
+			s.Fatal(err)
+		}
+		defer deaf.Close()
+		if _, err := io.WriteString(deaf, "GET /healthz HTTP/1.1\r\nHost: gateway.sim\r\n\r\n"); err != nil {
+			s.Fatal(err)
+		}
+		time.Sleep(patience)
+		if _, err := io.Copy(io.Discard, deaf); err != nil {
+			s.Errorf("whoever reads nothing for %s has a connection that ends with %v", patience, err)
+		}
+		if _, err := io.WriteString(deaf, "x"); !errors.Is(err, io.ErrClosedPipe) {
+			s.Errorf("whoever reads nothing for %s is not cut off: %v", patience, err)
 		}
 		// A header as long as it likes to be is too long.
 		connection, err := s.Dial("gateway.sim")
@@ -154,6 +173,54 @@ func TestSlowClientsAreCutOff(t *testing.T) {
 			s.Errorf("a header of a megabyte is answered %q, %v; want 431", head, err)
 		}
 	})
+}
+
+// stallsNobody stalls more posts to a webhook than there are places, by sending
+// nothing of their bodies or drop by drop, and wants genuine ones to be taken.
+func (s *scene) stallsNobody() {
+	s.Helper()
+	const stalled = 1000
+	var group sync.WaitGroup
+	var stalling atomic.Int64
+	for index := range stalled {
+		connection, err := s.Dial("gateway.sim")
+		if err != nil {
+			s.Fatal(err)
+		}
+		defer connection.Close()
+		group.Go(func() {
+			if _, err := io.WriteString(connection, "POST /webhooks/graph HTTP/1.1\r\nHost: gateway.sim\r\nContent-Length: 100000\r\n\r\n"); err != nil {
+				return
+			}
+			stalling.Add(1)
+			defer stalling.Add(-1)
+			group.Go(func() {
+				for index%2 == 0 {
+					if _, err := io.WriteString(connection, " "); err != nil {
+						return
+					}
+					time.Sleep(100 * time.Millisecond)
+				}
+			})
+			// It ends when the gateway closes.
+			_, _ = io.Copy(io.Discard, connection)
+		})
+	}
+	time.Sleep(time.Second)
+	body := fmt.Sprintf(`{"value":[{"clientState":%q,"changeType":"updated","resourceData":{"id":"e"}}]}`, s.clientState())
+	for _, filled := range []string{body, body + strings.Repeat(" ", 100_000)} {
+		if got := s.ask(http.MethodPost, "/webhooks/graph", filled).StatusCode; got != http.StatusAccepted {
+			s.Errorf("a notification of %d bytes is answered %d while %d posts stall", len(filled), got, stalling.Load())
+		}
+	}
+	if got := stalling.Load(); got != stalled {
+		s.Errorf("%d posts stall, want %d", got, stalled)
+	}
+	time.Sleep(4 * time.Second)
+	if got := stalling.Load(); got != 0 {
+		s.Errorf("%d posts stall still after five seconds", got)
+	}
+	group.Wait()
 }
 
 // TestRequestsForgeNeitherHeadersNorLines: what a request holds becomes no header
