@@ -2,9 +2,12 @@ package bench_test
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"sync"
@@ -25,7 +28,8 @@ type traffic struct {
 	inFlight map[string]int
 	// signedIn is how often tokens were asked for, since the start.
 	signedIn int
-	// most is how many requests of one mailbox there have been at once.
+	// most is how many calls for one mailbox there have been at once: a batch is as
+	// many as Graph carries out of it at a time.
 	most int
 }
 
@@ -38,22 +42,47 @@ func (t *traffic) reset() {
 // watch wraps what answers for Graph.
 func (t *traffic) watch(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		token := r.Header.Get("Authorization")
+		token, calls := r.Header.Get("Authorization"), callsAtOnce(r)
 		t.mutex.Lock()
 		if strings.HasSuffix(r.URL.Path, "/oauth2/v2.0/token") {
 			t.signedIn++
 		}
 		t.requests[token]++
-		t.inFlight[token]++
+		t.inFlight[token] += calls
 		t.most = max(t.most, t.inFlight[token])
 		t.mutex.Unlock()
 		defer func() {
 			t.mutex.Lock()
-			t.inFlight[token]--
+			t.inFlight[token] -= calls
 			t.mutex.Unlock()
 		}()
 		next.ServeHTTP(w, r)
 	})
+}
+
+// callsAtOnce is how many calls Graph carries out at a time for a request. It leaves
+// the body as it was.
+func callsAtOnce(request *http.Request) int {
+	if !strings.HasSuffix(request.URL.Path, "/$batch") {
+		return 1
+	}
+	content, err := io.ReadAll(request.Body)
+	request.Body = io.NopCloser(io.MultiReader(bytes.NewReader(content), failing{err}))
+	var batch struct{ Requests []json.RawMessage }
+	if err := json.Unmarshal(content, &batch); err != nil {
+		return 1 // refused as a whole
+	}
+	return min(max(len(batch.Requests), 1), mostAtOnce)
+}
+
+// failing is the end of a body, which may be an error.
+type failing struct{ err error }
+
+func (f failing) Read([]byte) (int, error) {
+	if f.err != nil {
+		return 0, f.err
+	}
+	return 0, io.EOF
 }
 
 func (t *traffic) signIns() int {
@@ -103,7 +132,7 @@ type flooded struct {
 	// NightPOS and nothing was left to do, both since the first post.
 	posting, drained time.Duration
 	// requests are how many each mailbox got, fewest first, and mostAtOnce how
-	// many of one there were at a time.
+	// many calls for one there were at a time, those inside of batches included.
 	requests   []int
 	mostAtOnce int
 	// nightposReads and nightposWrites are the requests to NightPOS.
@@ -211,6 +240,46 @@ func (w *world) post(bodies [][]byte, connections int, into *latencies) {
 	group.Wait()
 }
 
+// TestCallsAtOnce holds that a batch weighs what Graph carries out of it at a time,
+// beside whatever else is under way for that mailbox.
+func TestCallsAtOnce(t *testing.T) {
+	t.Parallel()
+	for _, one := range []struct {
+		name        string
+		batched     int
+		beside, own int
+	}{
+		{"two in a batch", 2, 0, 2},
+		{"twenty in a batch", 20, 0, 4},
+		{"twenty in a batch, and another call", 20, 1, 5},
+		{"no batch", 0, 2, 3},
+	} {
+		t.Run(one.name, func(t *testing.T) {
+			t.Parallel()
+			watched, nested := &traffic{}, one.beside
+			watched.reset()
+			var handler http.Handler
+			handler = watched.watch(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+				content, err := io.ReadAll(r.Body)
+				if err != nil || strings.HasSuffix(r.URL.Path, "/$batch") && !json.Valid(content) {
+					t.Errorf("the batch arrives as %q, %v", content, err)
+				}
+				if nested--; nested >= 0 {
+					handler.ServeHTTP(nil, httptest.NewRequest(http.MethodGet, "/v1.0/me/events", http.NoBody))
+				}
+			}))
+			path, body := "/v1.0/me/events", ""
+			if one.batched > 0 {
+				path, body = "/v1.0/$batch", `{"requests":[`+strings.TrimSuffix(strings.Repeat(`{"id":"1"},`, one.batched), ",")+`]}`
+			}
+			handler.ServeHTTP(nil, httptest.NewRequest(http.MethodPost, path, strings.NewReader(body)))
+			if watched.most != one.own {
+				t.Errorf("calls at once: got %d, want %d", watched.most, one.own)
+			}
+		})
+	}
+}
+
 // TestFlood has Graph tell of each change five times, all at once: what comes
 // while a mailbox is being read waits for the next reading, so that two suffice
 // for any number, and no mailbox is asked for much at once.
@@ -226,8 +295,9 @@ func TestFlood(t *testing.T) {
 		if len(got.requests) != 10 || got.requests[len(got.requests)-1] > 2 {
 			t.Errorf("requests to each mailbox: got %v, want at most two to each of 10", got.requests)
 		}
+		t.Logf("calls for one mailbox at once: %d", got.mostAtOnce)
 		if got.mostAtOnce > mostAtOnce {
-			t.Errorf("requests to one mailbox at once: got %d, want at most %d", got.mostAtOnce, mostAtOnce)
+			t.Errorf("calls for one mailbox at once: got %d, want at most %d", got.mostAtOnce, mostAtOnce)
 		}
 	})
 }

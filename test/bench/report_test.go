@@ -241,7 +241,7 @@ func reportFlood(t *testing.T) {
 	defer w.close()
 	got := w.flood(floodTimes, 64)
 	row, end := table(fmt.Sprintf("A flood: %d events of %d mailboxes changed, Graph tells of each %d times, in random order", crowd*floodEvents, crowd, floodTimes),
-		"posts", "posted in", "acknowledged p50", "p99", "all in NightPOS after", "requests to a mailbox, mean", "most", "most at once", "aim", "NightPOS reads", "writes")
+		"posts", "posted in", "acknowledged p50", "p99", "all in NightPOS after", "requests to a mailbox, mean", "most", "calls at once, those in batches too", "aim", "NightPOS reads", "writes")
 	defer end()
 	total := 0
 	for _, count := range got.requests {
