@@ -21,6 +21,7 @@ type balancer struct {
 	gateways  []string
 	next      atomic.Uint64
 	transport http.RoundTripper
+	told      *told
 }
 
 const (
@@ -42,6 +43,12 @@ func (b *balancer) RoundTrip(request *http.Request) (*http.Response, error) {
 			return nil, err
 		}
 	}
+	answer, err := b.forward(request, body)
+	b.told.note(request.URL.Path, body, err == nil && answer.StatusCode == http.StatusAccepted)
+	return answer, err
+}
+
+func (b *balancer) forward(request *http.Request, body []byte) (*http.Response, error) {
 	patience := pagePatience
 	if request.Method == http.MethodPost && !bytes.HasPrefix([]byte(request.URL.Path), []byte("/api/")) {
 		patience = balancerPatience
@@ -80,7 +87,7 @@ func (c *cancelling) Close() error {
 }
 
 // serveBalancer listens until the test ends, and returns its address.
-func serveBalancer(t *testing.T, gateways []string) string {
+func serveBalancer(t *testing.T, gateways []string, told *told) string {
 	t.Helper()
 	dialer := &net.Dialer{Timeout: balancerPatience}
 	transport := &http.Transport{DialContext: dialer.DialContext, MaxIdleConnsPerHost: 4}
@@ -89,7 +96,7 @@ func serveBalancer(t *testing.T, gateways []string) string {
 			r.SetURL(&url.URL{Scheme: "http", Host: gateways[0]})
 			r.Out.Host = r.In.Host
 		},
-		Transport: &balancer{gateways: gateways, transport: transport},
+		Transport: &balancer{gateways: gateways, transport: transport, told: told},
 		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, _ error) {
 			w.WriteHeader(http.StatusBadGateway)
 		},

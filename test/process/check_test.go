@@ -51,12 +51,38 @@ func readingOf(event demo.Event) reading {
 // each once, and those that people wanted.
 func (w *world) checkEqual() {
 	w.t.Helper()
+	differences := w.differences()
+	for _, tag := range slices.Sorted(maps.Keys(differences)) {
+		w.t.Errorf("%s\n%s", strings.Join(differences[tag], "\n"), w.people.ledger.history(tag))
+	}
+}
+
+// checkTold is the same where nothing was compared as a whole since people stopped
+// editing. No more meetings may differ than there are events about which somebody
+// was told last that nobody had heard.
+func (w *world) checkTold() {
+	w.t.Helper()
+	differences, unheard := w.differences(), w.told.unheard()
+	w.t.Logf("before any sync %d meetings differ, and of %d events nobody was told", len(differences), unheard)
+	if len(differences) > unheard {
+		w.t.Errorf("%d meetings differ, and of no more than %d events nobody was told", len(differences), unheard)
+		w.checkEqual()
+	}
+}
+
+// differences are what is not the same on both sides, by the tag of the meeting.
+func (w *world) differences() map[string][]string {
+	w.t.Helper()
+	differences := map[string][]string{}
+	differs := func(tag, format string, values ...any) {
+		differences[tag] = append(differences[tag], fmt.Sprintf(format, values...))
+	}
 	outlook, nightpos := map[string]reading{}, map[string]reading{}
 	add := func(to map[string]reading, side string, read reading) {
 		// Occurrences of one meeting are told apart by their times.
 		key := tagOf(read.Title) + " " + read.Start.Format(time.DateTime)
 		if other, twice := to[key]; twice {
-			w.t.Errorf("%s has a meeting twice:\n%+v\n%+v\n%s", side, other, read, w.people.ledger.history(tagOf(read.Title)))
+			differs(tagOf(read.Title), "%s has a meeting twice:\n%+v\n%+v", side, other, read)
 		}
 		to[key] = read
 	}
@@ -86,29 +112,30 @@ func (w *world) checkEqual() {
 	for _, key := range slices.Sorted(maps.Keys(outlook)) {
 		record, there := nightpos[key]
 		if !there {
-			w.t.Errorf("only in Outlook: %+v\n%s", outlook[key], w.people.ledger.history(tagOf(key)))
+			differs(tagOf(key), "only in Outlook: %+v", outlook[key])
 			continue
 		}
 		if difference := cmp.Diff(outlook[key], record); difference != "" {
-			w.t.Errorf("%s differs, Outlook - NightPOS +:\n%s\n%s", key, difference, w.people.ledger.history(tagOf(key)))
+			differs(tagOf(key), "%s differs, Outlook - NightPOS +:\n%s", key, difference)
 		}
 	}
 	found := map[string]bool{}
 	for _, key := range slices.Sorted(maps.Keys(nightpos)) {
 		found[tagOf(key)] = true
 		if _, there := outlook[key]; !there {
-			w.t.Errorf("only in NightPOS: %+v\n%s", nightpos[key], w.people.ledger.history(tagOf(key)))
+			differs(tagOf(key), "only in NightPOS: %+v", nightpos[key])
 		}
 	}
 	for _, tag := range slices.Sorted(maps.Keys(w.people.ledger.edits)) {
 		made, gone, _ := w.people.ledger.fate(tag)
 		switch {
 		case gone && found[tag]:
-			w.t.Errorf("%s was deleted and is there\n%s", tag, w.people.ledger.history(tag))
+			differs(tag, "%s was deleted and is there", tag)
 		case made && !gone && !found[tag] && !w.allOccurrencesDeleted(tag):
-			w.t.Errorf("%s is lost\n%s", tag, w.people.ledger.history(tag))
+			differs(tag, "%s is lost", tag)
 		}
 	}
+	return differences
 }
 
 // checkValidated has the gateway itself compare both calendars.
@@ -178,16 +205,10 @@ func (w *world) checkMails() {
 		}
 	}
 	for _, mail := range w.scenes(w.nightpos).Mails {
-		if mail.User == w.account() {
+		if mail.User == w.account {
 			w.t.Errorf("NightPOS mailed %s for the gateway: %s", mail.To, mail.Subject)
 		}
 	}
-}
-
-// account is the id of the gateway's own user.
-func (w *world) account() int {
-	const administrator = 2 // of every NightPOS database
-	return administrator
 }
 
 // writes counts what was written on both sides, by whomever, call by call.

@@ -97,7 +97,7 @@ type firstSync struct {
 func newFirstSync(t *testing.T, home string) *firstSync {
 	t.Helper()
 	s := &firstSync{
-		world: &world{t: t, folder: t.TempDir(), client: &http.Client{Timeout: 40 * time.Second}, secretKey: "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=", logins: []string{"alice"}},
+		world: &world{t: t, folder: t.TempDir(), client: &http.Client{Timeout: 40 * time.Second}, secretKey: "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=", logins: []string{"alice"}, login: "admin", account: administrator},
 		made:  map[string]time.Time{}, changed: map[string]int{}, meanwhile: map[string]time.Time{},
 	}
 	var environment []string
@@ -234,7 +234,7 @@ func (s *firstSync) seed() {
 	}
 	s.suite.OnChange(func(change simnightpos.Change) {
 		switch {
-		case change.User != s.account():
+		case change.User != s.account:
 		case !old[change.Event]:
 			s.arrived(fmt.Sprintf("NightPOS %d", change.Event), change.Time)
 		default:
@@ -434,7 +434,7 @@ func (s *firstSync) check() {
 		}
 	}
 	for _, mail := range s.suite.Mails() {
-		if mail.User == s.account() {
+		if mail.User == s.account {
 			s.t.Errorf("NightPOS mailed %s for the gateway: %s", mail.To, mail.Subject)
 		}
 	}

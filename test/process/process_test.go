@@ -1,11 +1,15 @@
 package process_test
 
 import (
+	"context"
 	"fmt"
 	"math/rand/v2"
 	"strings"
+	"sync"
 	"testing"
 	"time"
+
+	"github.com/nightpos/outlook-gateway/demo"
 )
 
 // TestProcesses lives through bad minutes with each kind of Redis that is asked
@@ -23,9 +27,21 @@ func TestProcesses(t *testing.T) {
 					}
 				}()
 				begun := time.Now()
-				w.live(rand.New(rand.NewPCG(number, 0)), *chaos)
+				random := rand.New(rand.NewPCG(number, 0))
+				watching, stop := context.WithCancel(t.Context())
+				var watcher sync.WaitGroup
+				watcher.Go(func() { w.subscribed(watching) })
+				defer func() {
+					stop()
+					watcher.Wait()
+				}()
+				w.live(random, *chaos)
 				w.quiet()
 				quiet := time.Now()
+				w.checkTold()
+				for _, side := range []demo.Side{demo.Outlook, demo.NightPOS} {
+					w.burst(side, random)
+				}
 				w.sync()
 				w.check()
 				t.Logf("%d edits of %d meetings, quiet after %s, checked after %s", len(w.people.ledger.lines), len(w.people.ledger.edits),

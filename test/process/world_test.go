@@ -36,8 +36,11 @@ type world struct {
 	nightpos  string
 	public    string
 	secretKey string
-	apiKey    string
-	store     store
+	// login and apiKey are the gateway's account in NightPOS, and account its user id.
+	login, apiKey string
+	account       int
+	told          *told
+	store         store
 	// logins are the people who are connected.
 	logins    []string
 	simulated []*program
@@ -55,16 +58,12 @@ func newWorld(t *testing.T, setUp string) *world {
 	w.store = newStore(t, w.folder, setUp)
 	w.outlook = w.simulator("outlook")
 	w.nightpos = w.simulator("nightpos")
-	eventually(t, "the key of admin", 10*time.Second, func() error {
-		if w.apiKey = lineWith(w.simulated[1].written(), "API key of admin:"); w.apiKey == "" {
-			return errors.New("the simulator has not said it")
-		}
-		return nil
-	})
 	for range gateways {
 		w.addresses = append(w.addresses, freeAddress(t))
 	}
-	w.public = serveBalancer(t, w.addresses)
+	w.told = &told{}
+	w.public = serveBalancer(t, w.addresses, w.told)
+	w.register()
 	for index, address := range w.addresses {
 		w.serve(fmt.Sprintf("gateway-%d", index), address)
 	}
@@ -73,15 +72,65 @@ func newWorld(t *testing.T, setUp string) *world {
 	return w
 }
 
-// serve starts a gateway. What the environment says besides comes last, and wins.
-func (w *world) serve(name, address string, environment ...string) {
-	gateway := self(w.t, w.folder, name, append([]string{
+// register makes an ordinary account for the gateway, and has an administrator
+// register it, as in a real set-up.
+func (w *world) register() {
+	w.t.Helper()
+	var key string
+	eventually(w.t, "the key of admin", 10*time.Second, func() error {
+		if key = lineWith(w.simulated[1].written(), "API key of admin:"); key == "" {
+			return errors.New("the simulator has not said it")
+		}
+		return nil
+	})
+	w.login, w.apiKey = "gateway", "the-password-of-the-account-of-three-gateways"
+	user, err := json.Marshal(map[string]any{"jsonrpc": "2.0", "method": "call", "id": 1, "params": map[string]any{
+		"service": "object", "method": "execute_kw", "args": []any{
+			"night", administrator, key, "res.users", "create",
+			[]any{map[string]any{"name": "Gateway", "login": w.login, "email": "gateway@nightpos.example", "password": w.apiKey}},
+		},
+	}})
+	w.must(err)
+	answer, err := w.client.Post(w.nightpos+"/jsonrpc", "application/json", bytes.NewReader(user))
+	w.must(err)
+	defer answer.Body.Close()
+	var made struct {
+		Result int
+		Error  any
+	}
+	if w.must(json.NewDecoder(answer.Body).Decode(&made)); made.Result == 0 {
+		w.t.Fatalf("making the gateway's account: %v", made.Error)
+	}
+	w.account = made.Result
+	registering := self(w.t, w.folder, "register", append(w.settings(w.addresses[0]), "NIGHTPOS_ADMIN_LOGIN=admin", "NIGHTPOS_ADMIN_API_KEY="+key), "register")
+	registering.run()
+	select {
+	case <-registering.ended:
+	case <-time.After(40 * time.Second):
+		w.t.Fatal("registering does not end")
+	}
+	if code := registering.command.ProcessState.ExitCode(); code != 0 {
+		w.t.Fatalf("registering ends with %d:\n%s", code, registering.written())
+	}
+}
+
+// administrator is the id of the first user of every NightPOS database.
+const administrator = 2
+
+// settings are the environment of a gateway that listens there.
+func (w *world) settings(address string) []string {
+	return []string{
 		"GATEWAY_LISTEN=" + address, "GATEWAY_PUBLIC_URL=" + w.public, "GATEWAY_SECRET_KEY=" + w.secretKey, "GATEWAY_ADMIN_TOKEN=" + adminToken,
 		"GATEWAY_LOG_LEVEL=debug", "GATEWAY_LOG_FORMAT=json", "GATEWAY_DATA_DIR=" + w.folder, "REDIS_URL=" + w.store.url,
 		"MICROSOFT_CLIENT_ID=" + simoutlook.DefaultApplication.ID, "MICROSOFT_CLIENT_SECRET=" + simoutlook.DefaultApplication.Secret,
 		"MICROSOFT_LOGIN_URL=" + w.outlook, "MICROSOFT_GRAPH_URL=" + w.outlook + "/v1.0",
-		"NIGHTPOS_URL=" + w.nightpos, "NIGHTPOS_DB=night", "NIGHTPOS_LOGIN=admin", "NIGHTPOS_API_KEY=" + w.apiKey,
-	}, environment...), "serve")
+		"NIGHTPOS_URL=" + w.nightpos, "NIGHTPOS_DB=night", "NIGHTPOS_LOGIN=" + w.login, "NIGHTPOS_API_KEY=" + w.apiKey,
+	}
+}
+
+// serve starts a gateway. What the environment says besides comes last, and wins.
+func (w *world) serve(name, address string, environment ...string) {
+	gateway := self(w.t, w.folder, name, append(w.settings(address), environment...), "serve")
 	gateway.run()
 	w.gateways = append(w.gateways, gateway)
 }
