@@ -246,14 +246,15 @@ func (e *examiner) checkFolder(s *sheet) {
 	folder, err := redis.ExamineFolder(e.settings.DataDir, e.RedisServer)
 	var foreign *redis.ForeignDataError
 	if errors.As(err, &foreign) {
-		found, names := "store.folder.foreign.snapshot", strings.Join(foreign.Names, ", ")
+		folder, names := e.settings.DataDir, strings.Join(foreign.Names, ", ")
 		switch {
 		case foreign.Both:
-			found = "store.folder.foreign.both"
-		case !foreign.Server:
-			found = "store.folder.foreign.server"
+			s.fail("folder", findings.Say("store.folder.foreign.both", "Folder", folder), findings.Say("store.folder.foreign.both.todo", "Names", names))
+		case foreign.Server:
+			s.fail("folder", findings.Say("store.folder.foreign.snapshot", "Folder", folder), findings.Say("store.folder.foreign.snapshot.todo", "Names", names))
+		default:
+			s.fail("folder", findings.Say("store.folder.foreign.server", "Folder", folder), findings.Say("store.folder.foreign.server.todo", "Names", names))
 		}
-		s.fail("folder", findings.Say(found, "Folder", e.settings.DataDir), findings.Say(found+".todo", "Names", names))
 		return
 	}
 	if err != nil {
