@@ -197,8 +197,13 @@ func (a admin) SaveSettings(ctx context.Context, change gateway.SettingsChange) 
 		secret := change.ClientSecret.Reveal()
 		next.ClientSecret = &secret
 	}
-	if change.SecretExpires != nil {
+	switch another := change.ClientSecret != nil || change.ClientID != nil && *change.ClientID != before.ClientID; {
+	case change.SecretExpires != nil:
 		next.SecretExpires = change.SecretExpires
+	case another:
+		// The date was that of the secret before. Empty is not the same as unset: the
+		// environment's is not that of this one either.
+		next.SecretExpires = new(string)
 	}
 	if change.Conflict != nil {
 		next.Conflict = change.Conflict

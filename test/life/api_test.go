@@ -11,6 +11,7 @@ import (
 
 	"github.com/nightpos/outlook-gateway/gateway"
 	"github.com/nightpos/outlook-gateway/service"
+	simoutlook "github.com/nightpos/outlook-gateway/test/sim/outlook"
 )
 
 // TestAPersonsStates: connecting, connected, paused and back, gone.
@@ -126,6 +127,13 @@ func TestStatusSettingsAndActivity(t *testing.T) {
 		w.call(http.MethodGet, "/status", "", http.StatusOK, &status)
 		if settings.Conflict != "outlook" || status.SecretExpires == nil || *status.SecretExpires != "2000-02-01" {
 			t.Errorf("after a change: got %+v and an expiry of %v", settings, status.SecretExpires)
+		}
+		// Another secret does not end when the one before did.
+		w.call(http.MethodPut, "/settings", `{"client_secret":"`+simoutlook.DefaultApplication.Secret+`"}`, http.StatusOK, &settings)
+		status = gateway.Status{}
+		w.call(http.MethodGet, "/status", "", http.StatusOK, &status)
+		if settings.SecretExpires != "" || status.SecretExpires != nil {
+			t.Errorf("after another secret: got %+v and an expiry of %v", settings, status.SecretExpires)
 		}
 		for body, want := range map[string]int{
 			`{"conflict":"mine"}`: 422, `{"client_secret_expires":"soon"}`: 422, `{"client_id":"another"}`: 422, `{"colour":"blue"}`: 400, `[`: 400,
