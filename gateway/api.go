@@ -79,13 +79,11 @@ func (a *api) route(router *mux.Router, method, path string, limit time.Duration
 			tooMany(w)
 			return
 		}
-		select {
-		case a.places <- struct{}{}:
-			defer func() { <-a.places }()
-		default:
+		if !take(a.places) {
 			busy(w)
 			return
 		}
+		defer func() { <-a.places }()
 		if limit > apiTime {
 			// The server's own limits are for pages and webhooks.
 			control := http.NewResponseController(w)
@@ -176,14 +174,12 @@ func (a *api) authorized(ctx context.Context, w http.ResponseWriter, r *http.Req
 			tooMany(w)
 			return "", false
 		}
-		select {
-		case a.askings <- struct{}{}:
-			person, err = a.signIns.atBrowser(ctx, r)
-			<-a.askings
-		default:
+		if !take(a.askings) {
 			busy(w)
 			return "", false
 		}
+		defer func() { <-a.askings }()
+		person, err = a.signIns.atBrowser(ctx, r)
 	}
 	switch {
 	case errors.Is(err, ErrNobody):

@@ -162,7 +162,10 @@ func (e *Engine) work(ctx context.Context) {
 			err = e.finish(ctx, batch)
 		}
 		switch {
-		case err == nil || errors.Is(err, ErrLeaseLost):
+		case err == nil:
+			failures = 0
+		case errors.Is(err, ErrLeaseLost):
+			e.Log.Warn("a lane was let go; whoever has it next begins anew", zap.String("lane", batch.Lane), zap.Error(err))
 			failures = 0
 		case ctx.Err() != nil:
 			return

@@ -43,17 +43,13 @@ func (h *heldLease) left() time.Duration {
 	return h.sure - time.Since(h.since)
 }
 
-// confirm is asked right before something is written to a calendar: another worker
-// may hold the lane if this one was not run for a while, and calendars know of no
-// leases.
+// confirm is asked right before something is written to a calendar, which knows of no
+// leases. Whoever was not run for a while comes here before the context has ended.
 func (h *heldLease) confirm(ctx context.Context) error {
-	if h == nil || h.left() > 0 {
-		return ctx.Err()
+	if h != nil && h.left() <= 0 {
+		return fmt.Errorf("before writing: %w, or may by now", ErrLeaseLost)
 	}
-	if err := h.extend(ctx); err != nil {
-		return fmt.Errorf("making sure of the lane before writing: %w", err)
-	}
-	return nil
+	return ctx.Err()
 }
 
 // keepLease extends the lease until stop is called, and ends the context once the

@@ -135,8 +135,8 @@ return 1
 // addScript adds items, and leases the lane for a worker that waits in the
 // process that adds, if the lane is free and one of them is due: so that the start
 // of work takes no second round trip. ARGV lane, now, ring, most items to take or
-// 0, end of the lease, its holder, the step of fences, then for each item: key, due, first, priority,
-// version, digest of graph id or empty, digest of change key.
+// 0, end of the lease, its holder, the step of fences, then for each item: key, due,
+// first, priority, version, digest of graph id or empty, digest of change key.
 // Answers {alarm, version, echoes}, and if it leased the lane fence, key, due,
 // payload, ... as well.
 var addScript = goredis.NewScript(armSource + leaseSource + `

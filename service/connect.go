@@ -60,9 +60,6 @@ func (s *Service) admit(ctx context.Context, member reconciler.Member, consent o
 	if err == nil {
 		err = s.join(ctx, redis.MemberState{Member: member, MailboxID: profile.ID, MailboxTenant: consent.Tenant}, choice)
 	}
-	if errors.Is(err, ErrResetUnderWay) {
-		return failed(err)
-	}
 	if err != nil {
 		return failed(errors.Join(err, s.store.ReleaseMailbox(context.WithoutCancel(ctx), member.ID)))
 	}

@@ -267,17 +267,24 @@ func TestWrongResets(t *testing.T) {
 	})
 }
 
+// newWorldOfAHundred has slow calendars in which alice has a hundred events, so that a
+// reset takes a while.
+func newWorldOfAHundred(t *testing.T) *world {
+	w := newWorldSlow(t, func() time.Duration { return latency })
+	w.connect("alice", "")
+	w.settle("alice", "connected")
+	for index := range 100 {
+		w.nightposEvent("alice", fmt.Sprintf("Event %02d", index), 3+index, nil)
+	}
+	w.settle("alice", "connected")
+	return w
+}
+
 // TestAResetGoesOnAfterARestart: nothing is left half done, and nothing is deleted
 // by anything but the reset.
 func TestAResetGoesOnAfterARestart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorldSlow(t, func() time.Duration { return latency })
-		w.connect("alice", "")
-		w.settle("alice", "connected")
-		for index := range 100 {
-			w.nightposEvent("alice", fmt.Sprintf("Event %02d", index), 3+index, nil)
-		}
-		w.settle("alice", "connected")
+		w := newWorldOfAHundred(t)
 		time.Sleep(time.Hour)
 		var begun struct{ Job string }
 		w.call(http.MethodPost, "/users/alice/reset", `{"events":"outlook","next_sync":"new"}`, http.StatusAccepted, &begun)
@@ -306,13 +313,7 @@ func TestAResetGoesOnAfterARestart(t *testing.T) {
 // TestASignInDuringAResetIsRefused: it would end with the reset.
 func TestASignInDuringAResetIsRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorldSlow(t, func() time.Duration { return latency })
-		w.connect("alice", "")
-		w.settle("alice", "connected")
-		for index := range 100 {
-			w.nightposEvent("alice", fmt.Sprintf("Event %02d", index), 3+index, nil)
-		}
-		w.settle("alice", "connected")
+		w := newWorldOfAHundred(t)
 		var begun struct{ Job string }
 		w.call(http.MethodPost, "/users/alice/reset", `{"events":"outlook","next_sync":"new"}`, http.StatusAccepted, &begun)
 		if status, page := w.signIn("alice", `{"first_sync":"all"}`); status != http.StatusConflict || !strings.Contains(page, "is being reset") {
