@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -66,6 +67,9 @@ type year struct {
 }
 
 const (
+	// progress is how often a verbose run says, at once, how far it is: what is
+	// logged shows only at the end of what may take hours.
+	progress = 10 * 24 * time.Hour
 	// tick is how often the subscriptions are looked at, and the grain of what
 	// happens.
 	tick = 5 * time.Minute
@@ -82,8 +86,11 @@ func (y *year) often(timesADay float64) bool {
 func (y *year) live(end time.Time) {
 	y.events = map[string]int{}
 	y.quiet(time.Hour)
-	for time.Now().Before(end) && !y.t.Failed() {
-		time.Sleep(tick)
+	for next := time.Now().Add(progress); time.Now().Before(end) && !y.t.Failed(); time.Sleep(tick) {
+		if testing.Verbose() && time.Now().After(next) {
+			next = next.Add(progress)
+			fmt.Fprintf(os.Stderr, "%s: %d edits\n", time.Now().Format(time.DateOnly), y.edits)
+		}
 		y.look()
 		y.turn()
 		y.befall()
