@@ -3,6 +3,7 @@ package command
 import (
 	"fmt"
 	"net"
+	"time"
 
 	"github.com/nightpos/outlook-gateway/gateway"
 	"github.com/nightpos/outlook-gateway/service"
@@ -12,6 +13,10 @@ import (
 type serveCommand struct {
 	Config string `help:"YAML file with settings, named as the environment variables in lower case; the environment wins." placeholder:"FILE"`
 }
+
+// drainTime is how long a load balancer has to see that readyz says no; it is part
+// of the ten seconds that serve may take to stop.
+const drainTime = 2 * time.Second
 
 // Run starts the gateway, prints one line when it is ready, and returns when it
 // has stopped.
@@ -30,7 +35,7 @@ func (c serveCommand) Run(in *invocation) error {
 		return fmt.Errorf("GATEWAY_LISTEN is wrong: %w; example: :8080", err)
 	}
 	version, _ := buildVersion()
-	config := service.Config{Settings: settings, Listener: listener, Version: version, Log: log}
+	config := service.Config{Settings: settings, Listener: listener, Version: version, Log: log, Drain: drainTime}
 	if settings.Name != "" {
 		running, err := service.StartAll(in.ctx, config, all)
 		if err != nil {

@@ -69,7 +69,7 @@ func (a *api) undo(ctx context.Context, r *http.Request) (int, any, error) {
 // activity answers a page of the activity; the Link header leads to older ones.
 func (a *api) activity(ctx context.Context, r *http.Request) (int, any, error) {
 	query := r.URL.Query()
-	limit, err := limitOf(query)
+	limit, err := limitOf(query, activityPage)
 	if err != nil {
 		return 0, nil, err
 	}

@@ -122,15 +122,16 @@ func userOf(r *http.Request) (string, error) {
 }
 
 const (
-	// defaultPage and maxPage are how many entries one answer holds.
-	defaultPage = 100
-	maxPage     = 1000
+	// maxPage is how many entries one answer holds at most, and how many people
+	// where nobody says; activityPage is how many lines of activity then.
+	maxPage      = 1000
+	activityPage = 100
 )
 
-// limitOf reads ?limit=.
-func limitOf(query url.Values) (int, error) {
+// limitOf reads ?limit=, which is usual where it is missing.
+func limitOf(query url.Values, usual int) (int, error) {
 	if !query.Has("limit") {
-		return defaultPage, nil
+		return usual, nil
 	}
 	limit, err := strconv.Atoi(query.Get("limit"))
 	if err != nil || limit < 1 || limit > maxPage {
@@ -143,7 +144,7 @@ func limitOf(query url.Values) (int, error) {
 // Link header leads to the next.
 func (a *api) users(ctx context.Context, r *http.Request) (int, any, error) {
 	query := r.URL.Query()
-	limit, err := limitOf(query)
+	limit, err := limitOf(query, maxPage)
 	if err != nil {
 		return 0, nil, err
 	}

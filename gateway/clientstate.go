@@ -26,8 +26,8 @@ type Senders struct {
 }
 
 // Generations is how many tokens each key makes for a NightPOS database, one after
-// the other; see Use.
-const Generations = 100
+// the other, which is one a week for 19 years; see Use.
+const Generations = 1000
 
 const (
 	nonceLength = 12

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -37,6 +38,8 @@ type health struct {
 	now          func() time.Time
 	// checking is held during a round of checks; a channel since it spans calls.
 	checking chan struct{}
+	// stopping says that the process is about to end.
+	stopping atomic.Bool
 
 	mutex   sync.Mutex
 	checked time.Time
@@ -52,8 +55,15 @@ func live(w http.ResponseWriter, _ *http.Request) {
 	writeJSON(w, http.StatusOK, map[string]string{"status": "ok"})
 }
 
+// stoppingText is what readyz says once the process is about to end.
+const stoppingText = "the gateway is about to stop; send nothing new here"
+
 // ready answers readyz.
 func (h *health) ready(w http.ResponseWriter, r *http.Request) {
+	if h.stopping.Load() {
+		writeProblem(w, http.StatusServiceUnavailable, stoppingText)
+		return
+	}
 	statuses, err := h.statuses(r.Context())
 	if err != nil {
 		writeProblem(w, http.StatusServiceUnavailable, "the checks did not end in time")

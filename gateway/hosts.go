@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"time"
 
 	"go.uber.org/zap"
 )
@@ -14,7 +15,8 @@ import (
 // host of its public address. A host that is nobody's gets nothing but the health of
 // the process.
 type Hosts struct {
-	log *zap.Logger
+	log   *zap.Logger
+	drain time.Duration
 	// ended is closed when no request is under way any more.
 	ended chan struct{}
 
@@ -25,12 +27,12 @@ type Hosts struct {
 	stopped bool
 }
 
-// NewHosts makes one without servers.
-func NewHosts(log *zap.Logger) *Hosts {
+// NewHosts makes one without servers. The drain is as Config has it.
+func NewHosts(log *zap.Logger, drain time.Duration) *Hosts {
 	if log == nil {
 		log = zap.NewNop()
 	}
-	return &Hosts{log: log, ended: make(chan struct{}), servers: map[string]*Server{}, failing: map[string]string{}}
+	return &Hosts{log: log, drain: drain, ended: make(chan struct{}), servers: map[string]*Server{}, failing: map[string]string{}}
 }
 
 // Fails has the host of a public address answer that its database cannot be served,
@@ -45,7 +47,7 @@ func (h *Hosts) Fails(publicURL, why string) {
 // finish and returns nil. It closes the listener.
 func (h *Hosts) Serve(ctx context.Context, listener net.Listener) error {
 	defer close(h.ended)
-	return serveHTTP(ctx, listener, h, h.log, h.stop)
+	return serveHTTP(ctx, listener, h, h.log, h.drain, h.stop)
 }
 
 func (h *Hosts) stop() {
@@ -53,7 +55,7 @@ func (h *Hosts) stop() {
 	defer h.mutex.Unlock()
 	h.stopped = true
 	for _, server := range h.servers {
-		server.stopStreams()
+		server.stopping()
 	}
 }
 
@@ -64,7 +66,7 @@ func (s *Server) ServeBehind(ctx context.Context, hosts *Hosts, publicURL string
 	return s.during(ctx, func(context.Context) error {
 		hosts.mutex.Lock()
 		if hosts.stopped {
-			s.stopStreams()
+			s.stopping()
 		}
 		hosts.servers[host] = s
 		delete(hosts.failing, host)
@@ -109,8 +111,12 @@ func (h *Hosts) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // the process serves at all. Which databases there are is nobody's business.
 func (h *Hosts) ready(w http.ResponseWriter) {
 	h.mutex.Lock()
-	serving := len(h.servers)
+	serving, stopped := len(h.servers), h.stopped
 	h.mutex.Unlock()
+	if stopped {
+		writeProblem(w, http.StatusServiceUnavailable, stoppingText)
+		return
+	}
 	if serving == 0 {
 		writeProblem(w, http.StatusServiceUnavailable, "no database can be served; the log says why")
 		return

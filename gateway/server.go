@@ -37,6 +37,9 @@ type Config struct {
 	// with that how many bodies are on their way; more get 503 and Retry-After.
 	// Default 512.
 	MaxConcurrency int
+	// Drain is for how long requests are still taken after the context has ended,
+	// while readyz says that the server stops. Hosts have one of their own.
+	Drain time.Duration
 	// Now tells the time; default time.Now.
 	Now func() time.Time
 	// Log gets what goes wrong; default none.
@@ -68,6 +71,7 @@ type Server struct {
 	router  *mux.Router
 	spill   *spill
 	metrics *Metrics
+	health  *health
 	// visitors is nil where nobody can connect.
 	visitors *Visitors
 }
@@ -80,10 +84,10 @@ const (
 )
 
 const (
-	// stopTime is how long requests under way may take once the server stops:
-	// more than a webhook has, and more than the five seconds that net/http gives
-	// a connection on which nothing has been asked yet.
-	stopTime = 6 * time.Second
+	// stopTime is how long requests under way may take once the server takes no
+	// more: longer than a webhook has. Connections on which nothing has been asked
+	// yet end sooner; see unusedTime.
+	stopTime = 5 * time.Second
 	// flushTime is how long what only memory holds may take on its way to the
 	// store after that.
 	flushTime = 2 * time.Second
@@ -135,9 +139,9 @@ func (s *Server) routes() {
 	})
 	// The path comes before the methods: in the other order the router forgets
 	// that only the method was wrong.
-	health := newHealth(s.config.Dependencies, s.config.Now)
+	s.health = newHealth(s.config.Dependencies, s.config.Now)
 	s.router.Path("/healthz").Methods(http.MethodGet, http.MethodHead).HandlerFunc(live)
-	s.router.Path("/readyz").Methods(http.MethodGet, http.MethodHead).HandlerFunc(health.ready)
+	s.router.Path("/readyz").Methods(http.MethodGet, http.MethodHead).HandlerFunc(s.health.ready)
 	s.router.Path("/metrics").Methods(http.MethodGet, http.MethodHead).Handler(s.metrics.handler())
 	s.router.NotFoundHandler = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		writeProblem(w, http.StatusNotFound, "no such address")
@@ -230,12 +234,14 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // under way finish and returns nil. It closes the listener.
 func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 	return s.during(ctx, func(ctx context.Context) error {
-		return serveHTTP(ctx, listener, s, s.config.Log, s.stopStreams)
+		return serveHTTP(ctx, listener, s, s.config.Log, s.config.Drain, s.stopping)
 	})
 }
 
-// stopStreams ends answers that would go on for ever.
-func (s *Server) stopStreams() {
+// stopping has readyz say that the server takes no more soon, and ends answers that
+// would go on for ever.
+func (s *Server) stopping() {
+	s.health.stopping.Store(true)
 	if s.visitors != nil {
 		close(s.visitors.stopped)
 	}
@@ -260,9 +266,9 @@ func (s *Server) during(ctx context.Context, serve func(context.Context) error) 
 	return err
 }
 
-// serveHTTP answers on the listener until the context ends, then calls stopping, and
-// lets requests under way finish.
-func serveHTTP(ctx context.Context, listener net.Listener, handler http.Handler, log *zap.Logger, stopping func()) error {
+// serveHTTP answers on the listener until the context ends, then calls stopping,
+// goes on for the time of the drain, and lets requests under way finish.
+func serveHTTP(ctx context.Context, listener net.Listener, handler http.Handler, log *zap.Logger, drain time.Duration, stopping func()) error {
 	unused := &unusedConnections{open: map[net.Conn]bool{}}
 	server := &http.Server{
 		Handler:           handler,
@@ -276,12 +282,19 @@ func serveHTTP(ctx context.Context, listener net.Listener, handler http.Handler,
 	}
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(listener) }()
+	var drained <-chan time.Time
+	select {
+	case err := <-served:
+		return fmt.Errorf("serving HTTP: %w", err)
+	case <-ctx.Done():
+		stopping()
+		drained = time.After(drain)
+	}
 	var err error
 	select {
 	case err = <-served:
 		err = fmt.Errorf("serving HTTP: %w", err)
-	case <-ctx.Done():
-		stopping()
+	case <-drained:
 		ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTime)
 		defer cancel()
 		defer time.AfterFunc(unusedTime, unused.close).Stop()

@@ -231,6 +231,59 @@ func TestServerStopsInTime(t *testing.T) {
 	}
 }
 
+// TestADrainedServerStillTakesWebhooks holds that who is told to stop says so to
+// monitors first, and takes what is still sent to it meanwhile.
+func TestADrainedServerStillTakesWebhooks(t *testing.T) {
+	for name, hosts := range map[string]bool{"alone": false, "behind hosts": true} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				const drain = 2 * time.Second
+				memory := &network.Network{}
+				w := newWorld(t, func(config *gateway.Config) { config.Drain = drain })
+				run := w.running
+				if hosts {
+					run = w.runningBehind(gateway.NewHosts(nil, drain))
+				}
+				stop := run(memory)
+				client := &http.Client{Transport: memory.Transport()}
+				expect := func(when, path string, want int) {
+					t.Helper()
+					answer, err := client.Get("http://gateway.test" + path)
+					if err != nil {
+						t.Fatalf("%s, %s: %v", when, path, err)
+					}
+					_ = answer.Body.Close()
+					if answer.StatusCode != want {
+						t.Errorf("%s, %s answers %d, want %d", when, path, answer.StatusCode, want)
+					}
+				}
+				synctest.Wait()
+				expect("before", "/readyz", http.StatusOK)
+				began, stopped := time.Now(), make(chan error, 1)
+				go func() { stopped <- stop() }()
+				time.Sleep(drain - 100*time.Millisecond)
+				expect("while it drains", "/readyz", http.StatusServiceUnavailable)
+				expect("while it drains", "/healthz", http.StatusOK)
+				answer, err := client.Post("http://gateway.test"+graph, "application/json",
+					strings.NewReader(w.filled(`{"value":[{"clientState":"STATE","changeType":"updated","resourceData":{"id":"e"}}]}`)))
+				if err != nil {
+					t.Fatalf("while it drains, a notification: %v", err)
+				}
+				_ = answer.Body.Close()
+				if answer.StatusCode != http.StatusAccepted || len(w.store.kept()) != 1 {
+					t.Errorf("while it drains, a notification is answered %d and %q kept", answer.StatusCode, w.store.kept())
+				}
+				if err := <-stopped; err != nil || time.Since(began) > drain+time.Second {
+					t.Errorf("stopped after %s with %v, want soon after %s and no error", time.Since(began), err, drain)
+				}
+				if _, err := client.Get("http://gateway.test/healthz"); err == nil {
+					t.Error("a stopped server answers")
+				}
+			})
+		})
+	}
+}
+
 // TestUnusedConnectionsDoNotHoldUpTheEnd opens a connection ahead of need, as
 // clients and load balancers do, and sends nothing.
 func TestUnusedConnectionsDoNotHoldUpTheEnd(t *testing.T) {

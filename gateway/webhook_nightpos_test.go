@@ -2,6 +2,7 @@ package gateway_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -91,6 +92,25 @@ func (w *world) running(memory *network.Network) (stop func() error) {
 	return func() error {
 		cancel()
 		return <-ended
+	}
+}
+
+// runningBehind has hosts serve in memory, and the server behind them.
+func (w *world) runningBehind(hosts *gateway.Hosts) func(*network.Network) (stop func() error) {
+	return func(memory *network.Network) func() error {
+		w.Helper()
+		listener, err := memory.Listen("gateway.test")
+		if err != nil {
+			w.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(w.Context())
+		ended := make(chan error, 2)
+		go func() { ended <- hosts.Serve(ctx, listener) }()
+		go func() { ended <- w.server.ServeBehind(ctx, hosts, "http://gateway.test") }()
+		return func() error {
+			cancel()
+			return errors.Join(<-ended, <-ended)
+		}
 	}
 }
 

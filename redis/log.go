@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -111,48 +112,90 @@ func (s *Store) SaveLost(ctx context.Context, lane, id string, value LostValue) 
 	return s.setLost(ctx, lane, id, value, goredis.SetArgs{Mode: "XX", KeepTTL: true})
 }
 
-// Activities returns up to limit lines of a lane's log that are older than
-// before (the zero time: all), newest first. Values that a conflict replaced
-// are filled in while they are kept.
+// Activities returns the newest limit lines of a lane's log that are older than
+// before (the zero time: all), newest first, and whatever is of the same instant as
+// the last of them, so that who goes on before that instant misses nothing. Values
+// that a conflict replaced are filled in while they are kept.
 func (s *Store) Activities(ctx context.Context, lane string, before time.Time, limit int) ([]reconciler.Activity, error) {
-	stored, err := s.client.LRange(ctx, s.keys.log(lane), 0, -1).Result()
-	if err != nil {
-		return nil, fmt.Errorf("reading the log: %w", err)
+	// Most ask for the newest lines; older ones may begin anywhere.
+	var found []line
+	complete := false
+	if before.IsZero() {
+		newest, err := s.lines(ctx, lane, limit)
+		if err != nil {
+			return nil, err
+		}
+		found, complete = upTo(newest, limit)
+		complete = complete || len(newest) <= limit
+	}
+	if !complete {
+		all, err := s.lines(ctx, lane, logLength)
+		if err != nil {
+			return nil, err
+		}
+		if !before.IsZero() {
+			all = slices.DeleteFunc(all, func(kept line) bool { return !time.UnixMilli(kept.Time).Before(before) })
+		}
+		found, _ = upTo(all, limit)
 	}
 	var activities []reconciler.Activity
-	for _, text := range stored {
-		if len(activities) >= limit {
-			break
-		}
-		var kept line
-		if err := json.Unmarshal([]byte(text), &kept); err != nil {
-			return nil, fmt.Errorf("reading the log: %w", err)
-		}
-		at := time.UnixMilli(kept.Time).UTC()
-		if !before.IsZero() && !at.Before(before) {
-			continue
-		}
-		activity := reconciler.Activity{
-			Time: at, Lane: lane, RecordID: kept.RecordID, GraphID: kept.GraphID, From: kept.From, Action: kept.Action, Fields: kept.Fields,
-			Lag: time.Duration(kept.Lag) * time.Millisecond, Mails: kept.Mails, Reason: kept.Reason,
-		}
-		for _, conflict := range kept.Conflicts {
-			shown := reconciler.Conflict{Field: conflict.Field, Entry: conflict.Entry, Loser: conflict.Loser}
-			lost, err := s.lostOf(ctx, lane, conflict)
-			switch {
-			case err == nil:
-				shown.Lost, shown.Value, shown.Restored = lost.Text, lost.Value, lost.Restored
-				if lost.Value != nil {
-					shown.ID = conflict.Lost
-				}
-			case !errors.Is(err, ErrNotFound):
-				return nil, err
-			}
-			activity.Conflicts = append(activity.Conflicts, shown)
+	for _, kept := range found {
+		activity, err := s.activity(ctx, lane, kept)
+		if err != nil {
+			return nil, err
 		}
 		activities = append(activities, activity)
 	}
 	return activities, nil
+}
+
+// lines returns the newest lines of a log, one more than that many.
+func (s *Store) lines(ctx context.Context, lane string, number int) ([]line, error) {
+	stored, err := s.client.LRange(ctx, s.keys.log(lane), 0, int64(number)).Result()
+	if err != nil {
+		return nil, fmt.Errorf("reading the log: %w", err)
+	}
+	lines := make([]line, len(stored))
+	for index, text := range stored {
+		if err := json.Unmarshal([]byte(text), &lines[index]); err != nil {
+			return nil, fmt.Errorf("reading the log: %w", err)
+		}
+	}
+	return lines, nil
+}
+
+// upTo cuts lines after the limit and the instant of the last line within it, and
+// says whether it saw where that instant ends.
+func upTo(lines []line, limit int) ([]line, bool) {
+	for end := max(limit, 0); end < len(lines); end++ {
+		if end == 0 || lines[end].Time != lines[end-1].Time {
+			return lines[:end], true
+		}
+	}
+	return lines, false
+}
+
+// activity is a line as it is read, with the values that conflicts replaced.
+func (s *Store) activity(ctx context.Context, lane string, kept line) (reconciler.Activity, error) {
+	activity := reconciler.Activity{
+		Time: time.UnixMilli(kept.Time).UTC(), Lane: lane, RecordID: kept.RecordID, GraphID: kept.GraphID, From: kept.From, Action: kept.Action,
+		Fields: kept.Fields, Lag: time.Duration(kept.Lag) * time.Millisecond, Mails: kept.Mails, Reason: kept.Reason,
+	}
+	for _, conflict := range kept.Conflicts {
+		shown := reconciler.Conflict{Field: conflict.Field, Entry: conflict.Entry, Loser: conflict.Loser}
+		lost, err := s.lostOf(ctx, lane, conflict)
+		switch {
+		case err == nil:
+			shown.Lost, shown.Value, shown.Restored = lost.Text, lost.Value, lost.Restored
+			if lost.Value != nil {
+				shown.ID = conflict.Lost
+			}
+		case !errors.Is(err, ErrNotFound):
+			return activity, err
+		}
+		activity.Conflicts = append(activity.Conflicts, shown)
+	}
+	return activity, nil
 }
 
 // Lost returns the value that a conflict replaced; ErrNotFound when there is none

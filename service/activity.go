@@ -20,7 +20,7 @@ func (a admin) Activity(ctx context.Context, filter gateway.ActivityFilter) ([]g
 	s := a.service
 	lanes, most := []string{filter.User}, laneLines
 	if filter.Event == "" {
-		most = filter.Limit + tiedLines
+		most = filter.Limit
 	}
 	if filter.User == "" {
 		members, err := s.store.Members(ctx)
@@ -65,12 +65,8 @@ func (a admin) Activity(ctx context.Context, filter gateway.ActivityFilter) ([]g
 	return lines, nil
 }
 
-// laneLines is more than a lane's log ever holds, and tiedLines more than are
-// written to it in one instant.
-const (
-	laneLines = 2000
-	tiedLines = 500
-)
+// laneLines is more than a lane's log ever holds.
+const laneLines = 2000
 
 type activityLine struct{ gateway.ActivityLine }
 

@@ -54,7 +54,7 @@ func StartAll(ctx context.Context, config Config, all []gateway.Settings) (*Flee
 			return nil, err
 		}
 	}
-	f := &Fleet{config: config, hosts: gateway.NewHosts(config.Log), ended: make(chan struct{}), services: map[string]*Service{}}
+	f := &Fleet{config: config, hosts: gateway.NewHosts(config.Log, config.Drain), ended: make(chan struct{}), services: map[string]*Service{}}
 	var err error
 	f.connection, err = redis.Connect(ctx, redis.Config{
 		URL: all[0].RedisURL.Reveal(), DataDir: all[0].DataDir, Engine: config.Engine, Server: config.RedisServer,

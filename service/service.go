@@ -32,6 +32,10 @@ type Config struct {
 	// databases; then there is no listener.
 	Hosts      *gateway.Hosts
 	Connection *redis.Connection
+	// Drain is for how long requests are still taken after the context has ended,
+	// while readyz says that the process stops: who balances load sends here until
+	// it has seen that, and NightPOS posts nothing twice. Default none.
+	Drain time.Duration
 	// Version is shown in the metrics.
 	Version string
 	// Transport carries the calls to both sides.
@@ -254,7 +258,7 @@ func (s *Service) build(ctx context.Context) (parts, error) {
 	}
 	s.health = s.dependencies(suite)
 	server, err := gateway.NewServer(gateway.Config{
-		Contents: s.kept(), Senders: senders, Hints: s.store, Members: s.store, Dependencies: s.health, Metrics: metrics, Now: config.Now, Log: config.Log,
+		Contents: s.kept(), Senders: senders, Hints: s.store, Members: s.store, Dependencies: s.health, Metrics: metrics, Drain: config.Drain, Now: config.Now, Log: config.Log,
 		Connections: &gateway.Connections{
 			People: people{s}, Tickets: tickets{s.store}, Admin: admin{s}, PublicURL: settings.PublicURL, NightPOSURL: settings.NightPOSURL,
 			LoginURL: settings.MicrosoftLoginURL, ClientID: s.outlook.ClientID, Keys: keys, Random: config.Random, AdminToken: settings.AdminToken,

@@ -171,6 +171,41 @@ func logged(t *testing.T, o opener) {
 	}
 	got[0].Conflicts[0].ID = ""
 	same(t, "older", got, activities[:1])
+	atOnce(t, store, start.Add(time.Minute))
+}
+
+// atOnce logs several lines of one instant, which stay together on a page, whether
+// newer lines are asked for as well or not.
+func atOnce(t *testing.T, store *redis.Store, instant time.Time) {
+	var lines []reconciler.Activity
+	for index, after := range []time.Duration{0, time.Second, time.Second, time.Second, 2 * time.Second} {
+		lines = append(lines, reconciler.Activity{Time: instant.Add(after), Lane: lane, RecordID: int64(100 + index), Action: reconciler.ActionUpdate})
+	}
+	commit(t, store, reconciler.Commit{Activities: lines})
+	for name, page := range map[string]struct {
+		before time.Time
+		limit  int
+		want   []int64
+	}{
+		"of all":               {limit: 2, want: []int64{104, 103, 102, 101}},
+		"of all, whole":        {limit: 4, want: []int64{104, 103, 102, 101}},
+		"of older":             {before: instant.Add(2 * time.Second), limit: 1, want: []int64{103, 102, 101}},
+		"of older, and fewer":  {before: instant.Add(time.Second), limit: 1, want: []int64{100}},
+		"within a millisecond": {before: instant.Add(time.Second + time.Microsecond), limit: 1, want: []int64{103, 102, 101}},
+		"of the newest":        {limit: 1, want: []int64{104}},
+	} {
+		got, err := store.Activities(t.Context(), lane, page.before, page.limit)
+		if err != nil {
+			t.Fatalf("Activities %s: got %v, want no error", name, err)
+		}
+		var records []int64
+		for _, one := range got {
+			records = append(records, one.RecordID)
+		}
+		if !slices.Equal(records, page.want) {
+			t.Errorf("Activities %s: got lines of %d, want %d", name, records, page.want)
+		}
+	}
 }
 
 // replaceLost has the other version of a conflict take the place of the one kept.
