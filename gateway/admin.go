@@ -405,6 +405,11 @@ type ConsoleSettings struct {
 	SecretSet bool `json:"client_secret_set"`
 	// SecretExpires is a date, empty when it is not known.
 	SecretExpires string `json:"client_secret_expires"`
+	// Entered says that the application is not as the gateway was configured, but as
+	// it was entered while it ran, which stands until it is given up.
+	Entered bool `json:"application_entered"`
+	// Configured says that the gateway was configured with an application as well.
+	Configured bool `json:"application_configured"`
 	// Conflict is who wins: newest, outlook or nightpos.
 	Conflict string `json:"conflict"`
 }
@@ -415,5 +420,8 @@ type SettingsChange struct {
 	ClientID      *string `json:"client_id"`
 	ClientSecret  *Secret `json:"client_secret"`
 	SecretExpires *string `json:"client_secret_expires"`
+	// UseConfigured gives up the application that was entered, for the one that the
+	// gateway was configured with.
+	UseConfigured bool    `json:"use_configured_application"`
 	Conflict      *string `json:"conflict"`
 }

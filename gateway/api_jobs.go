@@ -155,6 +155,9 @@ func (c SettingsChange) Check() error {
 			return &Refusal{http.StatusUnprocessableEntity, "client_secret_expires must be a date such as 2028-11-22"}
 		}
 	}
+	if c.UseConfigured && (c.ClientID != nil || c.ClientSecret != nil || c.SecretExpires != nil) {
+		return &Refusal{http.StatusUnprocessableEntity, "use_configured_application gives up client_id, client_secret and client_secret_expires: leave these out, or set it to false"}
+	}
 	if c.Conflict != nil && !slices.Contains([]string{"newest", "outlook", "nightpos"}, *c.Conflict) {
 		return &Refusal{http.StatusUnprocessableEntity, "conflict must be newest, outlook or nightpos"}
 	}
@@ -173,7 +176,7 @@ func (c SettingsChange) Names() string {
 	var names []string
 	for name, given := range map[string]bool{
 		"outlook_sync": c.OutlookSync != nil, "client_id": c.ClientID != nil, "client_secret": c.ClientSecret != nil,
-		"client_secret_expires": c.SecretExpires != nil, "conflict": c.Conflict != nil,
+		"client_secret_expires": c.SecretExpires != nil, "use_configured_application": c.UseConfigured, "conflict": c.Conflict != nil,
 	} {
 		if given {
 			names = append(names, name)

@@ -85,9 +85,9 @@ var meanings = map[int]string{
 	90002:   "there is no such tenant: check MICROSOFT_TENANT",
 	501481:  "the sign-in was finished by another browser than began it",
 	7000112: "the application is disabled in Entra",
-	7000215: "the client secret is wrong: MICROSOFT_CLIENT_SECRET must be its value, not its id",
+	7000215: "the client secret is wrong: MICROSOFT_CLIENT_SECRET, or what the console's settings have in its place, must be its value, not its id",
 	7000218: "Microsoft was shown neither a client secret nor a certificate",
-	7000222: "the client secret has expired: make a new one in Entra and set MICROSOFT_CLIENT_SECRET",
+	7000222: "the client secret has expired: make a new one in Entra and set MICROSOFT_CLIENT_SECRET, or enter it in the console's settings if the one before was entered there",
 	9001023: "the tenant path does not serve this kind of sign-in: set MICROSOFT_TENANT to a tenant's id",
 }
 

@@ -35,6 +35,10 @@ type chosen struct {
 	Conflict      *string `json:"conflict,omitempty"`
 }
 
+// entered says whether the application, or its secret, is another one than the
+// gateway was started with.
+func (c chosen) entered() bool { return c.ClientID != nil || c.ClientSecret != nil }
+
 // console applies what administrators set.
 type console struct {
 	service *Service
@@ -101,6 +105,8 @@ func (c *console) apply(ctx context.Context) error {
 	if now.SecretExpires != nil {
 		at, _ := time.Parse(time.DateOnly, *now.SecretExpires) // checked when it was set
 		s.expiry.set(at)
+	} else {
+		s.expiry.set(settings.MicrosoftClientSecretExpires)
 	}
 	return c.halt(ctx)
 }
@@ -170,6 +176,7 @@ func (a admin) Settings(ctx context.Context) (gateway.ConsoleSettings, error) {
 	if now.Conflict != nil {
 		shown.Conflict = *now.Conflict
 	}
+	shown.Entered, shown.Configured = now.entered(), given.MicrosoftClientID != "" && (given.MicrosoftClientSecret != "" || given.MicrosoftClientCertificate != "")
 	return shown, nil
 }
 
@@ -183,12 +190,18 @@ func (a admin) SaveSettings(ctx context.Context, change gateway.SettingsChange) 
 	if err != nil {
 		return gateway.ConsoleSettings{}, err
 	}
+	if change.UseConfigured && !before.Configured {
+		return gateway.ConsoleSettings{}, refuse(http.StatusConflict, "the gateway was started without MICROSOFT_CLIENT_ID and MICROSOFT_CLIENT_SECRET; set these and restart it, or go on with what was entered")
+	}
 	if change.ClientID != nil && *change.ClientID != before.ClientID && change.ClientSecret == nil && before.SecretSet {
 		return gateway.ConsoleSettings{}, refuse(http.StatusUnprocessableEntity, "client_secret is missing: another application has another secret")
 	}
 	next := c.current()
 	if change.OutlookSync != nil {
 		next.Off = !*change.OutlookSync
+	}
+	if change.UseConfigured {
+		next.ClientID, next.ClientSecret, next.SecretExpires = nil, nil, nil
 	}
 	if change.ClientID != nil {
 		next.ClientID = change.ClientID
@@ -215,7 +228,7 @@ func (a admin) SaveSettings(ctx context.Context, change gateway.SettingsChange) 
 	if err := a.service.store.SaveSetting(ctx, consoleSetting, text); err != nil {
 		return gateway.ConsoleSettings{}, err
 	}
-	if change.ClientID != nil || change.ClientSecret != nil || change.SecretExpires != nil {
+	if change.ClientID != nil || change.ClientSecret != nil || change.SecretExpires != nil || change.UseConfigured {
 		// What was found about another application is not true of this one.
 		if err := a.forgetExamination(ctx); err != nil {
 			return gateway.ConsoleSettings{}, err

@@ -50,6 +50,10 @@ func (c *Console) saveSettings(ctx context.Context, v *view, w http.ResponseWrit
 	if secret := gateway.Secret(strings.TrimSpace(form.Get("client_secret"))); secret != "" {
 		change.ClientSecret = &secret
 	}
+	if form.Get("use_configured") == "on" {
+		// What the form was filled with is what is given up.
+		change.UseConfigured, change.ClientID, change.ClientSecret, change.SecretExpires = true, nil, nil, nil
+	}
 	if err := change.Check(); err != nil {
 		return err
 	}

@@ -7,6 +7,7 @@ import (
 	"github.com/nightpos/outlook-gateway/gateway"
 	"github.com/nightpos/outlook-gateway/reconciler"
 	"github.com/nightpos/outlook-gateway/service"
+	simoutlook "github.com/nightpos/outlook-gateway/test/sim/outlook"
 )
 
 // TestAnAdministrator signs in with the admin token and does what administrators
@@ -98,6 +99,14 @@ func TestAnAdministrator(t *testing.T) {
 		b.press(x.of(t, "button.save"))
 		b.says(x.of(t, "done.settings"))
 		w.until("alice", "is connected", func(user gateway.User) bool { return user.State == reconciler.PhaseConnected })
+		// A secret that is entered stands before the one of the start, until it is given up.
+		b.fill("client_secret", simoutlook.DefaultApplication.Secret)
+		b.press(x.of(t, "button.save"))
+		b.says(x.of(t, "settings.entered"))
+		b.page("settings-entered")
+		b.value(`document.querySelector("input[name=use_configured]").click(); "given up"`)
+		b.press(x.of(t, "button.save"))
+		b.until(`document.querySelector("input[name=client_secret]") !== null && document.querySelector("input[name=use_configured]") === null`)
 
 		// The Reset Account dialog: two choices, what would happen, the button.
 		b.open(w.address+root+"/people/alice", "Alice")

@@ -106,6 +106,28 @@ func TestChoices(t *testing.T) {
 	})
 }
 
+// applicationOfTheStart gives up an application that was entered, of which nothing
+// stays: neither its id, nor its secret, nor the date.
+func (w *world) applicationOfTheStart() {
+	w.Helper()
+	settings := func(body string) (now gateway.ConsoleSettings) {
+		method := http.MethodPut
+		if body == "" {
+			method = http.MethodGet
+		}
+		w.call(method, "/settings", body, http.StatusOK, &now)
+		return now
+	}
+	if now := settings(""); !now.Entered || !now.Configured {
+		w.Errorf("once a secret was entered: got %+v", now)
+	}
+	settings(`{"client_id":"another","client_secret":"another's","client_secret_expires":"2001-01-01"}`)
+	w.call(http.MethodPut, "/settings", `{"use_configured_application":true,"client_secret":"both"}`, http.StatusUnprocessableEntity, nil)
+	if now := settings(`{"use_configured_application":true}`); now.Entered || now.ClientID != simoutlook.DefaultApplication.ID || !now.SecretSet || now.SecretExpires != "" {
+		w.Errorf("given up: got %+v", now)
+	}
+}
+
 // TestStatusSettingsAndActivity goes through the calls that are about nobody.
 func TestStatusSettingsAndActivity(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -135,6 +157,7 @@ func TestStatusSettingsAndActivity(t *testing.T) {
 		if settings.SecretExpires != "" || status.SecretExpires != nil {
 			t.Errorf("after another secret: got %+v and an expiry of %v", settings, status.SecretExpires)
 		}
+		w.applicationOfTheStart()
 		for body, want := range map[string]int{
 			`{"conflict":"mine"}`: 422, `{"client_secret_expires":"soon"}`: 422, `{"client_id":"another"}`: 422, `{"colour":"blue"}`: 400, `[`: 400,
 		} {
