@@ -1,8 +1,10 @@
 package weeks_test
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -32,10 +34,14 @@ const (
 	// At Microsoft:
 	forgottenTokens      trouble = "Graph forgets how far it told"
 	removedSubscriptions trouble = "Graph removes the subscriptions"
+	lostNotifications    trouble = "Graph's notifications are lost"
+	// To the calls to NightPOS:
+	oddProxy trouble = "what stands before NightPOS answers with odd errors"
 	// To the store:
 	storeDown        trouble = "the store is down"
 	storeSlow        trouble = "the store is slow"
 	forgottenScripts trouble = "the store forgets its scripts"
+	failedOver       trouble = "another store takes over, without the last second"
 	// To the gateway:
 	killedReplica trouble = "a replica is killed"
 	frozenReplica trouble = "a replica is stopped for longer than a lease"
@@ -45,8 +51,16 @@ const (
 
 // troubles are those that a storm brings, one at a time.
 var troubles = []trouble{
-	noTrouble, noTrouble, oddAnswers, slowCalls, endedAccess, forgottenTokens, removedSubscriptions,
-	storeDown, storeSlow, forgottenScripts, killedReplica, killedReplica, frozenReplica, moved, rekeyed,
+	noTrouble, noTrouble, oddAnswers, slowCalls, endedAccess, forgottenTokens, removedSubscriptions, lostNotifications,
+	oddProxy, storeDown, storeSlow, forgottenScripts, failedOver, killedReplica, killedReplica, frozenReplica, moved, rekeyed,
+}
+
+// troubleNamed is one of them; a name that none has is a slip.
+func troubleNamed(name string) trouble {
+	if !slices.Contains(troubles, trouble(name)) {
+		panic(fmt.Sprintf("no trouble is called %q; there are %q", name, troubles))
+	}
+	return trouble(name)
 }
 
 // oddStatuses are answers of Graph that are not those of a busy server, and that are
@@ -56,15 +70,22 @@ var oddStatuses = []int{
 	http.StatusGone, http.StatusPreconditionFailed, http.StatusInternalServerError,
 }
 
+// oddProxyStatuses are what a proxy, a firewall or a maintenance page say in
+// NightPOS's place. A call was not carried out then.
+var oddProxyStatuses = []int{
+	http.StatusBadRequest, http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound, http.StatusTooManyRequests,
+	http.StatusInternalServerError, http.StatusServiceUnavailable, http.StatusGatewayTimeout,
+}
+
 // weather decides the fate of calls. Its methods are called concurrently.
 type weather struct {
 	mutex  sync.Mutex
 	random *rand.Rand
 	sky    sky
-	// odd is how many odd answers may be given yet, and slow how many calls may
-	// take a minute.
-	odd, slow int
-	lost      bool
+	// odd is how many odd answers may be given yet, slow how many calls may take a
+	// minute, and astray how many calls to NightPOS do not get there.
+	odd, slow, astray int
+	lost              bool
 }
 
 func newWeather(seed uint64) *weather {
@@ -74,14 +95,14 @@ func newWeather(seed uint64) *weather {
 func (w *weather) turn(to sky) {
 	w.mutex.Lock()
 	defer w.mutex.Unlock()
-	w.sky, w.odd, w.slow = to, 0, 0
+	w.sky, w.odd, w.slow, w.astray = to, 0, 0, 0
 }
 
-// beset has a few calls answered oddly, or slowly.
-func (w *weather) beset(odd, slow int) {
+// beset has a few calls answered oddly, or slowly, or by what stands before NightPOS.
+func (w *weather) beset(odd, slow, astray int) {
 	w.mutex.Lock()
 	defer w.mutex.Unlock()
-	w.odd, w.slow = odd, slow
+	w.odd, w.slow, w.astray = odd, slow, astray
 }
 
 // deafen says that webhooks are being lost.
@@ -155,8 +176,13 @@ func (w *weather) call(model, _ string) simnightpos.CallFate {
 	if w.sky != storm {
 		return simnightpos.CallFate{}
 	}
+	byPerson := strings.HasPrefix(model, "calendar.")
+	if w.astray > 0 && !byPerson && w.random.IntN(3) == 0 {
+		w.astray--
+		return simnightpos.CallFate{Status: oddProxyStatuses[w.random.IntN(len(oddProxyStatuses))]}
+	}
 	fate := w.random.IntN(12)
-	switch byPerson := strings.HasPrefix(model, "calendar."); {
+	switch {
 	case fate == 0 && !byPerson:
 		return simnightpos.CallFate{Status: http.StatusBadGateway}
 	case fate == 1 && !byPerson:

@@ -21,6 +21,7 @@ import (
 var (
 	seeds = flag.Int("seeds", usualWeeks, "how many weeks TestWeeks simulates")
 	seed  = flag.Uint64("seed", 1, "the seed of the first week")
+	only  = flag.String("trouble", "", "what goes wrong in every storm besides, such as: the store is down; what the dice say, if empty")
 	keep  = flag.String("keep", "", "which parts of the week happen, such as 3.w,3.1; all, if empty; see TestShortest")
 )
 
@@ -170,6 +171,9 @@ func (w *week) course() course {
 		drawn.edits += dice.IntN(6)
 	}
 	trouble := troubles[dice.IntN(len(troubles))]
+	if *only != "" {
+		trouble = troubleNamed(*only)
+	}
 	drawn.restart = dice.IntN(3) == 0
 	drawn.after = time.Duration(dice.IntN(60)) * time.Second
 	drawn.sweep = dice.IntN(4) == 0
@@ -250,15 +254,23 @@ func (w *week) beset(with trouble) {
 	victim := w.replicas[dice.IntN(len(w.replicas))].ways
 	switch with {
 	case oddAnswers:
-		w.weather.beset(1+dice.IntN(6), 0)
+		w.weather.beset(1+dice.IntN(6), 0, 0)
 	case slowCalls:
-		w.weather.beset(0, 1+dice.IntN(3))
+		w.weather.beset(0, 1+dice.IntN(3), 0)
 	case endedAccess:
 		w.outlook.EndAccess(w.context, []string{alice, bob}[dice.IntN(2)])
 	case forgottenTokens:
 		w.outlook.ForgetDeltaTokens([]string{alice, bob}[dice.IntN(2)])
 	case removedSubscriptions:
 		w.outlook.RemoveSubscriptions([]string{alice, bob}[dice.IntN(2)])
+		w.weather.deafen()
+	case lostNotifications:
+		w.outlook.Silence(true)
+		w.weather.deafen()
+	case oddProxy:
+		w.weather.beset(0, 0, 1+dice.IntN(8))
+	case failedOver:
+		w.must(w.store.failOver(w.context, lastSecond))
 		w.weather.deafen()
 	case storeDown:
 		w.store.set(true, 0)
