@@ -35,7 +35,11 @@ func (c serveCommand) Run(in *invocation) error {
 		return fmt.Errorf("GATEWAY_LISTEN is wrong: %w; example: :8080", err)
 	}
 	version, _ := buildVersion()
-	config := service.Config{Settings: settings, Listener: listener, Version: version, Log: log, Drain: drainTime}
+	config := service.Config{Settings: settings, Listener: listener, Version: version, Log: log}
+	if settings.RedisURL != "" {
+		// Otherwise there is no other gateway to turn to.
+		config.Drain = drainTime
+	}
 	if settings.Name != "" {
 		running, err := service.StartAll(in.ctx, config, all)
 		if err != nil {

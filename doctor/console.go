@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/nightpos/outlook-gateway/gateway/findings"
@@ -15,6 +16,8 @@ type console struct {
 	ClientID  string `json:"client_id"`
 	SecretSet bool   `json:"client_secret_set"`
 	Expires   string `json:"client_secret_expires"`
+	// Entered are those of its settings that stand before what it was started with.
+	Entered []string `json:"entered"`
 }
 
 // askConsole asks the gateway at the public URL; false when it cannot be asked.
@@ -45,6 +48,8 @@ func (e *examiner) applyConsole(ctx context.Context, s *sheet) (elsewhere bool) 
 		e.settings.MicrosoftClientID, elsewhere = told.ClientID, true
 	case own != told.ClientID:
 		s.warn("console", findings.Say("microsoft.console", "Console", told.ClientID, "Own", own), findings.Say("microsoft.console.todo"))
+	case e.settings.MicrosoftClientCertificate == "" && slices.Contains(told.Entered, "client_secret"):
+		s.warn("console", findings.Say("microsoft.console.secret"), findings.Say("microsoft.console.secret.todo"))
 	}
 	if end, err := time.Parse(time.DateOnly, told.Expires); err == nil && e.settings.MicrosoftClientSecretExpires.IsZero() {
 		e.settings.MicrosoftClientSecretExpires = end

@@ -384,7 +384,7 @@ func TestApplicationOfTheConsole(t *testing.T) {
 			answer.WriteHeader(http.StatusUnauthorized)
 			return
 		}
-		_, _ = fmt.Fprintf(answer, `{"outlook_sync":true,"client_id":%q,"client_secret_set":true,"client_secret_expires":%q,"conflict":"newest"}`, simoutlook.DefaultApplication.ID, end)
+		_, _ = fmt.Fprintf(answer, `{"outlook_sync":true,"client_id":%q,"client_secret_set":true,"client_secret_expires":%q,"entered":["client_id","client_secret"],"configured_client_id":"","conflict":"newest"}`, simoutlook.DefaultApplication.ID, end)
 	}))
 	found := map[string]doctor.Row{}
 	for _, row := range doctor.Run(t.Context(), w.config) {
@@ -406,6 +406,13 @@ func TestApplicationOfTheConsole(t *testing.T) {
 	}
 	if row := found["microsoft.console"]; row.Status != warning || !strings.Contains(row.Detail, simoutlook.DefaultApplication.ID) {
 		t.Errorf("with another application in the console: got %+v", row)
+	}
+	w.unlike("MICROSOFT_CLIENT_ID", simoutlook.DefaultApplication.ID)
+	for _, row := range doctor.Run(t.Context(), w.config) {
+		found[row.Check] = row
+	}
+	if row := found["microsoft.console"]; row.Status != warning || !strings.Contains(row.Detail, "MICROSOFT_CLIENT_SECRET") || !strings.Contains(row.Remedy, "give up") {
+		t.Errorf("with another secret in the console: got %+v", row)
 	}
 }
 

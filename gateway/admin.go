@@ -405,11 +405,13 @@ type ConsoleSettings struct {
 	SecretSet bool `json:"client_secret_set"`
 	// SecretExpires is a date, empty when it is not known.
 	SecretExpires string `json:"client_secret_expires"`
-	// Entered says that the application is not as the gateway was configured, but as
-	// it was entered while it ran, which stands until it is given up.
-	Entered bool `json:"application_entered"`
-	// Configured says that the gateway was configured with an application as well.
-	Configured bool `json:"application_configured"`
+	// Entered are those of client_id, client_secret and client_secret_expires that
+	// were entered while the gateway ran; they stand before what it was configured
+	// with until they are given up.
+	Entered []string `json:"entered"`
+	// ConfiguredID is the application that the gateway was configured with, together
+	// with its secret or certificate; empty for none.
+	ConfiguredID string `json:"configured_client_id"`
 	// Conflict is who wins: newest, outlook or nightpos.
 	Conflict string `json:"conflict"`
 }
@@ -420,8 +422,9 @@ type SettingsChange struct {
 	ClientID      *string `json:"client_id"`
 	ClientSecret  *Secret `json:"client_secret"`
 	SecretExpires *string `json:"client_secret_expires"`
-	// UseConfigured gives up the application that was entered, for the one that the
-	// gateway was configured with.
+	// UseConfigured gives up what was entered about the application, for what the
+	// gateway was configured with. If that is another application, everybody has to
+	// connect again.
 	UseConfigured bool    `json:"use_configured_application"`
 	Conflict      *string `json:"conflict"`
 }

@@ -55,15 +55,8 @@ func live(w http.ResponseWriter, _ *http.Request) {
 	writeJSON(w, http.StatusOK, map[string]string{"status": "ok"})
 }
 
-// stoppingText is what readyz says once the process is about to end.
-const stoppingText = "the gateway is about to stop; send nothing new here"
-
 // ready answers readyz.
 func (h *health) ready(w http.ResponseWriter, r *http.Request) {
-	if h.stopping.Load() {
-		writeProblem(w, http.StatusServiceUnavailable, stoppingText)
-		return
-	}
 	statuses, err := h.statuses(r.Context())
 	if err != nil {
 		writeProblem(w, http.StatusServiceUnavailable, "the checks did not end in time")
@@ -74,6 +67,9 @@ func (h *health) ready(w http.ResponseWriter, r *http.Request) {
 		if dependency.Required && dependency.Status == statusFailed {
 			answer, status = "unavailable", http.StatusServiceUnavailable
 		}
+	}
+	if h.stopping.Load() {
+		answer, status = "stopping", http.StatusServiceUnavailable
 	}
 	writeJSON(w, status, map[string]any{"status": answer, "dependencies": statuses})
 }

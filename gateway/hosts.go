@@ -24,7 +24,8 @@ type Hosts struct {
 	servers map[string]*Server
 	// failing are why databases cannot be served for now, by host.
 	failing map[string]string
-	stopped bool
+	// draining and stopped say how far the end has come; see serveHTTP.
+	draining, stopped bool
 }
 
 // NewHosts makes one without servers. The drain is as Config has it.
@@ -43,19 +44,30 @@ func (h *Hosts) Fails(publicURL, why string) {
 	h.failing[canonicalHost(hostOf(publicURL))] = why
 }
 
-// Serve answers on the listener until the context ends, then lets requests under way
-// finish and returns nil. It closes the listener.
+// Serve answers on the listener until the context ends and the drain is over, then
+// lets requests under way finish and returns nil. It closes the listener.
 func (h *Hosts) Serve(ctx context.Context, listener net.Listener) error {
 	defer close(h.ended)
-	return serveHTTP(ctx, listener, h, h.log, h.drain, h.stop)
+	return serveHTTP(ctx, listener, h, h.log, h.drain, h.stopping, h.stopStreams)
 }
 
-func (h *Hosts) stop() {
+// stopping has every server say that it takes no more soon.
+func (h *Hosts) stopping() {
+	h.mutex.Lock()
+	defer h.mutex.Unlock()
+	h.draining = true
+	for _, server := range h.servers {
+		server.stopping()
+	}
+}
+
+// stopStreams ends the answers of every server that would go on for ever.
+func (h *Hosts) stopStreams() {
 	h.mutex.Lock()
 	defer h.mutex.Unlock()
 	h.stopped = true
 	for _, server := range h.servers {
-		server.stopping()
+		server.stopStreams()
 	}
 }
 
@@ -65,8 +77,11 @@ func (s *Server) ServeBehind(ctx context.Context, hosts *Hosts, publicURL string
 	host := canonicalHost(hostOf(publicURL))
 	return s.during(ctx, func(context.Context) error {
 		hosts.mutex.Lock()
-		if hosts.stopped {
+		if hosts.draining {
 			s.stopping()
+		}
+		if hosts.stopped {
+			s.stopStreams()
 		}
 		hosts.servers[host] = s
 		delete(hosts.failing, host)
@@ -111,10 +126,10 @@ func (h *Hosts) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // the process serves at all. Which databases there are is nobody's business.
 func (h *Hosts) ready(w http.ResponseWriter) {
 	h.mutex.Lock()
-	serving, stopped := len(h.servers), h.stopped
+	serving, draining := len(h.servers), h.draining
 	h.mutex.Unlock()
-	if stopped {
-		writeProblem(w, http.StatusServiceUnavailable, stoppingText)
+	if draining {
+		writeProblem(w, http.StatusServiceUnavailable, "the gateway is about to stop; send nothing new here")
 		return
 	}
 	if serving == 0 {

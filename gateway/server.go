@@ -10,6 +10,7 @@ import (
 	"runtime/debug"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -87,7 +88,7 @@ const (
 	// stopTime is how long requests under way may take once the server takes no
 	// more: longer than a webhook has. Connections on which nothing has been asked
 	// yet end sooner; see unusedTime.
-	stopTime = 5 * time.Second
+	stopTime = 4 * time.Second
 	// flushTime is how long what only memory holds may take on its way to the
 	// store after that.
 	flushTime = 2 * time.Second
@@ -230,18 +231,19 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.router.ServeHTTP(w, r)
 }
 
-// Serve answers on the listener until the context ends, then lets requests
-// under way finish and returns nil. It closes the listener.
+// Serve answers on the listener until the context ends and Config.Drain is over, then
+// lets requests under way finish and returns nil. It closes the listener.
 func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 	return s.during(ctx, func(ctx context.Context) error {
-		return serveHTTP(ctx, listener, s, s.config.Log, s.config.Drain, s.stopping)
+		return serveHTTP(ctx, listener, s, s.config.Log, s.config.Drain, s.stopping, s.stopStreams)
 	})
 }
 
-// stopping has readyz say that the server takes no more soon, and ends answers that
-// would go on for ever.
-func (s *Server) stopping() {
-	s.health.stopping.Store(true)
+// stopping has readyz say that the server takes no more soon.
+func (s *Server) stopping() { s.health.stopping.Store(true) }
+
+// stopStreams ends answers that would go on for ever.
+func (s *Server) stopStreams() {
 	if s.visitors != nil {
 		close(s.visitors.stopped)
 	}
@@ -266,12 +268,20 @@ func (s *Server) during(ctx context.Context, serve func(context.Context) error) 
 	return err
 }
 
-// serveHTTP answers on the listener until the context ends, then calls stopping,
-// goes on for the time of the drain, and lets requests under way finish.
-func serveHTTP(ctx context.Context, listener net.Listener, handler http.Handler, log *zap.Logger, drain time.Duration, stopping func()) error {
+// serveHTTP answers on the listener until the context ends, then calls stopping and
+// goes on for the time of the drain, then calls ending and lets requests under way
+// finish. Each connection ends with the first answer of the drain on it: the end of
+// the server must not meet a request on its way on one that it keeps open.
+func serveHTTP(ctx context.Context, listener net.Listener, handler http.Handler, log *zap.Logger, drain time.Duration, stopping, ending func()) error {
+	draining := &atomic.Bool{}
 	unused := &unusedConnections{open: map[net.Conn]bool{}}
 	server := &http.Server{
-		Handler:           handler,
+		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if draining.Load() {
+				w.Header().Set("Connection", "close")
+			}
+			handler.ServeHTTP(w, r)
+		}),
 		ConnState:         unused.follow,
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       15 * time.Second,
@@ -287,6 +297,7 @@ func serveHTTP(ctx context.Context, listener net.Listener, handler http.Handler,
 	case err := <-served:
 		return fmt.Errorf("serving HTTP: %w", err)
 	case <-ctx.Done():
+		draining.Store(true)
 		stopping()
 		drained = time.After(drain)
 	}
@@ -295,10 +306,11 @@ func serveHTTP(ctx context.Context, listener net.Listener, handler http.Handler,
 	case err = <-served:
 		err = fmt.Errorf("serving HTTP: %w", err)
 	case <-drained:
-		ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTime)
+		ending()
+		closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTime)
 		defer cancel()
 		defer time.AfterFunc(unusedTime, unused.close).Stop()
-		if err = server.Shutdown(ending); err != nil {
+		if err = server.Shutdown(closing); err != nil {
 			err = errors.Join(fmt.Errorf("stopping HTTP: requests did not end within %s: %w", stopTime, err), server.Close())
 		}
 		if ended := <-served; !errors.Is(ended, http.ErrServerClosed) {

@@ -1,6 +1,7 @@
 package redis
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -112,31 +113,27 @@ func (s *Store) SaveLost(ctx context.Context, lane, id string, value LostValue) 
 	return s.setLost(ctx, lane, id, value, goredis.SetArgs{Mode: "XX", KeepTTL: true})
 }
 
+// clocksApart is more than the clocks of replicas ever differ by: a log is in the
+// order of its commits, and each line has the time of the replica that wrote it.
+const clocksApart = 15 * time.Minute
+
 // Activities returns the newest limit lines of a lane's log that are older than
 // before (the zero time: all), newest first, and whatever is of the same instant as
 // the last of them, so that who goes on before that instant misses nothing. Values
 // that a conflict replaced are filled in while they are kept.
 func (s *Store) Activities(ctx context.Context, lane string, before time.Time, limit int) ([]reconciler.Activity, error) {
 	// Most ask for the newest lines; older ones may begin anywhere.
-	var found []line
-	complete := false
+	number := logLength
 	if before.IsZero() {
-		newest, err := s.lines(ctx, lane, limit)
-		if err != nil {
-			return nil, err
-		}
-		found, complete = upTo(newest, limit)
-		complete = complete || len(newest) <= limit
+		number = min(limit+1, logLength)
 	}
-	if !complete {
-		all, err := s.lines(ctx, lane, logLength)
+	var found []line
+	for whole := false; !whole; number *= 4 {
+		lines, err := s.lines(ctx, lane, number)
 		if err != nil {
 			return nil, err
 		}
-		if !before.IsZero() {
-			all = slices.DeleteFunc(all, func(kept line) bool { return !time.UnixMilli(kept.Time).Before(before) })
-		}
-		found, _ = upTo(all, limit)
+		found, whole = upTo(lines, before, limit, len(lines) < number || number >= logLength)
 	}
 	var activities []reconciler.Activity
 	for _, kept := range found {
@@ -149,9 +146,9 @@ func (s *Store) Activities(ctx context.Context, lane string, before time.Time, l
 	return activities, nil
 }
 
-// lines returns the newest lines of a log, one more than that many.
+// lines returns that many of the newest lines of a log.
 func (s *Store) lines(ctx context.Context, lane string, number int) ([]line, error) {
-	stored, err := s.client.LRange(ctx, s.keys.log(lane), 0, int64(number)).Result()
+	stored, err := s.client.LRange(ctx, s.keys.log(lane), 0, int64(number)-1).Result()
 	if err != nil {
 		return nil, fmt.Errorf("reading the log: %w", err)
 	}
@@ -164,15 +161,24 @@ func (s *Store) lines(ctx context.Context, lane string, number int) ([]line, err
 	return lines, nil
 }
 
-// upTo cuts lines after the limit and the instant of the last line within it, and
-// says whether it saw where that instant ends.
-func upTo(lines []line, limit int) ([]line, bool) {
-	for end := max(limit, 0); end < len(lines); end++ {
-		if end == 0 || lines[end].Time != lines[end-1].Time {
-			return lines[:end], true
-		}
+// upTo puts lines into the order of their times and cuts them after the limit and
+// the instant of the last one within it. Unless they are all that there are, it says
+// whether one that was not read may belong before the cut.
+func upTo(lines []line, before time.Time, limit int, all bool) (found []line, whole bool) {
+	if len(lines) == 0 {
+		return nil, true
 	}
-	return lines, false
+	oldest := time.UnixMilli(lines[len(lines)-1].Time)
+	if !before.IsZero() {
+		lines = slices.DeleteFunc(lines, func(kept line) bool { return !time.UnixMilli(kept.Time).Before(before) })
+	}
+	slices.SortStableFunc(lines, func(one, other line) int { return cmp.Compare(other.Time, one.Time) })
+	end := min(max(limit, 0), len(lines))
+	for end > 0 && end < len(lines) && lines[end].Time == lines[end-1].Time {
+		end++
+	}
+	lines = lines[:end]
+	return lines, all || end > 0 && time.UnixMilli(lines[end-1].Time).Sub(oldest) > clocksApart
 }
 
 // activity is a line as it is read, with the values that conflicts replaced.

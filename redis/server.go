@@ -35,7 +35,7 @@ type server struct {
 
 const (
 	serverStart = 10 * time.Second
-	serverStop  = 5 * time.Second
+	serverStop  = 3 * time.Second
 )
 
 // startServer starts redis-server with its data in the folder, in append-only

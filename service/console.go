@@ -35,9 +35,21 @@ type chosen struct {
 	Conflict      *string `json:"conflict,omitempty"`
 }
 
-// entered says whether the application, or its secret, is another one than the
-// gateway was started with.
-func (c chosen) entered() bool { return c.ClientID != nil || c.ClientSecret != nil }
+// entered names what was set about the application. Where there is a certificate, a
+// secret is of no use and stands before nothing.
+func (c chosen) entered(certificate bool) []string {
+	names := []string{}
+	for _, one := range []struct {
+		name string
+		is   *string
+		of   bool
+	}{{"client_id", c.ClientID, true}, {"client_secret", c.ClientSecret, !certificate}, {"client_secret_expires", c.SecretExpires, !certificate}} {
+		if one.is != nil && one.of {
+			names = append(names, one.name)
+		}
+	}
+	return names
+}
 
 // console applies what administrators set.
 type console struct {
@@ -176,7 +188,10 @@ func (a admin) Settings(ctx context.Context) (gateway.ConsoleSettings, error) {
 	if now.Conflict != nil {
 		shown.Conflict = *now.Conflict
 	}
-	shown.Entered, shown.Configured = now.entered(), given.MicrosoftClientID != "" && (given.MicrosoftClientSecret != "" || given.MicrosoftClientCertificate != "")
+	shown.Entered = now.entered(given.MicrosoftClientCertificate != "")
+	if given.MicrosoftClientSecret != "" || given.MicrosoftClientCertificate != "" {
+		shown.ConfiguredID = given.MicrosoftClientID
+	}
 	return shown, nil
 }
 
@@ -190,7 +205,7 @@ func (a admin) SaveSettings(ctx context.Context, change gateway.SettingsChange) 
 	if err != nil {
 		return gateway.ConsoleSettings{}, err
 	}
-	if change.UseConfigured && !before.Configured {
+	if change.UseConfigured && before.ConfiguredID == "" {
 		return gateway.ConsoleSettings{}, refuse(http.StatusConflict, "the gateway was started without MICROSOFT_CLIENT_ID and MICROSOFT_CLIENT_SECRET; set these and restart it, or go on with what was entered")
 	}
 	if change.ClientID != nil && *change.ClientID != before.ClientID && change.ClientSecret == nil && before.SecretSet {
@@ -209,6 +224,10 @@ func (a admin) SaveSettings(ctx context.Context, change gateway.SettingsChange) 
 	if change.ClientSecret != nil {
 		secret := change.ClientSecret.Reveal()
 		next.ClientSecret = &secret
+		if next.ClientID == nil && before.ClientID != "" && a.service.config.Settings.MicrosoftClientCertificate == "" {
+			// It is that application's, whatever the gateway is configured with later.
+			next.ClientID = &before.ClientID
+		}
 	}
 	switch another := change.ClientSecret != nil || change.ClientID != nil && *change.ClientID != before.ClientID; {
 	case change.SecretExpires != nil:

@@ -57,6 +57,9 @@ func (a admin) forgetExamination(ctx context.Context) error {
 // Examine implements gateway.Admin.
 func (a admin) Examine(ctx context.Context) error {
 	s := a.service
+	if s.running.Err() != nil {
+		return refuse(http.StatusServiceUnavailable, "the gateway is about to stop; try again once it has started anew")
+	}
 	busy := refuse(http.StatusConflict, "the gateway is being examined already; wait until that is done")
 	if !s.examining.TryLock() {
 		return busy

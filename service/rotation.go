@@ -131,7 +131,7 @@ func (a admin) RotateSecret(ctx context.Context) error {
 	case before.former(now):
 		return refuse(http.StatusConflict, "the secret is being rotated already; again when the former one is refused, within %s of when NightPOS has the new one", formerTime)
 	case before.Generation+1 >= gateway.Generations:
-		return refuse(http.StatusConflict, "the secret was rotated %d times, which is as often as there are secrets; what replaces them all is another GATEWAY_SECRET_KEY, and nothing but it", before.Generation)
+		return refuse(http.StatusConflict, "the secret was rotated %d times, which is as often as there are secrets; what replaces it from here on is another GATEWAY_SECRET_KEY, put before this one", before.Generation)
 	}
 	if err := r.save(ctx, rotated{Generation: before.Generation + 1, Announced: now}); err != nil {
 		return err

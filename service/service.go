@@ -321,8 +321,8 @@ func (s *Service) spread(part uint64) *mathrand.Rand {
 	return mathrand.New(mathrand.NewPCG(s.config.Spread.Uint64(), part)) //nolint:gosec // spreads retries only
 }
 
-// run works until the context ends: first requests end, then the batches under
-// way, then the store is closed.
+// run works until the context ends: then the batches under way end, meanwhile and
+// for the time of the drain requests are answered, and at last the store is closed.
 func (s *Service) run(ctx context.Context, listener net.Listener, parts parts) {
 	defer close(s.ended)
 	var group sync.WaitGroup

@@ -9,7 +9,7 @@ import (
 
 // guidePage walks through the registration at Microsoft.
 type guidePage struct {
-	gateway.ConsoleSettings
+	application
 	RedirectURI string
 	// Steps are what is known of each step, by its name.
 	Steps map[string]step
@@ -58,7 +58,7 @@ func (c *Console) guide(ctx context.Context, v *view, w http.ResponseWriter, _ *
 	if err != nil {
 		return err
 	}
-	page := guidePage{ConsoleSettings: now, RedirectURI: c.Visitors.RedirectURI(), Running: !found.Began.IsZero() && found.Ended.IsZero(), Examined: !found.Ended.IsZero()}
+	page := guidePage{application: application{now}, RedirectURI: c.Visitors.RedirectURI(), Running: !found.Began.IsZero() && found.Ended.IsZero(), Examined: !found.Ended.IsZero()}
 	for _, number := range status.Users {
 		page.Connected += number
 	}

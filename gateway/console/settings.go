@@ -10,9 +10,35 @@ import (
 
 // settingsPage are the settings that can be changed while the gateway runs.
 type settingsPage struct {
-	gateway.ConsoleSettings
+	application
 	Policies []string
 }
+
+// variables are how the gateway is configured with what can be entered.
+var variables = map[string]string{
+	"client_id": "MICROSOFT_CLIENT_ID", "client_secret": "MICROSOFT_CLIENT_SECRET", "client_secret_expires": "MICROSOFT_CLIENT_SECRET_EXPIRES",
+}
+
+// application is what the form of the application shows.
+type application struct {
+	gateway.ConsoleSettings
+}
+
+// Standing are the variables that change nothing, as something else was entered;
+// empty where there is nothing to go back to.
+func (a application) Standing() string {
+	if a.ConfiguredID == "" {
+		return ""
+	}
+	var names []string
+	for _, name := range a.Entered {
+		names = append(names, variables[name])
+	}
+	return strings.Join(names, ", ")
+}
+
+// Another says that what the gateway is configured with is another application.
+func (a application) Another() bool { return a.ConfiguredID != a.ClientID }
 
 // settings shows them. The client secret is never shown.
 func (c *Console) settings(ctx context.Context, v *view, w http.ResponseWriter, _ *http.Request) error {
@@ -20,7 +46,7 @@ func (c *Console) settings(ctx context.Context, v *view, w http.ResponseWriter, 
 	if err != nil {
 		return err
 	}
-	c.show(v, w, http.StatusOK, "settings", settingsPage{now, []string{"newest", "outlook", "nightpos"}})
+	c.show(v, w, http.StatusOK, "settings", settingsPage{application{now}, []string{"newest", "outlook", "nightpos"}})
 	return nil
 }
 
@@ -51,6 +77,9 @@ func (c *Console) saveSettings(ctx context.Context, v *view, w http.ResponseWrit
 		change.ClientSecret = &secret
 	}
 	if form.Get("use_configured") == "on" {
+		if change.ClientSecret != nil {
+			return &gateway.Refusal{Status: http.StatusUnprocessableEntity, Text: "a client secret was entered and given up at once; do one of the two"}
+		}
 		// What the form was filled with is what is given up.
 		change.UseConfigured, change.ClientID, change.ClientSecret, change.SecretExpires = true, nil, nil, nil
 	}

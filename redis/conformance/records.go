@@ -172,6 +172,44 @@ func logged(t *testing.T, o opener) {
 	got[0].Conflicts[0].ID = ""
 	same(t, "older", got, activities[:1])
 	atOnce(t, store, start.Add(time.Minute))
+	clocksApart(t, store, start.Add(time.Hour))
+}
+
+// clocksApart logs what replicas do whose clocks are five minutes apart, one after the
+// other: page by page it is in the order of time, and whole.
+func clocksApart(t *testing.T, store *redis.Store, instant time.Time) {
+	missing := map[int64]bool{}
+	for replica, ahead := range []time.Duration{5 * time.Minute, 4 * time.Minute} {
+		var lines []reconciler.Activity
+		for index := range 30 {
+			record := int64(1000 + 100*replica + index)
+			missing[record] = true
+			lines = append(lines, reconciler.Activity{
+				Time: instant.Add(ahead + time.Duration(index)*10*time.Second), Lane: lane, RecordID: record, Action: reconciler.ActionUpdate,
+			})
+		}
+		commit(t, store, reconciler.Commit{Activities: lines})
+	}
+	last := time.Time{}
+	for range 100 {
+		page, err := store.Activities(t.Context(), lane, last, 7)
+		if err != nil {
+			t.Fatalf("Activities: got %v, want no error", err)
+		}
+		for _, one := range page {
+			if !last.IsZero() && one.Time.After(last) {
+				t.Errorf("Activities: %s comes after %s", one.Time, last)
+			}
+			last = one.Time
+			delete(missing, one.RecordID)
+		}
+		if len(page) == 0 || last.Before(instant) {
+			break
+		}
+	}
+	if len(missing) > 0 {
+		t.Errorf("Activities: %d lines are on no page: %v", len(missing), slices.Sorted(maps.Keys(missing)))
+	}
 }
 
 // atOnce logs several lines of one instant, which stay together on a page, whether
@@ -193,6 +231,7 @@ func atOnce(t *testing.T, store *redis.Store, instant time.Time) {
 		"of older, and fewer":  {before: instant.Add(time.Second), limit: 1, want: []int64{100}},
 		"within a millisecond": {before: instant.Add(time.Second + time.Microsecond), limit: 1, want: []int64{103, 102, 101}},
 		"of the newest":        {limit: 1, want: []int64{104}},
+		"of none":              {before: time.UnixMilli(1), limit: 1},
 	} {
 		got, err := store.Activities(t.Context(), lane, page.before, page.limit)
 		if err != nil {

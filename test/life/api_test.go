@@ -110,22 +110,54 @@ func TestChoices(t *testing.T) {
 // stays: neither its id, nor its secret, nor the date.
 func (w *world) applicationOfTheStart() {
 	w.Helper()
-	settings := func(body string) (now gateway.ConsoleSettings) {
-		method := http.MethodPut
-		if body == "" {
-			method = http.MethodGet
-		}
-		w.call(method, "/settings", body, http.StatusOK, &now)
+	put := func(body string) (now gateway.ConsoleSettings) {
+		w.call(http.MethodPut, "/settings", body, http.StatusOK, &now)
 		return now
 	}
-	if now := settings(""); !now.Entered || !now.Configured {
+	secretOnly := []string{"client_id", "client_secret", "client_secret_expires"} // a secret goes with its id
+	if now := put("{}"); !slices.Equal(now.Entered, secretOnly) || now.ConfiguredID != simoutlook.DefaultApplication.ID {
 		w.Errorf("once a secret was entered: got %+v", now)
 	}
-	settings(`{"client_id":"another","client_secret":"another's","client_secret_expires":"2001-01-01"}`)
-	w.call(http.MethodPut, "/settings", `{"use_configured_application":true,"client_secret":"both"}`, http.StatusUnprocessableEntity, nil)
-	if now := settings(`{"use_configured_application":true}`); now.Entered || now.ClientID != simoutlook.DefaultApplication.ID || !now.SecretSet || now.SecretExpires != "" {
+	put(`{"client_id":"another","client_secret":"another's","client_secret_expires":"2001-01-01"}`)
+	for _, body := range []string{`{"client_secret":"both"}`, `{"client_id":"both"}`, `{"client_secret_expires":"2001-01-01"}`} {
+		w.call(http.MethodPut, "/settings", `{"use_configured_application":true,`+body[1:], http.StatusUnprocessableEntity, nil)
+	}
+	if now := put(`{"use_configured_application":true}`); len(now.Entered) > 0 || now.ClientID != simoutlook.DefaultApplication.ID || !now.SecretSet || now.SecretExpires != "" {
 		w.Errorf("given up: got %+v", now)
 	}
+	var status gateway.Status
+	w.call(http.MethodGet, "/status", "", http.StatusOK, &status)
+	if status.SecretExpires != nil {
+		w.Errorf("given up: the secret still ends on %s", *status.SecretExpires)
+	}
+	w.connects()
+}
+
+// connects holds that the application is accepted: a token that has ended is renewed.
+func (w *world) connects() {
+	w.Helper()
+	w.outlook.EndAccess(w.Context(), alice)
+	title := "Once a token has ended"
+	w.outlookEvent(alice, title, 2)
+	w.settle("alice", "connected")
+	w.shows(title, 1, 1)
+}
+
+// TestNoApplicationAtTheStart has nothing to go back to.
+func TestNoApplicationAtTheStart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, func(config *service.Config) {
+			config.Settings.MicrosoftClientID, config.Settings.MicrosoftClientSecret = "", ""
+		})
+		var now gateway.ConsoleSettings
+		w.call(http.MethodPut, "/settings", `{"client_id":"`+simoutlook.DefaultApplication.ID+`","client_secret":"`+simoutlook.DefaultApplication.Secret+`"}`, http.StatusOK, &now)
+		if now.ConfiguredID != "" || len(now.Entered) == 0 {
+			t.Errorf("once it was entered: got %+v", now)
+		}
+		w.call(http.MethodPut, "/settings", `{"use_configured_application":true}`, http.StatusConflict, nil)
+		w.connect("alice", "")
+		w.settle("alice", "connected")
+	})
 }
 
 // TestStatusSettingsAndActivity goes through the calls that are about nobody.

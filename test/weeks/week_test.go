@@ -51,8 +51,10 @@ type week struct {
 	parts  map[string]bool // all, if nil
 	// trouble is what goes wrong in this episode, besides its weather.
 	trouble trouble
-	number  int
-	born    int
+	// takenOver waits until another store has taken over.
+	takenOver func() error
+	number    int
+	born      int
 	// expect says which meetings must be there, by tag; those whose fate the
 	// order of the edits decides are not in it.
 	expect map[string]bool
@@ -270,7 +272,9 @@ func (w *week) beset(with trouble) {
 	case oddProxy:
 		w.weather.beset(0, 0, 1+dice.IntN(8))
 	case failedOver:
-		w.must(w.store.failOver(w.context, lastSecond))
+		var err error
+		w.takenOver, err = w.store.failOver(w.context, lastSecond)
+		w.must(err)
 		w.weather.deafen()
 	case storeDown:
 		w.store.set(true, 0)
@@ -295,6 +299,8 @@ func (w *week) relieve(from trouble) {
 		// A token that ends within a minute after its renewal is not renewed at once,
 		// and what is asked here is not asked again.
 		time.Sleep(time.Minute)
+	case failedOver:
+		w.must(w.takenOver())
 	case storeDown, storeSlow:
 		w.store.set(false, 0)
 	case killedReplica:
