@@ -38,15 +38,15 @@ const (
 )
 
 // NewSenders derives the secrets from keys of 32 bytes, of which the first
-// makes new ones and all are accepted. The database ties the NightPOS token to
-// one NightPOS, and random gives the client states' nonces.
+// makes new ones and all are accepted. The database ties both to one NightPOS, where
+// several share a key, and random gives the client states' nonces.
 func NewSenders(keys [][]byte, database string, random io.Reader) (*Senders, error) {
 	if len(keys) == 0 {
 		return nil, errors.New("deriving the webhooks' secrets: no key")
 	}
 	senders := &Senders{keys: keys, random: random, database: database}
 	for _, key := range keys {
-		state, err := hkdf.Key(sha256.New, key, nil, "graph client state", 32)
+		state, err := hkdf.Key(sha256.New, key, nil, "graph client state "+database, 32)
 		if err != nil {
 			return nil, fmt.Errorf("deriving the webhooks' secrets: %w", err)
 		}

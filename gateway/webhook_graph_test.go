@@ -299,8 +299,12 @@ func TestKeysRotate(t *testing.T) {
 	if len(state) > 128 {
 		t.Errorf("a client state has %d characters, and Graph takes 128", len(state))
 	}
-	if other, err := gateway.NewSenders([][]byte{key(1)}, "other", strings.NewReader("")); err != nil || other.IsToken(old.Token()) {
-		t.Errorf("a token of another database is accepted, or %v", err)
+	other, err := gateway.NewSenders([][]byte{key(1)}, "other", strings.NewReader(""))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if lane, known := other.Lane(state); known || other.IsToken(old.Token()) {
+		t.Errorf("of another database with the same key, the token is accepted: %t; the client state: %t, for lane %q", other.IsToken(old.Token()), known, lane)
 	}
 	for _, lane := range []string{"", "a.b", strings.Repeat("9", 41)} {
 		if state, err := old.ClientState(lane); err == nil {
