@@ -79,7 +79,8 @@ type Options struct {
 	Namespace string
 	// ChecksPerHour is how many linked events are sampled in an hour; default none.
 	ChecksPerHour int
-	// Log gets what the gateway logs; default nothing does.
+	// Log gets what the gateway logs besides the world itself, which searches it at the
+	// end for what must never be there; default nothing does.
 	Log *zap.Logger
 	// Network is one that worlds share, each with a Prefix of its own before the names
 	// of its hosts, and with AdminToken of its own; default one of this world's own.
@@ -108,15 +109,18 @@ type World struct {
 	Outlook  *simoutlook.Server
 	NightPOS *simnightpos.Server
 	Gateway  *service.Service
-	closers  []func()
-	silent   int // changes that nobody is told of, as far as they were looked for
+	logged   *transcript
+	// mailboxes are their addresses.
+	mailboxes []string
+	closers   []func()
+	silent    int // changes that nobody is told of, as far as they were looked for
 }
 
 // New starts everything and connects people. It ends with the test's own Close,
 // which must be called inside the bubble.
 func New(t *testing.T, options Options) *World {
 	t.Helper()
-	w := &World{test: t, network: options.Network, prefix: options.Prefix}
+	w := &World{test: t, network: options.Network, prefix: options.Prefix, logged: &transcript{}}
 	if w.network == nil {
 		w.network = &network.Network{}
 	}
@@ -135,6 +139,7 @@ func New(t *testing.T, options Options) *World {
 	if options.Log == nil {
 		options.Log = zap.NewNop()
 	}
+	options.Log = w.logged.with(options.Log)
 	if options.Connect == nil {
 		options.Connect = []string{"alice", "bob"}
 	}
@@ -157,6 +162,9 @@ func New(t *testing.T, options Options) *World {
 	}
 	if options.Outlook != nil {
 		options.Outlook(&outlooks)
+	}
+	for _, one := range outlooks.People {
+		w.mailboxes = append(w.mailboxes, one.Address)
 	}
 	w.Outlook, err = simoutlook.New(outlooks)
 	w.must(err)
@@ -264,6 +272,9 @@ func (w *World) host(address string, handler http.Handler) {
 
 // Close ends everything.
 func (w *World) Close() {
+	w.test.Helper()
+	texts := w.texts()
+	defer func() { w.searchLog(texts) }()
 	for index := len(w.closers) - 1; index >= 0; index-- {
 		w.closers[index]()
 	}
