@@ -390,6 +390,9 @@ func (w *week) checkEqual() {
 			w.t.Errorf("only in Outlook: %+v", read)
 			continue
 		}
+		if w.revived[tag] && record.End < time.Now().UTC().Format("2006-01-02T15:04") {
+			w.over[tag] = true // it ended before anybody heard that it was brought back
+		}
 		if w.over[tag] {
 			read.People = record.People // whoever was invited to the past is not invited again
 			delete(said[tag], carol)
