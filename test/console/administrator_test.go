@@ -102,7 +102,7 @@ func TestAnAdministrator(t *testing.T) {
 		// A secret that is entered stands before the one of the start, until it is given up.
 		b.fill("client_secret", simoutlook.DefaultApplication.Secret)
 		b.press(x.of(t, "button.save"))
-		b.says(x.of(t, "settings.entered"))
+		b.says(x.of(t, "settings.entered", "Names", "MICROSOFT_CLIENT_ID, MICROSOFT_CLIENT_SECRET, MICROSOFT_CLIENT_SECRET_EXPIRES"))
 		b.page("settings-entered")
 		b.value(`document.querySelector("input[name=use_configured]").click(); "given up"`)
 		b.press(x.of(t, "button.save"))
