@@ -261,7 +261,7 @@ func TestADrainedServerStillTakesWebhooks(t *testing.T) {
 				expect("before", "/readyz", http.StatusOK)
 				began, stopped := time.Now(), make(chan error, 1)
 				go func() { stopped <- stop() }()
-				time.Sleep(drain - 100*time.Millisecond)
+				time.Sleep(drain - 100*time.Millisecond) // virtual: the last moment of the drain
 				expect("while it drains", "/readyz", http.StatusServiceUnavailable)
 				if hosts {
 					request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://gateway.test/readyz", nil)

@@ -19,7 +19,7 @@ func (s *store) failOver(ctx context.Context, after time.Duration) (wait func() 
 	}
 	done := make(chan error, 1)
 	go func() {
-		time.Sleep(after)
+		time.Sleep(after) // virtual: what is written meanwhile is lost
 		s.set(true, 0)
 		err := copied.Restore(ctx)
 		s.set(false, 0)
