@@ -46,9 +46,19 @@ func plainBody(content string) string {
 // online meeting, which Exchange and Teams need back unharmed: writing a body
 // without it ends the online meeting. The block is the outermost element that
 // holds the address for joining, together with the lines Teams draws around it.
-// Where a wrapper holds both, it stays with the text; where markup is too broken
-// to tell them apart, all of it counts as the block, and nothing of it is lost.
+// Where a wrapper holds both, it stays with the text; where markup is too broken or
+// too deep to tell them apart, all of it counts as the block, and nothing of it is
+// lost.
 func splitMeetingBlock(body, joinURL string) (own, block string, found bool) {
+	return splitWithin(body, joinURL, mostWrappers)
+}
+
+// mostWrappers is how many elements around text and block are taken off. Each of
+// them costs a reading of all that it holds, and whoever sends an invitation chooses
+// how many there are.
+const mostWrappers = 8
+
+func splitWithin(body, joinURL string, wrappers int) (own, block string, found bool) {
 	if joinURL == "" {
 		return body, "", false
 	}
@@ -65,10 +75,10 @@ func splitMeetingBlock(body, joinURL string) (own, block string, found bool) {
 	if first < 0 {
 		return body, "", false
 	}
-	if first == last {
+	if first == last && wrappers > 0 {
 		// Everything may be wrapped into one element, text and block alike.
 		if inner, open, end, wrapped := unwrap(pieces[first]); wrapped && !isBlock(open) {
-			ownInner, blockInner, foundInner := splitMeetingBlock(inner, joinURL)
+			ownInner, blockInner, foundInner := splitWithin(inner, joinURL, wrappers-1)
 			if foundInner && strings.TrimSpace(textOf(ownInner)) != "" {
 				before, after := strings.Join(pieces[:first], ""), strings.Join(pieces[last+1:], "")
 				return strings.TrimSpace(before + open + ownInner + end + after), blockInner, true

@@ -50,6 +50,21 @@ func TestSplitMeetingBlock(t *testing.T) {
 	}
 }
 
+// Whoever invites chooses how deep a body is. What took a second for a thousand
+// wrappers took hours for those that fit into a megabyte.
+func TestADeepBodyCostsNoMoreThanAFlatOne(t *testing.T) {
+	const wrappers = 20_000
+	body := "<p>A</p>" + strings.Repeat("<div>", wrappers) + "x" + block + strings.Repeat("</div>", wrappers)
+	own, found, ok := splitMeetingBlock(body, join)
+	if !ok || own != "<p>A</p>" || len(found) != len(body)-len(own) {
+		t.Errorf("got %d bytes of text and %d of the block, %t; want what is wrapped as the block", len(own), len(found), ok)
+	}
+	allowed := 50 * testing.AllocsPerRun(1, func() { topLevel(body) })
+	if got := testing.AllocsPerRun(1, func() { splitMeetingBlock(body, join) }); got > allowed {
+		t.Errorf("%.0f allocations; want at most %.0f", got, allowed)
+	}
+}
+
 func TestTheBlockIsNeverHarmed(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		piece := rapid.SampledFrom([]string{"<p>A</p>", "text", "<br>", "<div><p>x</div>", "</p>", "<b>", line, "<!-- c -->", "&amp;", "<img src=x>", "<"})

@@ -7,7 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"strconv"
+	"strings"
 	"time"
 
 	goredis "github.com/redis/go-redis/v9"
@@ -152,44 +154,55 @@ func (s *Store) line(ctx context.Context, key string) (*backupLine, error) {
 	if life > 0 {
 		line.Expires = s.Now().Add(life).UnixMilli()
 	}
+	if err := s.values(ctx, line); err != nil {
+		return nil, err
+	}
+	if len(line.Values) == 0 {
+		return nil, nil // Redis keeps no key without values: it went since its type was asked for
+	}
+	return line, nil
+}
+
+// values reads what is under a key.
+func (s *Store) values(ctx context.Context, line *backupLine) error {
 	add := func(values ...string) {
 		for _, value := range values {
 			line.Values = append(line.Values, []byte(value))
 		}
 	}
-	switch kind {
+	switch line.Type {
 	case "none":
-		return nil, nil
+		return nil
 	case "string":
-		text, err := s.client.Get(ctx, key).Result()
+		text, err := s.client.Get(ctx, line.Key).Result()
 		if errors.Is(err, goredis.Nil) {
-			return nil, nil
+			return nil
 		}
 		add(text)
-		return line, err
+		return err
 	case "list":
-		items, err := s.client.LRange(ctx, key, 0, -1).Result()
+		items, err := s.client.LRange(ctx, line.Key, 0, -1).Result()
 		add(items...)
-		return line, err
+		return err
 	case "set":
-		members, err := s.client.SMembers(ctx, key).Result()
+		members, err := s.client.SMembers(ctx, line.Key).Result()
 		add(members...)
-		return line, err
+		return err
 	case "hash":
-		fields, err := s.client.HGetAll(ctx, key).Result()
+		fields, err := s.client.HGetAll(ctx, line.Key).Result()
 		for field, value := range fields {
 			add(field, value)
 		}
-		return line, err
+		return err
 	case "zset":
-		members, err := s.client.ZRangeWithScores(ctx, key, 0, -1).Result()
+		members, err := s.client.ZRangeWithScores(ctx, line.Key, 0, -1).Result()
 		for _, member := range members {
 			text, _ := member.Member.(string)
 			add(text, strconv.FormatFloat(member.Score, 'g', -1, 64))
 		}
-		return line, err
+		return err
 	}
-	return nil, fmt.Errorf("%s is of the type %s, which the gateway does not make", key, kind)
+	return fmt.Errorf("%s is of the type %s, which the gateway does not make", line.Key, line.Type)
 }
 
 // ErrNotEmpty says that a store holds something that a restore would replace.
@@ -213,7 +226,15 @@ func Restore(ctx context.Context, config Config, backup io.ReadSeeker, replace b
 		return Restored{}, err
 	}
 	defer func() { err = errors.Join(err, s.disconnect()) }()
-	if err := s.readBackup(backup, func(*backupLine) error { return nil }); err != nil {
+	seen := map[string]bool{}
+	err = s.readBackup(backup, func(line *backupLine) error {
+		if seen[line.Key] {
+			return damaged(line, "it is there twice")
+		}
+		seen[line.Key] = true
+		return s.sound(line)
+	})
+	if err != nil {
 		return Restored{}, err
 	}
 	if err := s.empty(ctx, replace); err != nil {
@@ -223,7 +244,7 @@ func Restore(ctx context.Context, config Config, backup io.ReadSeeker, replace b
 		return Restored{}, fmt.Errorf("reading the backup again: %w", err)
 	}
 	err = s.readBackup(backup, func(line *backupLine) error {
-		if line.Expires != 0 && line.Expires <= s.Now().UnixMilli() {
+		if len(line.Values) == 0 || line.Expires != 0 && line.Expires <= s.Now().UnixMilli() {
 			return nil
 		}
 		done.Keys++
@@ -285,16 +306,44 @@ func (s *Store) empty(ctx context.Context, replace bool) error {
 	return err
 }
 
-// putStep is how many values go into one command.
+func damaged(line *backupLine, what string) error {
+	return fmt.Errorf("the backup is damaged at the key %q: %s; take another one", line.Key, what)
+}
+
+// sound says what of a line put could not put. Lists, sets and pairs may be empty:
+// earlier versions wrote keys so that went while they were read.
+func (s *Store) sound(line *backupLine) error {
+	if !strings.HasPrefix(line.Key, s.Namespace+":") {
+		return damaged(line, "it is not of the namespace")
+	}
+	switch line.Type {
+	case "string":
+		if len(line.Values) != 1 {
+			return damaged(line, "a text is one value")
+		}
+	case "list", "set":
+	case "hash", "zset":
+		if len(line.Values)%2 != 0 {
+			return damaged(line, "its values are not complete")
+		}
+	default:
+		return damaged(line, fmt.Sprintf("the type %q is not known", line.Type))
+	}
+	if line.Type == "zset" {
+		for index := 1; index < len(line.Values); index += 2 {
+			if score, err := strconv.ParseFloat(string(line.Values[index]), 64); err != nil || math.IsNaN(score) {
+				return damaged(line, "a score is no number")
+			}
+		}
+	}
+	return nil
+}
+
+// putStep is how many values go into one command; even, since some come in pairs.
 const putStep = 1_000
 
-// put makes one key.
+// put makes one key of a line that is sound.
 func (s *Store) put(ctx context.Context, line *backupLine) error {
-	failed := func(err error) error { return fmt.Errorf("restoring %s: %w", line.Key, err) }
-	paired := line.Type == "hash" || line.Type == "zset"
-	if len(line.Values) == 0 || paired && len(line.Values)%2 != 0 {
-		return failed(errors.New("its values are not complete"))
-	}
 	_, err := s.client.Pipelined(ctx, func(pipe goredis.Pipeliner) error {
 		for begin := 0; begin < len(line.Values); begin += putStep {
 			values := line.Values[begin:min(begin+putStep, len(line.Values))]
@@ -309,7 +358,7 @@ func (s *Store) put(ctx context.Context, line *backupLine) error {
 		return nil
 	})
 	if err != nil {
-		return failed(err)
+		return fmt.Errorf("restoring %s: %w", line.Key, err)
 	}
 	return nil
 }
@@ -336,8 +385,6 @@ func putValues(ctx context.Context, pipe goredis.Pipeliner, line *backupLine, va
 			}
 			pipe.ZAdd(ctx, line.Key, goredis.Z{Score: score, Member: values[index]})
 		}
-	default:
-		return fmt.Errorf("the type %q is not known", line.Type)
 	}
 	return nil
 }
