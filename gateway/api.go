@@ -221,7 +221,9 @@ func readJSON(r *http.Request, into any) error {
 	}
 	decoder := json.NewDecoder(bytes.NewReader(content))
 	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(into); err != nil || decoder.More() {
+	err = decoder.Decode(into)
+	// More would overlook a bracket too many.
+	if _, more := decoder.Token(); err != nil || more != io.EOF {
 		return &Refusal{http.StatusBadRequest, "the body is not the JSON object that was expected"}
 	}
 	return nil

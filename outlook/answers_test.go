@@ -3,9 +3,13 @@ package outlook_test
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"io"
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -84,6 +88,59 @@ func FuzzEvents(f *testing.F) {
 					t.Errorf("a rule that cannot be worked with is taken: %v", err)
 				}
 				one.Rule.Slots(reconciler.Date{}, reconciler.Date{}, 800)
+			}
+		}
+	})
+}
+
+// FuzzRefusals has Graph and its sign-in refuse in whatever words: what comes of it
+// is an error of one line that says nothing of the answer's texts, and whoever is to
+// try again waits an hour at most.
+func FuzzRefusals(f *testing.F) {
+	f.Add(404, "", `{"error":{"code":"ErrorItemNotFound","message":"hush-hush"}}`)
+	f.Add(429, "Fri, 31 Dec 9999 23:59:59 GMT", `{"error":{"code":"ApplicationThrottled","innerError":{"code":"x"}}}`)
+	f.Add(503, "99999999999999999999", "<html>hush-hush</html>")
+	f.Add(400, "", `{"error":"invalid_grant","error_description":"AADSTS50173: hush-hush","error_codes":[50173],"suberror":"bad_token"}`)
+	f.Add(401, "-1", `{"error":"invalid_client","error_description":"AADSTS7000222","error_codes":[]}`)
+	f.Add(200, "", `{"access_token":"","expires_in":-5}`)
+	f.Add(200, "", `{"access_token":"x","token_type":"bearer","expires_in":"99999999999","refresh_token":7}`)
+	f.Fuzz(func(t *testing.T, status int, after, body string) {
+		if status < http.StatusOK || status > 599 || strings.ContainsAny(after, "\r\n") {
+			return // no server can answer so
+		}
+		var signIns, calls atomic.Int64
+		serve := roundTripper(func(request *http.Request) (*http.Response, error) {
+			if strings.Contains(request.URL.Path, "/oauth2/") {
+				signIns.Add(1)
+			} else {
+				calls.Add(1)
+			}
+			return &http.Response{StatusCode: status, Header: http.Header{"Retry-After": {after}}, Body: io.NopCloser(strings.NewReader(body)), Request: request}, nil
+		})
+		for _, expires := range []time.Duration{time.Hour, -time.Hour} {
+			kept := newTokens()
+			kept.set(alice.ID, outlook.Token{AccessToken: "x", RefreshToken: "y", Expires: time.Now().Add(expires)})
+			client, err := outlook.New(outlook.Config{
+				GraphURL: graph + "/v1.0", ClientID: "x", ClientSecret: "x", DatabaseID: database, HTTP: serve, Store: kept,
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, refused, err := client.Read(t.Context(), alice, []string{"a"})
+			for _, told := range append(slices.Collect(maps.Values(refused)), err) {
+				if told == nil {
+					continue
+				}
+				if text := told.Error(); strings.Contains(text, "\n") || strings.Contains(text, "hush-hush") || len(text) > 1_000 {
+					t.Errorf("the error is %q", text)
+				}
+				var retry *reconciler.RetryError
+				if errors.As(told, &retry) && (retry.After < 0 || retry.After > time.Hour) {
+					t.Errorf("to be tried again after %s", retry.After)
+				}
+			}
+			if signIns.Load() > 3 || calls.Load() > 5 {
+				t.Errorf("one look made %d sign-ins and %d calls", signIns.Load(), calls.Load())
 			}
 		}
 	})
