@@ -230,9 +230,21 @@ func (e *Engine) Process(ctx context.Context, batch Batch) error {
 		if cause := context.Cause(working); errors.Is(cause, ErrLeaseLost) {
 			return cause
 		}
-		return err
+		if errors.Is(err, ErrLeaseLost) {
+			return err
+		}
+		return errors.Join(err, e.giveBack(working, batch, held, setAside(batch, storePause, "")))
 	}
-	if err := e.Queue.Finish(working, batch.Lease, outcomes); err != nil {
+	return e.giveBack(working, batch, held, outcomes)
+}
+
+// storePause is how long a batch is left alone that the store failed in the midst of.
+const storePause = time.Second
+
+// giveBack ends the work on a batch.
+func (e *Engine) giveBack(ctx context.Context, batch Batch, held *heldLease, outcomes []Outcome) error {
+	err := held.persist(ctx, func(ctx context.Context) error { return e.Queue.Finish(ctx, batch.Lease, outcomes) })
+	if err != nil {
 		return fmt.Errorf("giving the lane back: %w", err)
 	}
 	return nil
@@ -313,11 +325,14 @@ func (e *Engine) process(ctx context.Context, batch Batch, held *heldLease) ([]O
 // forgotten if they could not.
 const parkTime = 6 * time.Hour
 
-// park puts a whole batch off.
-func park(batch Batch, reason string) []Outcome {
+// park puts off the whole batch of a parked member.
+func park(batch Batch, reason string) []Outcome { return setAside(batch, parkTime, reason) }
+
+// setAside puts off a whole batch, which is no failure of its items.
+func setAside(batch Batch, after time.Duration, reason string) []Outcome {
 	outcomes := make([]Outcome, 0, len(batch.Items))
 	for _, item := range batch.Items {
-		outcomes = append(outcomes, Outcome{Key: item.Key, Park: true, After: parkTime, Reason: reason})
+		outcomes = append(outcomes, Outcome{Key: item.Key, Park: true, After: after, Reason: reason})
 	}
 	return outcomes
 }

@@ -52,6 +52,32 @@ func (h *heldLease) confirm(ctx context.Context) error {
 	return ctx.Err()
 }
 
+// How long to wait before the store is asked once more.
+const (
+	firstPersistPause = 50 * time.Millisecond
+	mostPersistPause  = time.Second
+)
+
+// persist repeats what the store did not take, for as long as the lease is certainly
+// held. What was written to a calendar and is not recorded has to be found again, which
+// fails when a person deletes it meanwhile; and a lane that is not given back is
+// nobody's until its lease is over.
+func (h *heldLease) persist(ctx context.Context, work func(context.Context) error) error {
+	for pause := firstPersistPause; ; pause = min(2*pause, mostPersistPause) {
+		err := work(ctx)
+		if err == nil || errors.Is(err, ErrLeaseLost) || h.left() <= pause {
+			return err
+		}
+		timer := time.NewTimer(pause)
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return err
+		case <-timer.C:
+		}
+	}
+}
+
 // keepLease extends the lease until stop is called, and ends the context once the
 // lease is lost or can no longer be believed in.
 func (e *Engine) keepLease(ctx context.Context, lease Lease) (context.Context, *heldLease, func()) {

@@ -71,3 +71,99 @@ func TestNobodyWritesWithoutTheLane(t *testing.T) {
 		})
 	}
 }
+
+// outage is a store and queue that cannot be reached until a moment.
+type outage struct {
+	*memory
+	until time.Time
+	// read says that links cannot be read either.
+	read     bool
+	finished int
+}
+
+var errAway = errors.New("the store cannot be reached")
+
+func (o *outage) away() error {
+	if time.Now().Before(o.until) {
+		return errAway
+	}
+	return nil
+}
+
+func (o *outage) Extend(context.Context, reconciler.Lease) error { return o.away() }
+
+func (o *outage) Links(ctx context.Context, lane string, graphIDs []string, recordIDs []int64) ([]reconciler.Link, error) {
+	if err := o.away(); o.read && err != nil {
+		return nil, err
+	}
+	return o.memory.Links(ctx, lane, graphIDs, recordIDs)
+}
+
+func (o *outage) Commit(ctx context.Context, lease reconciler.Lease, commit reconciler.Commit) error {
+	if err := o.away(); err != nil {
+		return err
+	}
+	return o.memory.Commit(ctx, lease, commit)
+}
+
+func (o *outage) Finish(ctx context.Context, lease reconciler.Lease, outcomes []reconciler.Outcome) error {
+	if err := o.away(); err != nil {
+		return err
+	}
+	o.finished++
+	return o.memory.Finish(ctx, lease, outcomes)
+}
+
+// TestAStoreThatIsAwayForAMoment: whoever wrote to a calendar records it once the store
+// is back, before a person deletes what nobody knows of; and a lane whose batch came to
+// nothing is given back, instead of being nobody's for a whole lease.
+func TestAStoreThatIsAwayForAMoment(t *testing.T) {
+	for name, play := range map[string]struct {
+		read   bool
+		away   time.Duration
+		writes bool
+		err    error
+		// given says that the lane was given back.
+		given bool
+	}{
+		"after the calendars were written":            {away: 8 * time.Second, writes: true, given: true},
+		"before they were read":                       {away: 8 * time.Second, read: true, err: errAway, given: true},
+		"for longer than the lease is certainly held": {away: 40 * time.Second, writes: true, err: errAway},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				l := newLife(t, nil)
+				store := &outage{memory: l.memory, until: time.Now().Add(play.away), read: play.read}
+				engine, err := reconciler.NewEngine(reconciler.Config{
+					Outlook: l.outlook, NightPOS: l.nightpos, Store: store, Queue: store, Database: "night", Now: func() time.Time { return l.now },
+				})
+				if err != nil {
+					t.Fatal(err)
+				}
+				l.outlook.create(at("Made in Outlook", l.now.Add(48*time.Hour)), 0)
+				l.tell(&l.outlook.calendar)
+				batch, err := l.memory.Take(t.Context(), 100)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if err := engine.Process(t.Context(), batch); !errors.Is(err, play.err) {
+					t.Errorf("the batch ended with %v, want %v", err, play.err)
+				}
+				if wrote := len(l.nightpos.records) == 1; wrote != play.writes {
+					t.Errorf("NightPOS was written: %t, want %t", wrote, play.writes)
+				}
+				if given := store.finished == 1; given != play.given {
+					t.Errorf("the lane was given back: %t", given)
+				}
+				if known := len(l.memory.links) == 1; known != (play.writes && play.err == nil) {
+					t.Errorf("what was written is recorded: %t", known)
+				}
+				if play.read {
+					if due, waits := l.memory.due(); !waits || due.Sub(l.now) > 2*time.Second {
+						t.Errorf("the batch is due in %s: %t", due.Sub(l.now), waits)
+					}
+				}
+			})
+		})
+	}
+}

@@ -3,6 +3,7 @@ package reconciler
 import (
 	"context"
 	"fmt"
+	"maps"
 	"reflect"
 	"slices"
 	"sync"
@@ -284,9 +285,17 @@ func lag(items []Item, now time.Time) time.Duration {
 	return max(now.Sub(first), 0)
 }
 
-// record saves what the round found out. Which record stands for an iCalUId is
-// saved first: a link without it would leave other lanes waiting.
-func (r *round) record(ctx context.Context) error {
+// recorded is what of a round's commits its later parts have to know.
+type recorded struct {
+	links       map[int64]bool
+	occurrences map[int64]int64
+}
+
+// record saves what the round found out since it did so last. Which record stands for
+// an iCalUId is saved first: a link without it would leave other lanes waiting.
+func (r *round) record(ctx context.Context) error { return r.held.persist(ctx, r.recordOnce) }
+
+func (r *round) recordOnce(ctx context.Context) error {
 	if len(r.also) > 0 {
 		if err := r.engine.Queue.Add(ctx, r.lease.Lane, r.also...); err != nil {
 			return fmt.Errorf("queueing what else must be looked at: %w", err)
@@ -297,11 +306,35 @@ func (r *round) record(ctx context.Context) error {
 			return fmt.Errorf("recording meetings: %w", err)
 		}
 	}
-	if len(r.commit.Links)+len(r.commit.Drop)+len(r.commit.Activities)+len(r.commit.Occurrences) == 0 {
-		return nil
+	if len(r.commit.Links)+len(r.commit.Drop)+len(r.commit.Activities)+len(r.commit.Occurrences) > 0 {
+		if err := r.engine.Store.Commit(ctx, r.lease, r.commit); err != nil {
+			return fmt.Errorf("recording links: %w", err)
+		}
 	}
-	if err := r.engine.Store.Commit(ctx, r.lease, r.commit); err != nil {
-		return fmt.Errorf("recording links: %w", err)
+	if r.recorded.links == nil {
+		r.recorded = recorded{links: map[int64]bool{}, occurrences: map[int64]int64{}}
 	}
+	for _, link := range r.commit.Links {
+		r.recorded.links[link.RecordID] = true
+	}
+	for _, id := range r.commit.Drop {
+		delete(r.recorded.links, id)
+	}
+	maps.Copy(r.recorded.occurrences, r.commit.Occurrences)
+	r.also, r.meetings, r.commit = nil, nil, Commit{}
 	return nil
+}
+
+// relinked says that a record has got a link in this round.
+func (r *round) relinked(record int64) bool {
+	return r.recorded.links[record] || slices.ContainsFunc(r.commit.Links, func(link Link) bool { return link.RecordID == record })
+}
+
+// standsIn is the series that a record was found to be an occurrence of in this round;
+// zero for none.
+func (r *round) standsIn(record int64) int64 {
+	if series, known := r.commit.Occurrences[record]; known {
+		return series
+	}
+	return r.recorded.occurrences[record]
 }

@@ -43,6 +43,7 @@ type round struct {
 	subjects  []*subject
 	series    []*seriesSubject
 	commit    Commit
+	recorded  recorded
 	// also is work that this round found out about.
 	also     []Item
 	meetings map[string]int64
@@ -148,6 +149,11 @@ func (r *round) run(ctx context.Context) error {
 		if !subject.skip {
 			r.settle(subject)
 		}
+	}
+	// Series may take long, and what was written is to be known before anybody
+	// deletes it again.
+	if err := r.record(ctx); err != nil {
+		return err
 	}
 	if err := r.runSeries(ctx); err != nil {
 		return err

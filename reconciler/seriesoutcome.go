@@ -77,7 +77,7 @@ func (w *seriesWork) settleSeries(subject *seriesSubject, settled SeriesSettled)
 		}
 	}
 	for record, series := range settled.Occurrences {
-		if known := w.commit.Occurrences[record]; series == 0 && known != 0 {
+		if series == 0 && w.standsIn(record) != 0 {
 			// Another series of this round has it now.
 			continue
 		}
@@ -108,7 +108,7 @@ func (w *seriesWork) release(subject *seriesSubject, settled SeriesSettled) {
 	makes := role == RoleOrganizer || role == RoleStandIn
 	switch {
 	case settled.DropID == 0 || slices.Contains(subject.plan.Apart, settled.DropID),
-		slices.ContainsFunc(w.commit.Links, func(link Link) bool { return link.RecordID == settled.DropID }):
+		w.relinked(settled.DropID):
 		// It has another link from now on.
 	case subject.link != nil && subject.link.RecordID == settled.DropID && subject.link.Generation > 0 && makes:
 		w.commit.Links = append(w.commit.Links, Link{

@@ -302,7 +302,10 @@ func (w *seriesWork) bring(ctx context.Context, subject *seriesSubject) error {
 	outlook, nightpos := w.writeSeries(ctx, subject)
 	settled := subject.state.Settle(plan, outlook, nightpos)
 	w.settleSeries(subject, settled)
-	return nil
+	if plan.Copy == nil && plan.Record == nil {
+		return nil
+	}
+	return w.record(ctx)
 }
 
 // considerSeries plans one series; false when its hints are settled already.
