@@ -50,15 +50,15 @@ func plainBody(content string) string {
 // too deep to tell them apart, all of it counts as the block, and nothing of it is
 // lost.
 func splitMeetingBlock(body, joinURL string) (own, block string, found bool) {
-	return splitWithin(body, joinURL, mostWrappers)
+	return splitWithin(body, joinURL, mostPeeled)
 }
 
-// mostWrappers is how many elements around text and block are taken off. Each of
-// them costs a reading of all that it holds, and whoever sends an invitation chooses
-// how many there are.
-const mostWrappers = 8
+// mostPeeled bounds how many bytes are read again to take elements off text and block
+// alike. Each element costs a reading of all that it holds, and whoever sends an
+// invitation chooses how many there are.
+const mostPeeled = 4 << 20
 
-func splitWithin(body, joinURL string, wrappers int) (own, block string, found bool) {
+func splitWithin(body, joinURL string, budget int) (own, block string, found bool) {
 	if joinURL == "" {
 		return body, "", false
 	}
@@ -75,10 +75,10 @@ func splitWithin(body, joinURL string, wrappers int) (own, block string, found b
 	if first < 0 {
 		return body, "", false
 	}
-	if first == last && wrappers > 0 {
+	if budget -= len(body); first == last && budget > 0 {
 		// Everything may be wrapped into one element, text and block alike.
 		if inner, open, end, wrapped := unwrap(pieces[first]); wrapped && !isBlock(open) {
-			ownInner, blockInner, foundInner := splitWithin(inner, joinURL, wrappers-1)
+			ownInner, blockInner, foundInner := splitWithin(inner, joinURL, budget)
 			if foundInner && strings.TrimSpace(textOf(ownInner)) != "" {
 				before, after := strings.Join(pieces[:first], ""), strings.Join(pieces[last+1:], "")
 				return strings.TrimSpace(before + open + ownInner + end + after), blockInner, true

@@ -39,6 +39,9 @@ type Config struct {
 	NightPOS NightPOS
 	Store    Store
 	Queue    Queue
+	// StoreAway says that an error of the store or the queue means that they cannot be
+	// reached just now, and will be again; nil: none does.
+	StoreAway func(error) bool
 	// Observer may be nil.
 	Observer Observer
 	// Told returns what notifications told of copies, without the body, as far as it
@@ -230,27 +233,52 @@ func (e *Engine) Process(ctx context.Context, batch Batch) error {
 		if cause := context.Cause(working); errors.Is(cause, ErrLeaseLost) {
 			return cause
 		}
-		if errors.Is(err, ErrLeaseLost) {
+		if !e.away(err) {
 			return err
 		}
-		return errors.Join(err, e.giveBack(working, batch, held, setAside(batch, storePause, "")))
+		return errors.Join(err, e.giveBack(working, batch.Lease, held, unfinished(batch.Items, outcomes)))
 	}
-	return e.giveBack(working, batch, held, outcomes)
+	return e.giveBack(working, batch.Lease, held, outcomes)
 }
 
-// storePause is how long a batch is left alone that the store failed in the midst of.
-const storePause = time.Second
-
 // giveBack ends the work on a batch.
-func (e *Engine) giveBack(ctx context.Context, batch Batch, held *heldLease, outcomes []Outcome) error {
-	err := held.persist(ctx, func(ctx context.Context) error { return e.Queue.Finish(ctx, batch.Lease, outcomes) })
+func (e *Engine) giveBack(ctx context.Context, lease Lease, held *heldLease, outcomes []Outcome) error {
+	tried := false
+	err := e.persist(ctx, held, func(ctx context.Context) error {
+		err := e.Queue.Finish(ctx, lease, outcomes)
+		if tried && errors.Is(err, ErrLeaseLost) {
+			return nil // the first try has arrived, only its answer has not
+		}
+		tried = true
+		return err
+	})
 	if err != nil {
 		return fmt.Errorf("giving the lane back: %w", err)
 	}
 	return nil
 }
 
-// process sorts the items of a batch and returns an outcome for each.
+// storePause is how long items are left alone in the midst of which the store went
+// away.
+const storePause = time.Second
+
+// unfinished adds to the outcomes of a batch that came to no end: what has none is put
+// back, which is no failure of its own.
+func unfinished(items []Item, outcomes []Outcome) []Outcome {
+	known := map[string]bool{}
+	for _, outcome := range outcomes {
+		known[outcome.Key] = true
+	}
+	for _, item := range items {
+		if !known[item.Key] {
+			outcomes = append(outcomes, Outcome{Key: item.Key, Park: true, After: storePause, Reason: item.Reason})
+		}
+	}
+	return outcomes
+}
+
+// process sorts the items of a batch and returns an outcome for each; with an error,
+// for those that are done with.
 func (e *Engine) process(ctx context.Context, batch Batch, held *heldLease) ([]Outcome, error) {
 	if reason := e.Stopped(); reason != "" {
 		return park(batch, reason), nil
@@ -312,8 +340,9 @@ func (e *Engine) process(ctx context.Context, batch Batch, held *heldLease) ([]O
 		}
 	}
 	if len(round.events) > 0 {
+		round.settled = len(round.outcomes)
 		if err := round.run(ctx); err != nil {
-			return nil, err
+			return round.outcomes[:round.settled], err
 		}
 		e.paced(round.events, e.Now().Sub(began))
 	}
@@ -325,14 +354,11 @@ func (e *Engine) process(ctx context.Context, batch Batch, held *heldLease) ([]O
 // forgotten if they could not.
 const parkTime = 6 * time.Hour
 
-// park puts off the whole batch of a parked member.
-func park(batch Batch, reason string) []Outcome { return setAside(batch, parkTime, reason) }
-
-// setAside puts off a whole batch, which is no failure of its items.
-func setAside(batch Batch, after time.Duration, reason string) []Outcome {
+// park puts a whole batch off.
+func park(batch Batch, reason string) []Outcome {
 	outcomes := make([]Outcome, 0, len(batch.Items))
 	for _, item := range batch.Items {
-		outcomes = append(outcomes, Outcome{Key: item.Key, Park: true, After: after, Reason: reason})
+		outcomes = append(outcomes, Outcome{Key: item.Key, Park: true, After: parkTime, Reason: reason})
 	}
 	return outcomes
 }

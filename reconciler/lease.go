@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"sync"
 	"time"
+
+	"go.uber.org/zap"
 )
 
 // sureLease is for how many renewals a lease is believed in that could not be
@@ -52,31 +54,38 @@ func (h *heldLease) confirm(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// How long to wait before the store is asked once more.
+// How long to wait before a store that is away is asked once more.
 const (
 	firstPersistPause = 50 * time.Millisecond
 	mostPersistPause  = time.Second
 )
 
-// persist repeats what the store did not take, for as long as the lease is certainly
-// held. What was written to a calendar and is not recorded has to be found again, which
-// fails when a person deletes it meanwhile; and a lane that is not given back is
-// nobody's until its lease is over.
-func (h *heldLease) persist(ctx context.Context, work func(context.Context) error) error {
+// persist repeats what a store that is away did not take, for as long as the lease is
+// certainly held. What was written to a calendar and is not recorded has to be found
+// again, which fails when a person deletes it meanwhile; and a lane that is not given
+// back is nobody's until its lease is over.
+func (e *Engine) persist(ctx context.Context, held *heldLease, work func(context.Context) error) error {
+	// A part of a Cluster may be away while leases are extended on another.
+	deadline := time.Now().Add(held.left())
+	told := false
 	for pause := firstPersistPause; ; pause = min(2*pause, mostPersistPause) {
 		err := work(ctx)
-		if err == nil || errors.Is(err, ErrLeaseLost) || h.left() <= pause {
+		if err == nil || !e.away(err) || time.Until(deadline) <= pause || held.left() <= pause {
 			return err
 		}
-		timer := time.NewTimer(pause)
-		select {
-		case <-ctx.Done():
-			timer.Stop()
+		if !told {
+			told = true
+			e.Log.Warn("the store is away; what was done is recorded once it is back", zap.Error(err))
+		}
+		e.pause(ctx, pause)
+		if ctx.Err() != nil {
 			return err
-		case <-timer.C:
 		}
 	}
 }
+
+// away says that the store cannot be reached just now.
+func (e *Engine) away(err error) bool { return e.StoreAway != nil && e.StoreAway(err) }
 
 // keepLease extends the lease until stop is called, and ends the context once the
 // lease is lost or can no longer be believed in.

@@ -76,9 +76,10 @@ func TestNobodyWritesWithoutTheLane(t *testing.T) {
 type outage struct {
 	*memory
 	until time.Time
-	// read says that links cannot be read either.
-	read     bool
-	finished int
+	// read says that links cannot be read either, and extends that leases can be
+	// extended all the while.
+	read, extends bool
+	finished      int
 }
 
 var errAway = errors.New("the store cannot be reached")
@@ -90,7 +91,12 @@ func (o *outage) away() error {
 	return nil
 }
 
-func (o *outage) Extend(context.Context, reconciler.Lease) error { return o.away() }
+func (o *outage) Extend(context.Context, reconciler.Lease) error {
+	if o.extends {
+		return nil
+	}
+	return o.away()
+}
 
 func (o *outage) Links(ctx context.Context, lane string, graphIDs []string, recordIDs []int64) ([]reconciler.Link, error) {
 	if err := o.away(); o.read && err != nil {
@@ -119,23 +125,28 @@ func (o *outage) Finish(ctx context.Context, lease reconciler.Lease, outcomes []
 // nothing is given back, instead of being nobody's for a whole lease.
 func TestAStoreThatIsAwayForAMoment(t *testing.T) {
 	for name, play := range map[string]struct {
-		read   bool
-		away   time.Duration
-		writes bool
-		err    error
-		// given says that the lane was given back.
-		given bool
+		read, extends, broken bool
+		away                  time.Duration
+		writes                bool
+		err                   error
+		// given says that the lane was given back, and within how long all is over.
+		given  bool
+		within time.Duration
 	}{
-		"after the calendars were written":            {away: 8 * time.Second, writes: true, given: true},
-		"before they were read":                       {away: 8 * time.Second, read: true, err: errAway, given: true},
-		"for longer than the lease is certainly held": {away: 40 * time.Second, writes: true, err: errAway},
+		"after the calendars were written":             {away: 8 * time.Second, writes: true, given: true, within: 10 * time.Second},
+		"before they were read":                        {away: 8 * time.Second, read: true, err: errAway, given: true, within: 10 * time.Second},
+		"for longer than the lease is certainly held":  {away: 40 * time.Second, writes: true, err: errAway, within: 26 * time.Second},
+		"in a part, while the lease is extended":       {away: time.Hour, extends: true, writes: true, err: errAway, within: time.Minute},
+		"or answers with what waiting does not change": {away: time.Hour, broken: true, writes: true, err: errAway, within: time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				l := newLife(t, nil)
-				store := &outage{memory: l.memory, until: time.Now().Add(play.away), read: play.read}
+				began := time.Now()
+				store := &outage{memory: l.memory, until: began.Add(play.away), read: play.read, extends: play.extends}
 				engine, err := reconciler.NewEngine(reconciler.Config{
 					Outlook: l.outlook, NightPOS: l.nightpos, Store: store, Queue: store, Database: "night", Now: func() time.Time { return l.now },
+					StoreAway: func(err error) bool { return !play.broken && errors.Is(err, errAway) },
 				})
 				if err != nil {
 					t.Fatal(err)
@@ -148,6 +159,9 @@ func TestAStoreThatIsAwayForAMoment(t *testing.T) {
 				}
 				if err := engine.Process(t.Context(), batch); !errors.Is(err, play.err) {
 					t.Errorf("the batch ended with %v, want %v", err, play.err)
+				}
+				if took := time.Since(began); took > play.within {
+					t.Errorf("the worker was kept for %s, want at most %s", took, play.within)
 				}
 				if wrote := len(l.nightpos.records) == 1; wrote != play.writes {
 					t.Errorf("NightPOS was written: %t, want %t", wrote, play.writes)

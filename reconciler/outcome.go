@@ -293,7 +293,9 @@ type recorded struct {
 
 // record saves what the round found out since it did so last. Which record stands for
 // an iCalUId is saved first: a link without it would leave other lanes waiting.
-func (r *round) record(ctx context.Context) error { return r.held.persist(ctx, r.recordOnce) }
+func (r *round) record(ctx context.Context) error {
+	return r.engine.persist(ctx, r.held, r.recordOnce)
+}
 
 func (r *round) recordOnce(ctx context.Context) error {
 	if len(r.also) > 0 {
@@ -321,7 +323,7 @@ func (r *round) recordOnce(ctx context.Context) error {
 		delete(r.recorded.links, id)
 	}
 	maps.Copy(r.recorded.occurrences, r.commit.Occurrences)
-	r.also, r.meetings, r.commit = nil, nil, Commit{}
+	r.also, r.meetings, r.commit, r.settled = nil, nil, Commit{}, len(r.outcomes)
 	return nil
 }
 

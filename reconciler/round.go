@@ -40,10 +40,13 @@ type round struct {
 	held      *heldLease // nil where nothing is written
 	events    []Item
 	outcomes  []Outcome
-	subjects  []*subject
-	series    []*seriesSubject
-	commit    Commit
-	recorded  recorded
+	// settled is how many outcomes stand, whatever becomes of the rest: what they rest
+	// on is recorded.
+	settled  int
+	subjects []*subject
+	series   []*seriesSubject
+	commit   Commit
+	recorded recorded
 	// also is work that this round found out about.
 	also     []Item
 	meetings map[string]int64

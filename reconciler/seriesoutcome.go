@@ -62,7 +62,7 @@ func (w *seriesWork) settleSeries(subject *seriesSubject, settled SeriesSettled)
 			settled.DropID = subject.link.RecordID
 		}
 		if settled.Drop {
-			w.commit.Drop = append(w.commit.Drop, settled.Link.RecordID)
+			w.drop(settled.Link.RecordID)
 		} else if subject.link == nil || !sameLink(*subject.link, *settled.Link) {
 			settled.Link.Updated = now
 			w.commit.Links = append(w.commit.Links, *settled.Link)
@@ -100,6 +100,16 @@ func (w *seriesWork) settleSeries(subject *seriesSubject, settled SeriesSettled)
 	}
 }
 
+// drop removes the link of a record, which may stand in another series by now: that is
+// recorded only where it has no link of its own.
+func (w *seriesWork) drop(record int64) {
+	w.commit.Drop = append(w.commit.Drop, record)
+	if series := w.standsIn(record); series != 0 {
+		w.gone(record)
+		w.commit.Occurrences[record] = series
+	}
+}
+
 // release gives up the record that a series was known by, if it is known by another
 // one now. What was made for the record once must not be taken for what is made for it
 // later, so that the number of the next copy is remembered.
@@ -115,7 +125,7 @@ func (w *seriesWork) release(subject *seriesSubject, settled SeriesSettled) {
 			RecordID: settled.DropID, Role: role, Generation: subject.link.Generation + 1, Ended: true, Updated: w.engine.Now(),
 		})
 	default:
-		w.commit.Drop = append(w.commit.Drop, settled.DropID)
+		w.drop(settled.DropID)
 	}
 }
 

@@ -71,7 +71,9 @@ func (s *Store) logLines(ctx context.Context, lane string, activities []reconcil
 		for _, conflict := range activity.Conflicts {
 			kept := conflictLine{Field: conflict.Field, Entry: conflict.Entry, Loser: conflict.Loser}
 			if conflict.Lost != "" {
-				kept.Lost, kept.Whole = uuid.NewString(), true
+				// A commit that is repeated names the same value.
+				name := fmt.Sprint(lane, "/", activity.Time.UnixNano(), "/", activity.RecordID, "/", activity.GraphID, "/", conflict.Field, "/", conflict.Entry)
+				kept.Lost, kept.Whole = uuid.NewSHA1(uuid.NameSpaceOID, []byte(name)).String(), true
 				if err := s.setLost(ctx, lane, kept.Lost, LostValue{Text: conflict.Lost, Value: conflict.Value}, goredis.SetArgs{TTL: lostLife}); err != nil {
 					return nil, err
 				}

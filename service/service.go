@@ -233,7 +233,7 @@ func (s *Service) build(ctx context.Context) (parts, error) {
 	}
 	s.manager, s.started = manager, config.Now()
 	engine, err := reconciler.NewEngine(reconciler.Config{
-		Outlook: s.outlook, NightPOS: suite, Store: s.store, Queue: s.store, Observer: metrics, Told: s.told(),
+		Outlook: s.outlook, NightPOS: suite, Store: s.store, Queue: s.store, StoreAway: redis.Away, Observer: metrics, Told: s.told(),
 		Chores: map[string]reconciler.Chore{reconciler.KeySubscription: manager.Ensure, reconciler.KeyFirstSync: s.firstSync},
 		Resets: resets{s}, Guard: config.Guard, OnHalt: s.halted,
 		Choices: choicesOf(settings), Online: reconciler.OnlineMeetings(settings.OnlineMeetings),

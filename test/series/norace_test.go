@@ -6,7 +6,7 @@ import "github.com/nightpos/outlook-gateway/test/world"
 
 // How many histories are lived through where nothing else is asked for.
 const (
-	usualHistories = 1000
+	usualHistories = 200
 	usualChecks    = "1000"
 )
 
