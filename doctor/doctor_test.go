@@ -151,6 +151,7 @@ var mistakes = []mistake{
 	}, check: "store.eviction", status: failed, says: "allkeys-lru", remedy: "maxmemory-policy noeviction"},
 	{name: "a replica", plant: func(w *world) { w.unlike("REDIS_URL", redisURL(w.T, "--replicaof", "127.0.0.1 1")) }, check: "store.reach", status: failed, says: "replica", remedy: "primary"},
 	{name: "one node of a Cluster", plant: func(w *world) { w.unlike("REDIS_URL", redisURL(w.T, "--cluster-enabled", "yes")) }, check: "store.reach", status: failed, says: "part of a Cluster", remedy: "separated by commas"},
+	{name: "Sentinels whose servers take writes alone", plant: func(w *world) { w.unlike("REDIS_URL", sentinelURL(w.T, "--appendonly", "yes")) }, check: "store.failover", status: warning, says: "former master", remedy: "min-replicas-to-write 1"},
 	{name: "no redis-server for the embedded store", plant: func(w *world) { w.unlike("REDIS_URL", ""); w.config.RedisServer = "none" }, check: "store.persistence", status: warning, says: "not durable", remedy: "install redis-server"},
 	{name: "a folder with a snapshot, and a redis-server", plant: holds("snapshot"), check: "store.folder", status: failed, says: "stored without a redis-server", remedy: "move snapshot away"},
 	{name: "a folder of a redis-server that is gone", plant: func(w *world) { holds("appendonly.aof")(w); w.config.RedisServer = "none" }, check: "store.folder", status: failed, says: "none is on PATH", remedy: "backup FILE"},

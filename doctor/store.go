@@ -80,6 +80,13 @@ func (e *examiner) checkNode(s *sheet, node redis.Node, kind string) {
 	default:
 		s.ok("eviction", about("store.eviction", "Policy", node.Eviction))
 	}
+	switch {
+	case kind != "redis sentinel":
+	case node.Guarded:
+		s.ok("failover", about("store.failover"))
+	default:
+		s.warn("failover", about("store.failover.split"), findings.Say("store.failover.split.todo"))
+	}
 	e.clock(s, about("clock.redis"), node.Ahead, 0)
 }
 

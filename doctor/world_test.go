@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -213,6 +214,12 @@ func (w *world) find(model, name string) int {
 // redisURL starts a redis-server.
 func redisURL(t *testing.T, arguments ...string) string {
 	t.Helper()
+	return serverURL(t, append(arguments, "--save", "")...)
+}
+
+// serverURL runs redis-server, as a Redis or as a Sentinel.
+func serverURL(t *testing.T, arguments ...string) string {
+	t.Helper()
 	path, err := exec.LookPath("redis-server")
 	if err != nil {
 		if os.Getenv("REQUIRE_REDIS") != "" {
@@ -230,6 +237,17 @@ func redisURL(t *testing.T, arguments ...string) string {
 	return ""
 }
 
+// sentinelURL starts a Redis and a Sentinel that watches it.
+func sentinelURL(t *testing.T, arguments ...string) string {
+	t.Helper()
+	host, port, _ := net.SplitHostPort(strings.TrimPrefix(redisURL(t, arguments...), "redis://"))
+	file := filepath.Join(t.TempDir(), "sentinel.conf")
+	if err := os.WriteFile(file, []byte("sentinel monitor night "+host+" "+port+" 1\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return serverURL(t, file, "--sentinel") + "?master_name=night"
+}
+
 // startRedis tries one port; it returns nothing if that was taken.
 func startRedis(t *testing.T, path string, arguments []string) string {
 	t.Helper()
@@ -240,7 +258,7 @@ func startRedis(t *testing.T, path string, arguments []string) string {
 	address := listener.Addr().String()
 	_, port, _ := net.SplitHostPort(address)
 	listener.Close()
-	command := exec.Command(path, append([]string{"--port", port, "--bind", "127.0.0.1", "--dir", t.TempDir(), "--save", ""}, arguments...)...)
+	command := exec.Command(path, append(arguments, "--port", port, "--bind", "127.0.0.1", "--dir", t.TempDir())...)
 	if err := command.Start(); err != nil {
 		t.Fatal(err)
 	}

@@ -33,6 +33,9 @@ type Node struct {
 	// Clustered says that it is part of a Cluster, Replica that it takes no
 	// writes.
 	Clustered, Replica bool
+	// Guarded says that it takes no writes without a replica that keeps up
+	// (min-replicas-to-write).
+	Guarded bool
 	// AppendOnly says that it keeps every write on disk; AppendSync is how soon:
 	// "always", "everysec" or "no".
 	AppendOnly bool
@@ -123,6 +126,7 @@ func (s *Store) examineNode(ctx context.Context, client *goredis.Client) (Node, 
 	node.Version = told["redis_version"]
 	node.Clustered = told["cluster_enabled"] == "1"
 	node.Replica = told["role"] == "slave"
+	_, node.Guarded = told["min_slaves_good_slaves"] // told where some are asked for
 	node.AppendOnly = told["aof_enabled"] == "1"
 	node.WriteFailed = told["aof_last_write_status"] == "err" || told["rdb_last_bgsave_status"] == "err" && !node.AppendOnly
 	node.Eviction = told["maxmemory_policy"]

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	goredis "github.com/redis/go-redis/v9"
+
 	"github.com/nightpos/outlook-gateway/reconciler"
 	"github.com/nightpos/outlook-gateway/redis"
 )
@@ -47,9 +49,17 @@ func TestExamine(t *testing.T) {
 		}
 		node := found.Nodes[0]
 		if node.Address != address || node.Version == "" || !node.AppendOnly || node.AppendSync != "everysec" || node.Eviction != "volatile-ttl" ||
-			node.MaxMemory != 50<<20 || node.UsedMemory == 0 || node.Replica || node.Clustered || node.WriteFailed || node.Ahead.Abs() > 5e9 {
+			node.MaxMemory != 50<<20 || node.UsedMemory == 0 || node.Replica || node.Clustered || node.Guarded || node.WriteFailed || node.Ahead.Abs() > 5e9 {
 			t.Errorf("got %+v", node)
 		}
+	}
+	client := goredis.NewClient(&goredis.Options{Addr: address})
+	defer client.Close()
+	if err := client.ConfigSet(t.Context(), "min-replicas-to-write", "1").Err(); err != nil {
+		t.Fatal(err)
+	}
+	if found, err := redis.Examine(t.Context(), redis.Config{URL: "redis://" + address}); err != nil || !found.Nodes[0].Guarded {
+		t.Errorf("where replicas are asked for: got %+v, %v", found, err)
 	}
 	if _, err := redis.Examine(t.Context(), redis.Config{URL: "redis://:hush@127.0.0.1:1,nonsense"}); err == nil || strings.Contains(err.Error(), "hush") {
 		t.Errorf("a wrong address: got %v", err)

@@ -126,9 +126,12 @@ func newSentinel(t *testing.T, folder string) store {
 	t.Helper()
 	var nodes []*node
 	for index := range 3 {
-		var options []string
+		// As the README asks for: a former master that comes back is taken for one by
+		// Sentinels that have not heard of its successor, and would take writes that are
+		// lost once they have.
+		options := []string{"--min-replicas-to-write", "1", "--min-replicas-max-lag", "10"}
 		if index > 0 {
-			options = []string{"--replicaof", strings.ReplaceAll(nodes[0].address, ":", " ")}
+			options = append(options, "--replicaof", strings.ReplaceAll(nodes[0].address, ":", " "))
 		}
 		nodes = append(nodes, newNode(t, folder, fmt.Sprintf("redis-%d", index), options...))
 	}
