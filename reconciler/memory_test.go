@@ -24,6 +24,7 @@ type memory struct {
 	lines    []reconciler.Activity
 	sweeps   reconciler.Sweeps
 	pairs    map[int64]string
+	making   map[string]string
 }
 
 func newMemory(now func() time.Time, members ...reconciler.Member) *memory {
@@ -174,6 +175,24 @@ func (m *memory) ClaimMeetings(context.Context, string, []string, time.Duration)
 }
 
 func (m *memory) UnclaimMeetings(context.Context, string, []string) error { return nil }
+
+func (m *memory) SetMaking(_ context.Context, _ string, copies map[string]string, _ time.Duration) error {
+	if m.making == nil {
+		m.making = map[string]string{}
+	}
+	maps.Copy(m.making, copies)
+	return nil
+}
+
+func (m *memory) Making(_ context.Context, _ string, keys []string) (map[string]string, error) {
+	found := map[string]string{}
+	for _, key := range keys {
+		if id := m.making[key]; id != "" {
+			found[key] = id
+		}
+	}
+	return found, nil
+}
 
 func (m *memory) MemberNow(_ context.Context, id string) (reconciler.Member, bool, error) {
 	for _, member := range m.members {

@@ -115,6 +115,9 @@ func (r *round) run(ctx context.Context) error {
 	}
 	r.dismiss()
 	r.divert()
+	if err := r.unrecorded(ctx); err != nil {
+		return err
+	}
 	if err := r.identify(ctx); err != nil {
 		return err
 	}
@@ -501,8 +504,8 @@ func (r *round) adopt(subject *subject, record *Record, recordID int64, link *Li
 	subject.recordID, subject.link, subject.state.Record = recordID, link, record
 }
 
-// announce records which copies are about to be made, and who turned out to be
-// invited.
+// announce records which copies and records are about to be made, and who turned out
+// to be invited.
 func (r *round) announce(ctx context.Context) error {
 	var intents []Link
 	for _, subject := range r.subjects {
@@ -514,13 +517,12 @@ func (r *round) announce(ctx context.Context) error {
 			intents = append(intents, *intent)
 		}
 	}
-	if len(intents) == 0 {
-		return nil
+	if len(intents) > 0 {
+		if err := r.engine.Store.Commit(ctx, r.lease, Commit{Links: intents}); err != nil {
+			return fmt.Errorf("recording which copies are about to be made: %w", err)
+		}
 	}
-	if err := r.engine.Store.Commit(ctx, r.lease, Commit{Links: intents}); err != nil {
-		return fmt.Errorf("recording which copies are about to be made: %w", err)
-	}
-	return nil
+	return r.noteMaking(ctx)
 }
 
 // frame is what the states of a round have in common.

@@ -196,6 +196,11 @@ type Store interface {
 	ClaimMeetings(ctx context.Context, lane string, iCalUIDs []string, life time.Duration) (others map[string]bool, err error)
 	// UnclaimMeetings gives up the lane's own claims.
 	UnclaimMeetings(ctx context.Context, lane string, iCalUIDs []string) error
+	// SetMaking notes for that long which copies records are about to be made for, by
+	// the keys of the records.
+	SetMaking(ctx context.Context, lane string, copies map[string]string, life time.Duration) error
+	// Making returns the copies that were noted for these keys.
+	Making(ctx context.Context, lane string, keys []string) (map[string]string, error)
 	// Sweeps returns what SaveSweeps kept for the lane last, the zero value when
 	// there is nothing. An old value makes changes found again, and does no harm.
 	Sweeps(ctx context.Context, lane string) (Sweeps, error)

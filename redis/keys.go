@@ -63,6 +63,10 @@ func (k keys) content(lane, graphID string) string {
 	return k.lane(lane, "content:"+shortDigest(graphID))
 }
 
+// making holds the graph id of the copy that a record with this key is about to be made
+// for, with an expiry.
+func (k keys) making(lane, key string) string { return k.lane(lane, "making:"+shortDigest(key)) }
+
 // sweeps holds how far the lane's changes are known.
 func (k keys) sweeps(lane string) string { return k.lane(lane, "sweeps") }
 

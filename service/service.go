@@ -160,11 +160,8 @@ type Service struct {
 func Start(ctx context.Context, config Config) (*Service, error) {
 	config.fill()
 	s := &Service{config: config, ended: make(chan struct{}), PublicURL: config.Settings.PublicURL}
-	parts, err := s.build(ctx)
+	parts, err := s.assemble(ctx)
 	if err != nil {
-		if s.store != nil {
-			err = errors.Join(err, s.store.Close())
-		}
 		return nil, err
 	}
 	listener := config.Listener
@@ -177,6 +174,42 @@ func Start(ctx context.Context, config Config) (*Service, error) {
 	s.running, s.cancel = context.WithCancel(ctx)
 	go s.run(s.running, listener, parts)
 	return s, nil
+}
+
+// How long a store that is away is waited for at the start, as while another server
+// takes the place of one that failed, and how long from one try to the next.
+const (
+	storePatience = 10 * time.Second
+	storePause    = 250 * time.Millisecond
+)
+
+// assemble builds everything, again while the store is away.
+func (s *Service) assemble(ctx context.Context) (parts, error) {
+	ending, cancel := context.WithTimeout(ctx, storePatience)
+	defer cancel()
+	for told := false; ; told = true {
+		made, err := s.build(ctx)
+		if err == nil {
+			return made, nil
+		}
+		if s.store != nil {
+			err = errors.Join(err, s.store.Close())
+			s.store = nil
+		}
+		if !redis.Away(err) || ending.Err() != nil {
+			return parts{}, err
+		}
+		if !told {
+			s.config.Log.Warn("the store is away; waiting for it", zap.Error(err))
+		}
+		timer := time.NewTimer(storePause)
+		select {
+		case <-ending.Done():
+			timer.Stop()
+			return parts{}, err
+		case <-timer.C:
+		}
+	}
 }
 
 // parts is what runs.

@@ -72,6 +72,7 @@ func each(t *testing.T, run func(t *testing.T, check func(*testing.T, opener), n
 		"meetings are known to every lane":               meetings,
 		"pairs are known until a lane is swept again":    pairs,
 		"one lane at a time claims a meeting":            claimed,
+		"what a record is made for is remembered":        making,
 		"members, tokens, subscriptions, settings stay":  members,
 		"a mailbox has one member, a member one mailbox": mailboxes,
 		"many lanes and workers lose nothing":            crowd,

@@ -360,6 +360,30 @@ func claimed(t *testing.T, o opener) {
 	claim(one, "6", "uid-1", "uid-2")
 }
 
+func making(t *testing.T, o opener) {
+	clock := o.clock()
+	store := o.store(clock)
+	known := func(lane string, want map[string]string) {
+		t.Helper()
+		got, err := store.Making(t.Context(), lane, []string{"event_1", "event_2", "event_3"})
+		if err != nil {
+			t.Fatalf("Making: got %v, want no error", err)
+		}
+		same(t, "what is about to be made", got, want)
+	}
+	known("6", map[string]string{})
+	for _, copies := range []map[string]string{{"event_1": "one", "event_2": "two"}, {"event_2": "other"}, nil} {
+		if err := store.SetMaking(t.Context(), "6", copies, time.Hour); err != nil {
+			t.Fatalf("SetMaking: got %v, want no error", err)
+		}
+	}
+	known("6", map[string]string{"event_1": "one", "event_2": "other"})
+	known("7", map[string]string{})
+	if got, err := store.Making(t.Context(), "6", nil); err != nil || len(got) > 0 {
+		t.Errorf("Making of nothing: got %v, %v", got, err)
+	}
+}
+
 func members(t *testing.T, o opener) {
 	clock := o.clock()
 	one, two := o.store(clock), o.store(clock)
