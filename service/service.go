@@ -196,7 +196,8 @@ func (s *Service) assemble(ctx context.Context) (parts, error) {
 			err = errors.Join(err, s.store.Close())
 			s.store = nil
 		}
-		if !redis.Away(err) || ending.Err() != nil {
+		// An embedded store is nobody else's to bring back.
+		if s.config.Settings.RedisURL == "" || !redis.Away(err) || ending.Err() != nil {
 			return parts{}, err
 		}
 		if !told {
