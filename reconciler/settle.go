@@ -232,7 +232,7 @@ func (s State) settleIdentity(link *Link, outlook *OutlookResult, nightpos *Reco
 // counts as that side answered the write; a field that was not written counts
 // as it was read, so that an edit made in between is found; and where a write
 // failed, the side it came from keeps its old base, so that the change is still
-// a change next time.
+// a change next time, and so does an edit that it was to overrule.
 func (s State) settleBases(link *Link, plan Plan, outlook *OutlookResult, nightpos *RecordResult) {
 	speaksForAnswerOnly := plan.Role == RoleAttendee
 	readOutlook, readNightPOS := Base{}, Base{}
@@ -262,14 +262,18 @@ func (s State) settleBases(link *Link, plan Plan, outlook *OutlookResult, nightp
 	// What failed comes last: the other side's answer shows its own change too, which
 	// has yet to cross.
 	if write := plan.Outlook; write != nil && outlook != nil && outlook.Err != nil {
-		restore(newNightPOS, link.NightPOS, owedKeys(write.Action, write.Fields, readOutlook, NewBase(write.Event)))
+		owed := owedKeys(write.Action, write.Fields, readOutlook, NewBase(write.Event))
+		restore(newNightPOS, link.NightPOS, owed)
+		restore(newOutlook, link.Outlook, overruled(write.Action, owed))
 		if write.Quiet {
 			// Repeated, it is still old news that nobody is mailed about.
 			delete(newOutlook, selfKey)
 		}
 	}
 	if write := plan.NightPOS; write != nil && nightpos != nil && nightpos.Err != nil {
-		restore(newOutlook, link.Outlook, owedKeys(write.Action, write.Fields, readNightPOS, s.baseOfRecord(Record{Event: write.Event}, plan.Role)))
+		owed := owedKeys(write.Action, write.Fields, readNightPOS, s.baseOfRecord(Record{Event: write.Event}, plan.Role))
+		restore(newOutlook, link.Outlook, owed)
+		restore(newNightPOS, link.NightPOS, overruled(write.Action, owed))
 		if plan.listed {
 			// NightPOS has yet to be told; that it shows no reply is no agreement.
 			delete(newNightPOS, selfKey)
@@ -353,6 +357,16 @@ func owedKeys(action Action, fields FieldSet, shown, wanted Base) func(key strin
 	return func(key string) bool {
 		_, _, entry := strings.Cut(key, "/")
 		return concerned(key) && (!entry || shown[key] != wanted[key])
+	}
+}
+
+// overruled tells which keys of the side that a failed write was for keep their old
+// base as well: an edit there that was to be overruled is still one. Else, where the
+// edit that overruled it is taken back before the next try, both sides would seem to be
+// as they were when they agreed.
+func overruled(action Action, owed func(key string) bool) func(key string) bool {
+	return func(key string) bool {
+		return action == ActionUpdate && !strings.Contains(key, "/") && owed(key)
 	}
 }
 
