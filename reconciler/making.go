@@ -29,9 +29,26 @@ func (r *round) noteMaking(ctx context.Context) error {
 	if len(copies) == 0 {
 		return nil
 	}
+	r.making = copies
 	if err := r.engine.Store.SetMaking(ctx, r.lease.Lane, copies, makingLife); err != nil {
 		return fmt.Errorf("noting which records are about to be made: %w", err)
 	}
+	return nil
+}
+
+// made takes back what was noted, once the links are recorded: a record whose link ends
+// later, as by a reset, is nobody's because of that.
+func (r *round) made(ctx context.Context) error {
+	if len(r.making) == 0 {
+		return nil
+	}
+	for key := range r.making {
+		r.making[key] = ""
+	}
+	if err := r.engine.Store.SetMaking(ctx, r.lease.Lane, r.making, time.Second); err != nil {
+		return fmt.Errorf("taking back which records were about to be made: %w", err)
+	}
+	r.making = nil
 	return nil
 }
 

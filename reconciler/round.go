@@ -58,6 +58,8 @@ type round struct {
 	// since is when the lane was first swept; see untold.
 	since  time.Time
 	claims claims
+	// making are the copies that records are being made for; see noteMaking.
+	making map[string]string
 }
 
 func (r *round) done(key string) { r.outcomes = append(r.outcomes, Outcome{Key: key}) }
@@ -159,6 +161,9 @@ func (r *round) run(ctx context.Context) error {
 	// Series may take long, and what was written is to be known before anybody
 	// deletes it again.
 	if err := r.record(ctx); err != nil {
+		return err
+	}
+	if err := r.made(ctx); err != nil {
 		return err
 	}
 	if err := r.runSeries(ctx); err != nil {
