@@ -397,7 +397,7 @@ func (n *fakeNightPOS) save(record *reconciler.Record, byPerson bool) {
 
 func (n *fakeNightPOS) create(event reconciler.Event, organizer int64, key string, byPerson bool) *reconciler.Record {
 	n.serial++
-	record := &reconciler.Record{ID: n.serial, OrganizerUserID: organizer, ExternalKey: key, Event: nightposShows(event)}
+	record := &reconciler.Record{ID: n.serial, OrganizerUserID: organizer, ExternalKey: key, Created: n.now, Event: nightposShows(event)}
 	n.save(record, byPerson)
 	record.Untouched = true
 	return record

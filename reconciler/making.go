@@ -64,6 +64,10 @@ func (r *round) unrecorded(ctx context.Context) error {
 			record.OrganizerUserID != r.member.UserID {
 			continue
 		}
+		if r.member.First.older(record.Created) {
+			// It was made for a copy in the mailbox of a former connection.
+			continue
+		}
 		orphans[record.ExternalKey] = subject
 		keys = append(keys, record.ExternalKey)
 	}

@@ -25,11 +25,17 @@ func (d *dying) Commit(ctx context.Context, lease reconciler.Lease, commit recon
 // TestWhatIsDeletedWhileNobodyKnowsItsRecord: a worker makes a record and is killed
 // before it has recorded for which copy. If a person deletes the copy before anybody
 // looks again, the meeting is gone on both sides, and does not come back; if not, the
-// two are brought together.
+// two are brought together. What was made for a mailbox that the person no longer has
+// stays, and comes to the new one.
 func TestWhatIsDeletedWhileNobodyKnowsItsRecord(t *testing.T) {
-	for name, deleted := range map[string]bool{"deleted": true, "left": false} {
+	for name, play := range map[string]struct{ deleted, again bool }{
+		"deleted": {deleted: true}, "left": {}, "in the mailbox of a former connection": {deleted: true, again: true},
+	} {
 		t.Run(name, func(t *testing.T) {
 			l := newLife(t, nil)
+			member := l.memory.members[0]
+			member.First.Began = l.born
+			l.memory.members = []reconciler.Member{member}
 			store := &dying{memory: l.memory, dead: true}
 			var err error
 			l.engine, err = reconciler.NewEngine(reconciler.Config{
@@ -48,13 +54,19 @@ func TestWhatIsDeletedWhileNobodyKnowsItsRecord(t *testing.T) {
 				t.Fatalf("the worker ends with %v, having made %d records and %d links; want an error, one, none", err, len(l.nightpos.records), len(l.memory.links))
 			}
 			store.dead = false
-			if deleted {
+			if play.deleted {
 				l.outlook.remove(copied.ID)
+			}
+			if play.again {
+				// The person has another mailbox now, and all of NightPOS's is to come.
+				l.now = l.now.Add(time.Minute)
+				member.First.Began = l.now
+				l.memory.members = []reconciler.Member{member}
 			}
 			l.tell(&l.outlook.calendar)
 			l.tell(&l.nightpos.calendar)
 			l.pass(time.Hour)
-			if deleted {
+			if play.deleted && !play.again {
 				l.want()
 			} else {
 				l.want("Lunch")

@@ -197,7 +197,7 @@ type Store interface {
 	// UnclaimMeetings gives up the lane's own claims.
 	UnclaimMeetings(ctx context.Context, lane string, iCalUIDs []string) error
 	// SetMaking notes for that long which copies records are about to be made for, by
-	// the keys of the records.
+	// the keys of the records; no copy takes back what was noted for a key.
 	SetMaking(ctx context.Context, lane string, copies map[string]string, life time.Duration) error
 	// Making returns the copies that were noted for these keys.
 	Making(ctx context.Context, lane string, keys []string) (map[string]string, error)

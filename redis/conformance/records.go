@@ -379,6 +379,10 @@ func making(t *testing.T, o opener) {
 	}
 	known("6", map[string]string{"event_1": "one", "event_2": "other"})
 	known("7", map[string]string{})
+	if err := store.SetMaking(t.Context(), "6", map[string]string{"event_1": ""}, time.Second); err != nil {
+		t.Fatalf("SetMaking: got %v, want no error", err)
+	}
+	known("6", map[string]string{"event_2": "other"})
 	if got, err := store.Making(t.Context(), "6", nil); err != nil || len(got) > 0 {
 		t.Errorf("Making of nothing: got %v, %v", got, err)
 	}

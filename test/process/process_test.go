@@ -2,10 +2,12 @@ package process_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -49,4 +51,24 @@ func TestProcesses(t *testing.T) {
 			})
 		}
 	}
+}
+
+// TestAGatewayWaitsForItsStore: one that is started while its store is away, as while
+// another server takes the place of one that failed, waits for it.
+func TestAGatewayWaitsForItsStore(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "single")
+	store, gateway := w.store.nodes[0], w.gateways[0]
+	store.mutex.Lock()
+	store.end(syscall.SIGKILL)
+	store.mutex.Unlock()
+	gateway.replace(syscall.SIGKILL, 0)
+	eventually(t, "the gateway's waiting", 20*time.Second, func() error {
+		if !strings.Contains(gateway.written(), "the store is away; waiting for it") {
+			return errors.New("it does not say so")
+		}
+		return nil
+	})
+	store.run()
+	w.ready()
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/nightpos/outlook-gateway/reconciler"
+	sim "github.com/nightpos/outlook-gateway/test/sim/outlook"
 )
 
 // FuzzBody parts whatever somebody sends as the text of an invitation: the block of
@@ -64,6 +65,15 @@ func FuzzRetryAfter(f *testing.F) {
 // FuzzCertificate reads whatever file is named as the application's certificate: it
 // is an error that shows nothing of it, or it can sign.
 func FuzzCertificate(f *testing.F) {
+	from := time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
+	_, good, err := sim.ApplicationCertificate("gateway", from, from.AddDate(1, 0, 0))
+	if err != nil {
+		f.Fatal(err)
+	}
+	if _, err := ParseCertificate(good); err != nil {
+		f.Fatal(err)
+	}
+	f.Add(good)
 	f.Add([]byte("-----BEGIN PRIVATE KEY-----\nhush\n-----END PRIVATE KEY-----\n"))
 	f.Add([]byte("-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\n\naHVzaA==\n-----END RSA PRIVATE KEY-----\n"))
 	f.Add([]byte(""))
